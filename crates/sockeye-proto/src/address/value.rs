@@ -1,0 +1,120 @@
+//! What an option is set to.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::unit;
+
+/// What an option takes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One of a list of words.
+    Choice(&'static [&'static str]),
+    /// A whole number within these bounds.
+    Count {
+        /// The least that is taken.
+        least: u64,
+        /// The most that is taken.
+        most: u64,
+    },
+    /// Octal permissions of a file: `0660`.
+    Mode,
+    /// Bytes: `64k`, `1MiB`, `10MB`. At most what a signed 32-bit number holds, which is what the kernel takes.
+    Size,
+    /// Nothing, `yes` or `no`.
+    Switch,
+    /// Any text that is not empty; the word says what it is.
+    Text(&'static str),
+    /// A time limit: `1.5s`, `250ms`, `2m`, or `off`.
+    Time,
+}
+
+/// The value of an option.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// One of the words of [`Kind::Choice`].
+    Choice(&'static str),
+    /// A number within the bounds of [`Kind::Count`].
+    Count(u64),
+    /// Permissions.
+    Mode(u32),
+    /// Bytes.
+    Size(u64),
+    /// On or off.
+    Switch(bool),
+    /// Text.
+    Text(String),
+    /// A limit, or `None` for `off`.
+    Time(Option<Duration>),
+}
+
+impl Kind {
+    /// Reads a value; `None` as text is an option without `=`. An error says what was expected.
+    pub(super) fn read(&self, text: Option<&str>) -> Result<Value, String> {
+        let expected = || Err(format!("expected {}", self.expects()));
+        let Some(text) = text else {
+            return if *self == Self::Switch { Ok(Value::Switch(true)) } else { expected() };
+        };
+        let value = match self {
+            Self::Choice(words) => words.iter().find(|word| **word == text).map(|word| Value::Choice(word)),
+            Self::Count { least, most } => {
+                let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+                let count = text.parse().ok().filter(|n| digits && (least..=most).contains(&n));
+                count.map(Value::Count)
+            }
+            Self::Mode => unit::mode(text).map(Value::Mode),
+            Self::Size => unit::size(text).filter(|size| i32::try_from(*size).is_ok()).map(Value::Size),
+            Self::Switch => match text {
+                "yes" => Some(Value::Switch(true)),
+                "no" => Some(Value::Switch(false)),
+                _ => None,
+            },
+            Self::Text(_) => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
+            Self::Time if text == "off" => Some(Value::Time(None)),
+            Self::Time => unit::duration(text).map(|limit| Value::Time(Some(limit))),
+        };
+        value.map_or_else(expected, Ok)
+    }
+
+    /// What the option takes, as a help line says it.
+    pub fn expects(&self) -> String {
+        match self {
+            Self::Choice(words) => words.join(" or "),
+            Self::Count { least, most: u64::MAX } => format!("a number from {least}"),
+            Self::Count { least, most } => format!("a number from {least} to {most}"),
+            Self::Mode => "octal permissions such as 0660".into(),
+            Self::Size => "bytes such as 65536, 64k or 1MB".into(),
+            Self::Switch => "yes or no".into(),
+            Self::Text(what) => (*what).into(),
+            Self::Time => "a time such as 1.5s, 250ms or 2m, or off".into(),
+        }
+    }
+
+    /// What stands behind `=` in a help line; empty for a switch.
+    pub fn placeholder(&self) -> String {
+        match self {
+            Self::Choice(words) => words.join("|"),
+            Self::Count { .. } => "N".into(),
+            Self::Mode => "MODE".into(),
+            Self::Size => "SIZE".into(),
+            Self::Switch => String::new(),
+            Self::Text(what) => what.rsplit(' ').next().unwrap_or("TEXT").to_uppercase(),
+            Self::Time => "TIME".into(),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Choice(word) => f.write_str(word),
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Mode(mode) => write!(f, "{mode:04o}"),
+            Self::Size(size) => write!(f, "{size}"),
+            Self::Switch(on) => f.write_str(if *on { "yes" } else { "no" }),
+            Self::Text(text) => f.write_str(text),
+            Self::Time(None) => f.write_str("off"),
+            Self::Time(Some(limit)) => f.write_str(&unit::print_duration(*limit)),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What sockeye decides without sockets, clock or async: bytes and time in, bytes and decisions out.
+//!
+//! - [`address`]: the text that names one end of a connection, against a vocabulary of rows.
+//! - [`mod@unit`]: durations, sizes and modes as people type them.
+//! - [`newline`]: line feeds into the line ends that old protocols want.
+//! - [`printable`]: foreign bytes made safe for a terminal.
+//! - [`race`]: in which order the addresses of a name are tried.
+//! - [`shape`]: bytes or messages.
+//! - [`suggest`]: the name that was meant by one that is not known.
+//!
+//! Nothing here may open a socket, read a clock or wait: the caller does, and passes in what it saw.
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod newline;
+pub mod printable;
+pub mod race;
+pub mod shape;
+pub mod suggest;
+pub mod unit;

@@ -1,0 +1,152 @@
+//! Durations, sizes and file modes as people type them, and as we print them.
+//!
+//! What is printed reads back as the same value.
+
+use std::time::Duration;
+
+/// The longest duration that is taken: a hundred years, so that adding one to a clock cannot overflow.
+pub const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
+/// Reads a duration: a number, with a fraction or not, and one of `ns us ms s m h d`. A bare number is seconds.
+///
+/// `None` for anything else, and for more than [`LONGEST`].
+pub fn duration(text: &str) -> Option<Duration> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(split)?;
+    let nanos: u128 = match unit {
+        "ns" => 1,
+        "us" => 1_000,
+        "ms" => 1_000_000,
+        "" | "s" => 1_000_000_000,
+        "m" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
+        "d" => 86_400_000_000_000,
+        _ => return None,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty()
+        || whole.len() > 19
+        || fraction.len() > 9
+        || (number.contains('.') && fraction.is_empty())
+    {
+        return None;
+    }
+    let mut total = whole.parse::<u128>().ok()?.checked_mul(nanos)?;
+    if !fraction.is_empty() {
+        let scale = 10u128.pow(u32::try_from(fraction.len()).ok()?);
+        total += fraction.parse::<u128>().ok()? * nanos / scale;
+    }
+    let taken =
+        Duration::new(u64::try_from(total / 1_000_000_000).ok()?, u32::try_from(total % 1_000_000_000).ok()?);
+    (taken <= LONGEST).then_some(taken)
+}
+
+/// Prints a duration in the largest unit that keeps it whole, up to seconds: `90s`, `1500ms`.
+pub fn print_duration(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    for (unit, name) in [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us")] {
+        if nanos.is_multiple_of(unit) {
+            return format!("{}{name}", nanos / unit);
+        }
+    }
+    format!("{nanos}ns")
+}
+
+/// Reads a count of bytes: a number and nothing, `B`, `k M G` or `KiB MiB GiB` (1,024), or `kB KB MB GB` (1,000).
+///
+/// `None` for anything else, and for what 64 bits do not hold.
+pub fn size(text: &str) -> Option<u64> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(split)?;
+    let unit: u64 = match unit {
+        "" | "B" => 1,
+        "k" | "K" | "KiB" => 1 << 10,
+        "M" | "MiB" => 1 << 20,
+        "G" | "GiB" => 1 << 30,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// Reads the permissions of a file in octal, `0` to `7777`.
+pub fn mode(text: &str) -> Option<u32> {
+    if text.is_empty() || text.len() > 5 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations_are_read_as_people_type_them() {
+        for (text, want) in [
+            ("3", Some(Duration::from_secs(3))),
+            ("1.5s", Some(Duration::from_millis(1500))),
+            ("250ms", Some(Duration::from_millis(250))),
+            ("2m", Some(Duration::from_secs(120))),
+            ("1h", Some(Duration::from_secs(3600))),
+            ("0", Some(Duration::ZERO)),
+            ("", None),
+            ("s", None),
+            ("1.", None),
+            (".5", None),
+            ("-1", None),
+            ("1 s", None),
+            ("1w", None),
+            ("999999999999d", None),
+            ("1.2.3", None),
+        ] {
+            assert_eq!(duration(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_say_which_thousand_they_mean() {
+        for (text, want) in [
+            ("0", Some(0)),
+            ("64k", Some(65_536)),
+            ("1MiB", Some(1_048_576)),
+            ("1MB", Some(1_000_000)),
+            ("12B", Some(12)),
+            ("k", None),
+            ("1.5k", None),
+            ("1T", None),
+            ("18446744073709551615G", None),
+        ] {
+            assert_eq!(size(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn modes_are_octal() {
+        assert_eq!(mode("0600"), Some(0o600));
+        assert_eq!(mode("777"), Some(0o777));
+        assert_eq!(mode("8"), None);
+        assert_eq!(mode("+7"), None);
+        assert_eq!(mode("17777"), None);
+        assert_eq!(mode(""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_printed_duration_reads_back(nanos in 0..LONGEST.as_nanos()) {
+            let exact = Duration::new(
+                u64::try_from(nanos / 1_000_000_000).unwrap(),
+                u32::try_from(nanos % 1_000_000_000).unwrap(),
+            );
+            prop_assert_eq!(duration(&print_duration(exact)), Some(exact));
+        }
+
+        #[test]
+        fn no_text_panics(text in "\\PC{0,24}") {
+            let _ = (duration(&text), size(&text), mode(&text));
+        }
+    }
+}
