@@ -1,0 +1,13 @@
+//! The unsafe code of sockeye: small safe functions over calls that no safe library offers.
+//!
+//! - [`lookup`]: names and services into addresses, with the resolver's own words for what failed.
+//! - [`inherited`]: descriptors that our parent left open for us.
+//! - [`readiness`]: descriptors that a runtime watches.
+//!
+//! Each block says what it relies on and who sees to it.
+#![allow(unsafe_code, reason = "this crate is the one place for it")]
+#![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod inherited;
+pub mod lookup;
+pub mod readiness;
