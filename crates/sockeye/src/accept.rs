@@ -1,0 +1,259 @@
+//! The one accept loop: every listener and every service go through here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::conn::{Conn, Counts};
+use crate::ctx::{Ctx, within};
+use crate::error::{Cause, Error, Kind, Limit, Op, Result};
+use crate::event::{Ended, Event};
+use crate::idle::quiet;
+use crate::layer::{self, Wrap};
+use crate::listener::{Listener, accept};
+use crate::open::Listening;
+use crate::peer::Peer;
+use crate::service::Service;
+use crate::show;
+
+/// What a listener did in its life.
+#[derive(Debug, Default)]
+pub struct Served {
+    /// Connections that were accepted.
+    pub accepted: u64,
+    /// Those that came to a bad end.
+    pub failed: u64,
+    /// The last of these ends.
+    pub last_failure: Option<Error>,
+    /// Those that were still open when the last limit of the stop ran out.
+    pub aborted: u64,
+}
+
+/// Serves every connection of a listener until a stop is asked for, or, with `once`, the first has ended.
+///
+/// The slot is taken first, then the connection: a full house leaves newcomers in the kernel's queue. A failed accept
+/// is told, and tried again after a pause; it never ends a server. Handshakes run in the connection's own task.
+///
+/// `name` says what is served, for those who read events.
+pub async fn serve(listening: Listening, service: Arc<dyn Service>, name: &str, ctx: &Ctx) -> Served {
+    let Listening { mut listener, wraps, limits } = listening;
+    let ctx = Ctx { limits, ..ctx.child() };
+    if let Some(served) = answer_datagrams(&mut *listener, &wraps, &*service, &ctx).await {
+        return served;
+    }
+    let house = House {
+        slots: Arc::new(Semaphore::new(limits.max_conns.min(Semaphore::MAX_PERMITS))),
+        guest: Arc::new(Guest { service, wraps, name: name.into(), ctx: ctx.clone() }),
+        tasks: JoinSet::new(),
+        served: Served::default(),
+    };
+    house.run(listener, &ctx).await
+}
+
+/// Hands datagrams to a service that needs no session, where listener and service both can.
+async fn answer_datagrams(
+    listener: &mut dyn Listener,
+    wraps: &[Arc<dyn Wrap>],
+    service: &dyn Service,
+    ctx: &Ctx,
+) -> Option<Served> {
+    let datagrams = service.as_datagrams().filter(|_| wraps.is_empty())?;
+    let pump = listener.answer(datagrams, ctx)?;
+    let mut served = Served::default();
+    tokio::select! {
+        () = ctx.stop.draining() => {}
+        ended = pump => served.count(Ok(ended)),
+    }
+    Some(served)
+}
+
+/// Those who are inside, and what they need.
+struct House {
+    slots: Arc<Semaphore>,
+    guest: Arc<Guest>,
+    tasks: JoinSet<Result<()>>,
+    served: Served,
+}
+
+impl House {
+    async fn run(mut self, mut listener: Box<dyn Listener>, ctx: &Ctx) -> Served {
+        self.admit(&mut *listener, ctx).await;
+
+        // Refuse newcomers at once.
+        listener.stop_accepting();
+        drop(listener);
+        // With `once`, the one inside has all the time it wants, until a stop is asked for.
+        if !ctx.stop.is_draining() {
+            tokio::select! {
+                () = self.empty() => {}
+                () = ctx.stop.draining() => {}
+            }
+        }
+        // Let those inside finish, as long as the drain limit says or until somebody is in a hurry.
+        if !self.tasks.is_empty() {
+            let (listener, open) = (self.guest.name.clone(), self.tasks.len());
+            ctx.events.tell(|| Event::Stopping { listener, open });
+        }
+        tokio::select! {
+            _ = within(ctx.limits.drain, self.empty()) => {}
+            () = ctx.stop.hurried() => {}
+        }
+        // Tell the services, and give them and what they started a bounded time to clean up.
+        ctx.stop.hurry();
+        ctx.tasks.close();
+        let cleaned_up = async {
+            self.empty().await;
+            ctx.tasks.wait().await;
+        };
+        if timeout(ctx.limits.hurry, cleaned_up).await.is_err() {
+            self.tasks.abort_all();
+            self.empty().await;
+        }
+        self.served
+    }
+
+    /// Takes connections until it is asked to stop, or has taken its only one.
+    async fn admit(&mut self, listener: &mut dyn Listener, ctx: &Ctx) {
+        let mut failures = 0u64;
+        let mut draining = std::pin::pin!(ctx.stop.draining());
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = &mut draining => return,
+                Some(ended) = self.tasks.join_next() => {
+                    self.served.count(ended);
+                    continue;
+                }
+                next = take(listener, &self.slots) => next,
+            };
+            match next {
+                Ok((conn, slot)) => {
+                    if failures > 0 {
+                        let listener = self.guest.name.clone();
+                        ctx.events.tell(|| Event::AcceptResumed { listener, failures });
+                        failures = 0;
+                    }
+                    self.served.accepted += 1;
+                    self.tasks.spawn(self.guest.clone().host(conn, slot));
+                    if ctx.limits.once {
+                        return;
+                    }
+                }
+                // A peer that left while it waited is not our trouble.
+                Err(error) if error.kind() == Kind::Reset => {}
+                Err(error) => {
+                    if failures == 0 {
+                        let listener = self.guest.name.clone();
+                        ctx.events.tell(|| Event::AcceptFailed { listener, error });
+                    }
+                    failures += 1;
+                    tokio::select! {
+                        () = &mut draining => return,
+                        () = sleep(ctx.limits.accept_pause) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until nobody is inside. Cancel safe.
+    async fn empty(&mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            self.served.count(ended);
+        }
+    }
+}
+
+/// The slot first, then the connection. Cancel safe: a slot that leads to no connection is given back.
+async fn take(listener: &mut dyn Listener, slots: &Arc<Semaphore>) -> Result<(Conn, OwnedSemaphorePermit)> {
+    let slot = slots.clone().acquire_owned().await;
+    let slot = slot.map_err(|closed| Error::new(Op::Accept, std::io::Error::other(closed)))?;
+    Ok((accept(listener).await?, slot))
+}
+
+/// What every connection of a listener shares.
+struct Guest {
+    service: Arc<dyn Service>,
+    wraps: Vec<Arc<dyn Wrap>>,
+    name: Arc<str>,
+    ctx: Ctx,
+}
+
+impl Guest {
+    /// The life of one connection.
+    async fn host(self: Arc<Self>, conn: Conn, _slot: OwnedSemaphorePermit) -> Result<()> {
+        let mut visit = Visit::begin(&self, &conn);
+        let ended = self.serve(conn, &mut visit).await;
+        visit.ended = match &ended {
+            Ok(()) => Ended::Done,
+            Err(error) => Ended::Failed(error.clone()),
+        };
+        ended
+    }
+
+    async fn serve(&self, conn: Conn, visit: &mut Visit<'_>) -> Result<()> {
+        let ctx = &self.ctx;
+        let bare = conn.peer().clone();
+        let wrapped = within(ctx.limits.handshake, layer::wrap_all(&self.wraps, conn, ctx)).await;
+        let late = |after| Err(Error::new(Op::Handshake, Cause::Limit(Limit::Handshake, after)).on(bare));
+        let conn = show::messages(wrapped.unwrap_or_else(late)?, &ctx.events);
+        visit.counts = conn.counts();
+        let Some(limit) = ctx.limits.idle else { return self.service.serve(conn, ctx).await };
+        let (counts, peer) = (conn.counts(), conn.peer().clone());
+        tokio::select! {
+            ended = self.service.serve(conn, ctx) => ended,
+            () = quiet([&counts], limit) => Err(Error::new(Op::Read, Cause::Limit(Limit::Idle, limit)).on(peer)),
+        }
+    }
+}
+
+/// Tells when a connection began and how it ended, also when its task is aborted.
+struct Visit<'a> {
+    guest: &'a Guest,
+    id: u64,
+    peer: Peer,
+    counts: Arc<Counts>,
+    began: Instant,
+    ended: Ended,
+}
+
+impl<'a> Visit<'a> {
+    fn begin(guest: &'a Guest, conn: &Conn) -> Self {
+        static VISITS: AtomicU64 = AtomicU64::new(1);
+        let id = VISITS.fetch_add(1, Ordering::Relaxed);
+        let peer = conn.peer().clone();
+        guest.ctx.events.tell(|| Event::Opened { id, listener: guest.name.clone(), peer: peer.clone() });
+        Self { guest, id, peer, counts: conn.counts(), began: Instant::now(), ended: Ended::Stopped }
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        self.guest.ctx.events.tell(|| Event::Closed {
+            id: self.id,
+            peer: self.peer.clone(),
+            received: self.counts.received(),
+            sent: self.counts.sent(),
+            lasted: self.began.elapsed(),
+            ended: self.ended.clone(),
+        });
+    }
+}
+
+impl Served {
+    fn count(&mut self, ended: std::result::Result<Result<()>, JoinError>) {
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                self.failed += 1;
+                self.last_failure = Some(error);
+            }
+            Err(aborted) if aborted.is_cancelled() => self.aborted += 1,
+            // The panic was printed where it happened; the others are not touched.
+            Err(_panicked) => self.failed += 1,
+        }
+    }
+}

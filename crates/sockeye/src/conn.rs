@@ -1,0 +1,340 @@
+//! An open connection: bytes or messages, and who is at the other end.
+
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+use sockeye_proto::shape::Shape;
+use tokio::io::unix::AsyncFd;
+
+use crate::error::{Cause, Error, Op, Result};
+use crate::message::Message;
+use crate::peer::Peer;
+
+/// A stream of bytes.
+///
+/// All calls are polls on buffers that the caller lends, so that nothing is held while nothing is pending.
+pub trait Bytes: Send {
+    /// Reads into `buffer`, which is not empty. 0 is the end: the other side will send no more.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes a part of `bytes`, which are not empty, and says how much. Never 0.
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Passes on what a layer holds back. Nothing where nothing is held.
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Tells the other side that no more will come. Reading goes on.
+    fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Makes the coming drop an abrupt end, which the other side can tell from an orderly one where the scheme can.
+    fn abort(&mut self);
+
+    /// The descriptor beneath and its readiness; `None` while any byte is held above the kernel.
+    fn bare(&self) -> Option<&AsyncFd<OwnedFd>> {
+        None
+    }
+}
+
+/// A sequence of whole messages.
+pub trait Messages: Send {
+    /// Fills `message` with the next one; `false` is the end.
+    fn poll_receive(&mut self, cx: &mut Context<'_>, message: &mut Message) -> Poll<io::Result<bool>>;
+
+    /// Sends a message whole. While this is pending, part of it may be under way: call again with the same message,
+    /// or drop the connection.
+    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>>;
+
+    /// Tells the other side that no more will come, where there is a way to tell.
+    fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// As [`Bytes::abort`].
+    fn abort(&mut self);
+
+    /// As [`Bytes::bare`].
+    fn bare(&self) -> Option<&AsyncFd<OwnedFd>> {
+        None
+    }
+}
+
+/// What a connection carries, and how. There is no third.
+pub enum Io {
+    /// A stream of bytes.
+    Bytes(Box<dyn Bytes>),
+    /// A sequence of messages.
+    Messages(Box<dyn Messages>),
+}
+
+/// An open connection. Dropping it closes it, in an orderly way unless [`Conn::abort`] was called.
+#[derive(Debug)]
+pub struct Conn {
+    io: Io,
+    peer: Peer,
+    counts: Arc<Counts>,
+    max_message: Option<usize>,
+    half_close: bool,
+}
+
+/// How many bytes went over a connection, above all its layers. Whoever holds it may look at any time.
+#[derive(Debug, Default)]
+pub struct Counts {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Counts {
+    /// Bytes from the peer.
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Bytes to the peer.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+}
+
+/// Only the connection itself writes, and it is in one task at a time, so no read-modify-write is needed.
+fn count(counter: &AtomicU64, bytes: usize) {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(bytes), Ordering::Relaxed);
+}
+
+impl Conn {
+    /// A connection over a stream of bytes.
+    pub fn bytes(io: impl Bytes + 'static, peer: Peer) -> Self {
+        Self::new(Io::Bytes(Box::new(io)), peer, None)
+    }
+
+    /// A connection over messages of at most `max_message` bytes each.
+    pub fn messages(io: impl Messages + 'static, peer: Peer, max_message: Option<usize>) -> Self {
+        Self::new(Io::Messages(Box::new(io)), peer, max_message)
+    }
+
+    fn new(io: Io, peer: Peer, max_message: Option<usize>) -> Self {
+        Self { io, peer, counts: Arc::default(), max_message, half_close: true }
+    }
+
+    /// States that this connection cannot tell its peer that it will send no more.
+    #[must_use]
+    pub fn without_half_close(mut self) -> Self {
+        self.half_close = false;
+        self
+    }
+
+    /// Puts a layer on: takes what the connection carries, and what is known of the peer, and gives them back changed.
+    /// The counts begin anew, since they count what the outermost layer carries.
+    #[must_use]
+    pub fn layered(
+        self,
+        name: &'static str,
+        max_message: Option<usize>,
+        layer: impl FnOnce(Io) -> Io,
+    ) -> Self {
+        let Self { io, mut peer, half_close, .. } = self;
+        peer.through.push(name);
+        Self { io: layer(io), peer, counts: Arc::default(), max_message, half_close }
+    }
+
+    /// Puts something between the connection and those who use it that changes nothing they can see.
+    pub(crate) fn observed(self, observer: impl FnOnce(Io, &Peer) -> Io) -> Self {
+        let io = observer(self.io, &self.peer);
+        Self { io, ..self }
+    }
+
+    /// Who is at the other end.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Bytes or messages.
+    pub fn shape(&self) -> Shape {
+        match self.io {
+            Io::Bytes(_) => Shape::Bytes,
+            Io::Messages(_) => Shape::Messages,
+        }
+    }
+
+    /// The largest message that can be sent, in bytes, where there is a limit.
+    pub fn max_message(&self) -> Option<usize> {
+        self.max_message
+    }
+
+    /// Whether the peer can be told that we will send no more.
+    pub fn half_close(&self) -> bool {
+        self.half_close
+    }
+
+    /// What went over it, also after it is gone.
+    pub fn counts(&self) -> Arc<Counts> {
+        self.counts.clone()
+    }
+
+    /// The descriptor beneath and its readiness; `None` while any byte is held above the kernel.
+    pub fn bare(&self) -> Option<&AsyncFd<OwnedFd>> {
+        match &self.io {
+            Io::Bytes(io) => io.bare(),
+            Io::Messages(io) => io.bare(),
+        }
+    }
+
+    /// Makes the coming drop an abrupt end: a TCP peer sees a reset, and not an end of file that looks complete.
+    pub fn abort(&mut self) {
+        match &mut self.io {
+            Io::Bytes(io) => io.abort(),
+            Io::Messages(io) => io.abort(),
+        }
+    }
+
+    /// See [`Bytes::poll_read`].
+    ///
+    /// # Errors
+    /// The peer broke off, or this connection carries messages.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize>> {
+        let Io::Bytes(io) = &mut self.io else { return Poll::Ready(Err(self.wrong_shape(Op::Read))) };
+        match ready!(io.poll_read(cx, buffer)) {
+            Ok(bytes) => {
+                count(&self.counts.received, bytes);
+                Poll::Ready(Ok(bytes))
+            }
+            Err(error) => Poll::Ready(Err(self.failed(Op::Read, error))),
+        }
+    }
+
+    /// See [`Bytes::poll_write`].
+    ///
+    /// # Errors
+    /// The peer no longer reads, or this connection carries messages.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        let Io::Bytes(io) = &mut self.io else { return Poll::Ready(Err(self.wrong_shape(Op::Write))) };
+        match ready!(io.poll_write(cx, bytes)) {
+            Ok(bytes) => {
+                count(&self.counts.sent, bytes);
+                Poll::Ready(Ok(bytes))
+            }
+            Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),
+        }
+    }
+
+    /// See [`Bytes::poll_flush`]. Messages are never held back.
+    ///
+    /// # Errors
+    /// The peer no longer reads.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let Io::Bytes(io) = &mut self.io else { return Poll::Ready(Ok(())) };
+        let flushed = ready!(io.poll_flush(cx));
+        Poll::Ready(flushed.map_err(|error| self.failed(Op::Write, error)))
+    }
+
+    /// See [`Messages::poll_receive`]; the message is emptied first.
+    ///
+    /// # Errors
+    /// The peer broke off, or this connection carries bytes.
+    pub fn poll_receive(&mut self, cx: &mut Context<'_>, message: &mut Message) -> Poll<Result<bool>> {
+        let Io::Messages(io) = &mut self.io else { return Poll::Ready(Err(self.wrong_shape(Op::Read))) };
+        message.clear();
+        match ready!(io.poll_receive(cx, message)) {
+            Ok(more) => {
+                count(&self.counts.received, message.payload.len());
+                Poll::Ready(Ok(more))
+            }
+            Err(error) => Poll::Ready(Err(self.failed(Op::Read, error))),
+        }
+    }
+
+    /// See [`Messages::poll_send`].
+    ///
+    /// # Errors
+    /// The message is too large, the peer no longer reads, or this connection carries bytes.
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<Result<()>> {
+        let Io::Messages(io) = &mut self.io else { return Poll::Ready(Err(self.wrong_shape(Op::Write))) };
+        if let Some(most) = self.max_message.filter(|most| payload.len() > *most) {
+            return Poll::Ready(Err(self.failed(Op::Write, Cause::TooLarge { size: payload.len(), most })));
+        }
+        match ready!(io.poll_send(cx, payload)) {
+            Ok(()) => {
+                count(&self.counts.sent, payload.len());
+                Poll::Ready(Ok(()))
+            }
+            Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),
+        }
+    }
+
+    /// Tells the peer that no more will come. Nothing where it cannot be told.
+    ///
+    /// # Errors
+    /// The peer is gone.
+    pub fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let ended = ready!(match &mut self.io {
+            Io::Bytes(io) => io.poll_shutdown_write(cx),
+            Io::Messages(io) => io.poll_shutdown_write(cx),
+        });
+        Poll::Ready(ended.map_err(|error| self.failed(Op::Write, error)))
+    }
+
+    /// As [`Conn::poll_read`]. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`Conn::poll_read`].
+    pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        poll_fn(|cx| self.poll_read(cx, buffer)).await
+    }
+
+    /// Writes all of `bytes`, and passes on what layers hold back. Not cancel safe: part of it may be gone.
+    ///
+    /// # Errors
+    /// As [`Conn::poll_write`].
+    pub async fn write_all(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let written = poll_fn(|cx| self.poll_write(cx, bytes)).await?;
+            bytes = bytes.get(written..).unwrap_or_default();
+        }
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// As [`Conn::poll_receive`]. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`Conn::poll_receive`].
+    pub async fn receive(&mut self, message: &mut Message) -> Result<bool> {
+        poll_fn(|cx| self.poll_receive(cx, message)).await
+    }
+
+    /// As [`Conn::poll_send`]. Not cancel safe: part of the message may be under way.
+    ///
+    /// # Errors
+    /// As [`Conn::poll_send`].
+    pub async fn send(&mut self, payload: &[u8]) -> Result<()> {
+        poll_fn(|cx| self.poll_send(cx, payload)).await
+    }
+
+    /// As [`Conn::poll_shutdown_write`]. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`Conn::poll_shutdown_write`].
+    pub async fn shutdown_write(&mut self) -> Result<()> {
+        poll_fn(|cx| self.poll_shutdown_write(cx)).await
+    }
+
+    fn failed(&self, op: Op, cause: impl Into<Cause>) -> Error {
+        Error::new(op, cause).on(&self.peer)
+    }
+
+    fn wrong_shape(&self, op: Op) -> Error {
+        self.failed(op, Cause::WrongShape { has: self.shape() })
+    }
+}
+
+impl std::fmt::Debug for Io {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bytes(_) => "Bytes",
+            Self::Messages(_) => "Messages",
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! What a connection needs from the world around it: passed along, never global.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio_util::task::TaskTracker;
+
+use crate::buffer::Buffers;
+use crate::clock::Clock;
+use crate::event::Events;
+use crate::memory::Memory;
+use crate::resolve::Resolver;
+use crate::stop::Stop;
+
+/// The world of a connection. Clones share everything but the limits.
+#[derive(Debug, Clone, Default)]
+pub struct Ctx {
+    /// The request to stop, when it comes.
+    pub stop: Stop,
+    /// Tasks that a connection starts beside itself; whoever accepted the connection waits for them.
+    pub tasks: TaskTracker,
+    /// The time of day.
+    pub clock: Clock,
+    /// Names into addresses.
+    pub resolver: Resolver,
+    /// Limits in number and time.
+    pub limits: Limits,
+    /// Who is told what happens.
+    pub events: Events,
+    /// Buffers for bytes that are on their way.
+    pub buffers: Buffers,
+    /// The network inside this process.
+    pub memory: Memory,
+    /// Whether to ask the kernel which user is at the other end of each accepted connection.
+    pub identify: bool,
+}
+
+/// Limits in number and time. `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections of one listener that are open at once; further ones wait in the kernel's queue.
+    pub max_conns: usize,
+    /// End the listener after its first connection.
+    pub once: bool,
+    /// Until a dialled connection is open, name look-up included.
+    pub connect: Option<Duration>,
+    /// Until the layers of an accepted connection are on.
+    pub handshake: Option<Duration>,
+    /// With nothing read or written, after which a connection is ended.
+    pub idle: Option<Duration>,
+    /// How long connections may finish on their own once a stop is asked for, before they are hurried.
+    pub drain: Option<Duration>,
+    /// How long they then have before they are aborted.
+    pub hurry: Duration,
+    /// The pause after a failed accept, before the next try.
+    pub accept_pause: Duration,
+}
+
+/// As documented in the README: 10,000 connections, 30 s to connect, 10 s for a handshake, 30 s to drain.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_conns: 10_000,
+            once: false,
+            connect: Some(Duration::from_secs(30)),
+            handshake: Some(Duration::from_secs(10)),
+            idle: None,
+            drain: Some(Duration::from_secs(30)),
+            hurry: Duration::from_secs(2),
+            accept_pause: Duration::from_millis(100),
+        }
+    }
+}
+
+impl Ctx {
+    /// A context whose stop can come earlier than this one's, and whose tasks are waited for apart.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self { stop: self.stop.child(), tasks: TaskTracker::new(), ..self.clone() }
+    }
+}
+
+/// Runs `future` under a limit; `Err` with the limit where it ran out. Cancel safe if `future` is.
+pub(crate) async fn within<T>(
+    limit: Option<Duration>,
+    future: impl Future<Output = T>,
+) -> Result<T, Duration> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, future).await.map_err(|_| limit),
+        None => Ok(future.await),
+    }
+}

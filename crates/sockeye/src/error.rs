@@ -1,0 +1,328 @@
+//! What can go wrong with a connection: which operation, on what address, on which side, and why.
+
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
+
+use sockeye_proto::shape::Shape;
+use sockeye_sys::lookup::{LookupError, LookupErrorKind};
+
+/// The result of an operation on a connection.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An operation that failed. Cloning is cheap.
+///
+/// [`fmt::Display`] says what failed on what; the cause is [`std::error::Error::source`], or [`Error::cause`].
+#[derive(Clone, Debug)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    op: Op,
+    address: Option<String>,
+    side: Option<Side>,
+    cause: Cause,
+}
+
+/// What was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Op {
+    /// Taking the next connection of a listener.
+    Accept,
+    /// Connecting to an address.
+    Dial,
+    /// Putting a layer on a connection.
+    Handshake,
+    /// Listening on an address.
+    Listen,
+    /// Reading bytes, or receiving a message.
+    Read,
+    /// Joining two connections.
+    Relay,
+    /// Writing bytes, or sending a message.
+    Write,
+}
+
+/// One of the two connections of a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The one that was named first, or that was accepted.
+    Left,
+    /// The other.
+    Right,
+}
+
+/// Why it failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The kernel, or a layer, said so.
+    Io(io::Error),
+    /// A time limit ran out.
+    Limit(Limit, Duration),
+    /// The name has no address.
+    Lookup(LookupError),
+    /// The name has addresses, but of the other family than `-4` or `-6` asks for.
+    OtherFamily,
+    /// The path of a Unix socket is taken.
+    PathTaken(PathTaken),
+    /// A message is larger than the connection carries.
+    TooLarge {
+        /// The bytes of the message.
+        size: usize,
+        /// The most that the connection carries.
+        most: usize,
+    },
+    /// Messages were asked of a connection that carries bytes, or the other way round.
+    WrongShape {
+        /// What the connection carries.
+        has: Shape,
+    },
+    /// There is no user or group of that name.
+    UnknownOwner(String),
+}
+
+/// The limits in time that an address or a server can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// `connect=`: until a dialled connection is open, name look-up included.
+    Connect,
+    /// `handshake=`: until the layers of an accepted connection are on.
+    Handshake,
+    /// `idle=`: with nothing read or written.
+    Idle,
+}
+
+/// What stands where a Unix socket is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PathTaken {
+    /// Somebody accepts connections there.
+    Answered,
+    /// Another process holds the lock beside the path: it listens there, or is about to.
+    Locked,
+    /// A file that is no socket.
+    NotASocket,
+    /// A socket of another user.
+    OtherOwner,
+}
+
+/// What a failure means for the one who asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The address is taken.
+    InUse,
+    /// The host, the service, the path or the descriptor is not there.
+    NotFound,
+    /// We may not.
+    NoRight,
+    /// Too many files are open, or memory is short.
+    Exhausted,
+    /// Nobody listens there.
+    Refused,
+    /// The peer ended the connection abruptly, or no longer reads.
+    Reset,
+    /// A limit in time ran out, ours or the network's.
+    TimeLimit,
+    /// The message is too large.
+    TooLarge,
+    /// The host cannot be reached.
+    Unreachable,
+    /// What was asked makes no sense on this connection.
+    Usage,
+    /// Anything else; the cause says it.
+    Other,
+}
+
+impl Error {
+    /// A failure of `op`.
+    pub fn new(op: Op, cause: impl Into<Cause>) -> Self {
+        Self(Arc::new(Inner { op, address: None, side: None, cause: cause.into() }))
+    }
+
+    /// Names the address, unless it is named already.
+    #[must_use]
+    pub fn on(self, address: impl fmt::Display) -> Self {
+        if self.0.address.is_some() {
+            self
+        } else {
+            self.with(|inner| inner.address = Some(address.to_string()))
+        }
+    }
+
+    /// Names the side of a relay.
+    #[must_use]
+    pub fn at(self, side: Side) -> Self {
+        self.with(|inner| inner.side = Some(side))
+    }
+
+    /// Changes an error that was made just now, so that nobody else holds it; one that is held is left as it is.
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            change(inner);
+        }
+        self
+    }
+
+    /// What was tried.
+    pub fn op(&self) -> Op {
+        self.0.op
+    }
+
+    /// The address it was tried on, as the user wrote it or the kernel names it.
+    pub fn address(&self) -> Option<&str> {
+        self.0.address.as_deref()
+    }
+
+    /// The side of a relay.
+    pub fn side(&self) -> Option<Side> {
+        self.0.side
+    }
+
+    /// Why it failed.
+    pub fn cause(&self) -> &Cause {
+        &self.0.cause
+    }
+
+    /// What it means.
+    pub fn kind(&self) -> Kind {
+        match &self.0.cause {
+            Cause::Io(error) => io_kind(error),
+            Cause::Limit(..) => Kind::TimeLimit,
+            Cause::Lookup(error) => match error.kind() {
+                LookupErrorKind::NoSuchHost | LookupErrorKind::NoSuchService => Kind::NotFound,
+                LookupErrorKind::TryLater => Kind::Unreachable,
+                LookupErrorKind::Other => Kind::Other,
+            },
+            Cause::OtherFamily | Cause::UnknownOwner(_) => Kind::NotFound,
+            Cause::PathTaken(_) => Kind::InUse,
+            Cause::TooLarge { .. } => Kind::TooLarge,
+            Cause::WrongShape { .. } => Kind::Usage,
+        }
+    }
+}
+
+fn io_kind(error: &io::Error) -> Kind {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => Kind::InUse,
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::NotFound => Kind::NotFound,
+        io::ErrorKind::BrokenPipe
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::NotConnected
+        | io::ErrorKind::UnexpectedEof => Kind::Reset,
+        io::ErrorKind::ConnectionRefused => Kind::Refused,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Kind::Unreachable,
+        io::ErrorKind::OutOfMemory => Kind::Exhausted,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Kind::NoRight,
+        io::ErrorKind::TimedOut => Kind::TimeLimit,
+        // std has no kind for "too many open files".
+        _ => match rustix::io::Errno::from_io_error(error) {
+            Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE | rustix::io::Errno::NOBUFS) => {
+                Kind::Exhausted
+            }
+            Some(rustix::io::Errno::BADF) => Kind::NotFound,
+            _ => Kind::Other,
+        },
+    }
+}
+
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<rustix::io::Errno> for Cause {
+    fn from(error: rustix::io::Errno) -> Self {
+        Self::Io(error.into())
+    }
+}
+
+impl From<LookupError> for Cause {
+    fn from(error: LookupError) -> Self {
+        Self::Lookup(error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, joint) = match self.0.op {
+            Op::Accept => ("cannot accept", "on"),
+            Op::Dial => ("cannot connect", "to"),
+            Op::Handshake => ("no handshake", "with"),
+            Op::Listen => ("cannot listen", "on"),
+            Op::Read => ("cannot read", "from"),
+            Op::Relay => ("cannot relay", "to"),
+            Op::Write => ("cannot write", "to"),
+        };
+        f.write_str(what)?;
+        match &self.0.address {
+            Some(address) => write!(f, " {joint} {address}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0.cause)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => match error.raw_os_error() {
+                // std appends "(os error 111)", which tells a person nothing more.
+                Some(_) => {
+                    let text = error.to_string();
+                    f.write_str(text.split(" (os error").next().unwrap_or(&text).to_lowercase().as_str())
+                }
+                None => write!(f, "{error}"),
+            },
+            Self::Limit(limit, after) => {
+                let after = sockeye_proto::unit::print_duration(*after);
+                match limit {
+                    Limit::Connect => write!(f, "no answer within {after}"),
+                    Limit::Handshake => write!(f, "not finished within {after}"),
+                    Limit::Idle => write!(f, "idle for {after}"),
+                }
+            }
+            Self::Lookup(error) => write!(f, "{error}"),
+            Self::OtherFamily => f.write_str("it has no address of the family that was asked for"),
+            Self::PathTaken(taken) => f.write_str(match taken {
+                PathTaken::Answered => "somebody listens there already",
+                PathTaken::Locked => "another process holds the lock beside it",
+                PathTaken::NotASocket => "a file is there that is no socket",
+                PathTaken::OtherOwner => "a socket of another user is there",
+            }),
+            Self::TooLarge { size, most } => write!(f, "a message of {size} bytes, where {most} is the most"),
+            Self::UnknownOwner(name) => write!(f, "there is no user or group {name:?}"),
+            Self::WrongShape { has } => write!(f, "it carries {has}"),
+        }
+    }
+}
+
+impl std::error::Error for Cause {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_address_stays_and_the_cause_is_said_once() {
+        let refused = io::Error::from(rustix::io::Errno::CONNREFUSED);
+        let error = Error::new(Op::Dial, refused).on("tcp:localhost:1").on("tcp:[::1]:1").at(Side::Right);
+        assert_eq!(error.to_string(), "cannot connect to tcp:localhost:1");
+        assert_eq!(error.cause().to_string(), "connection refused");
+        assert_eq!((error.kind(), error.side()), (Kind::Refused, Some(Side::Right)));
+    }
+
+    #[test]
+    fn an_exhausted_table_of_files_has_its_own_kind() {
+        assert_eq!(Error::new(Op::Accept, rustix::io::Errno::MFILE).kind(), Kind::Exhausted);
+    }
+}

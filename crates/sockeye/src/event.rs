@@ -1,0 +1,201 @@
+//! What happens, as typed events: the log, `-v`, `--json`, metrics and tests all read these.
+//!
+//! Telling never waits: a subscriber that falls behind loses events, is told how many, and nobody else is slower.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::error::Error;
+use crate::message::Content;
+use crate::peer::Peer;
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A listener could not take a connection, and pauses. Told when it begins, not at every try.
+    AcceptFailed {
+        /// Which service, and where.
+        listener: Arc<str>,
+        /// Why.
+        error: Error,
+    },
+    /// A listener takes connections again.
+    AcceptResumed {
+        /// Which service, and where.
+        listener: Arc<str>,
+        /// How often it failed meanwhile.
+        failures: u64,
+    },
+    /// A connection is over.
+    Closed {
+        /// Its number in this process.
+        id: u64,
+        /// The other end.
+        peer: Peer,
+        /// Bytes that came from it, above all layers.
+        received: u64,
+        /// Bytes that went to it, above all layers.
+        sent: u64,
+        /// How long it was open.
+        lasted: Duration,
+        /// How it ended.
+        ended: Ended,
+    },
+    /// This subscriber was too slow, and missed so many events.
+    Lost {
+        /// How many.
+        events: u64,
+    },
+    /// A message went over a connection. Told only to those who asked for messages.
+    Message {
+        /// The other end.
+        peer: Peer,
+        /// Which way.
+        way: Way,
+        /// The bytes of one read or one message.
+        payload: Arc<[u8]>,
+        /// Text or not.
+        content: Content,
+    },
+    /// A connection was accepted.
+    Opened {
+        /// Its number in this process.
+        id: u64,
+        /// Which service, and where.
+        listener: Arc<str>,
+        /// The other end.
+        peer: Peer,
+    },
+    /// A listener refuses newcomers, and lets those inside finish.
+    Stopping {
+        /// Which service, and where.
+        listener: Arc<str>,
+        /// How many are inside.
+        open: usize,
+    },
+}
+
+/// Which way a message went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// From the peer to us.
+    In,
+    /// From us to the peer.
+    Out,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone)]
+pub enum Ended {
+    /// The service was done with it.
+    Done,
+    /// It failed.
+    Failed(Error),
+    /// It was still open when the last limit of the stop ran out.
+    Stopped,
+}
+
+/// What a subscriber wants to hear of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wants {
+    /// Everything but messages.
+    Connections,
+    /// Everything.
+    Messages,
+}
+
+/// The subscribers. Cloning is cheap.
+#[derive(Debug, Clone, Default)]
+pub struct Events(Arc<[Subscriber]>);
+
+#[derive(Debug)]
+struct Subscriber {
+    queue: mpsc::Sender<Event>,
+    wants: Wants,
+    lost: AtomicU64,
+}
+
+impl Events {
+    /// Adds a subscriber whose queue holds `room` events; those that find it full are lost, and counted.
+    ///
+    /// Whoever holds a clone that was made before does not tell it anything: subscribe first.
+    pub fn subscribe(&mut self, room: usize, wants: Wants) -> mpsc::Receiver<Event> {
+        let (queue, events) = mpsc::channel(room);
+        let others = self.0.iter().map(|other| Subscriber {
+            queue: other.queue.clone(),
+            wants: other.wants,
+            lost: AtomicU64::new(other.lost.load(Ordering::Relaxed)),
+        });
+        self.0 = others.chain([Subscriber { queue, wants, lost: AtomicU64::new(0) }]).collect();
+        events
+    }
+
+    /// Tells the subscribers; `event` is not even made where there are none.
+    pub fn tell(&self, event: impl FnOnce() -> Event) {
+        self.tell_to(event, |_| true);
+    }
+
+    /// Tells those who asked for messages.
+    pub fn tell_message(&self, event: impl FnOnce() -> Event) {
+        if self.wants_messages() {
+            self.tell_to(event, |subscriber| subscriber.wants == Wants::Messages);
+        }
+    }
+
+    /// Whether anybody asked for messages.
+    pub fn wants_messages(&self) -> bool {
+        self.0.iter().any(|subscriber| subscriber.wants == Wants::Messages)
+    }
+
+    fn tell_to(&self, event: impl FnOnce() -> Event, to: impl Fn(&Subscriber) -> bool) {
+        if self.0.is_empty() {
+            return;
+        }
+        let event = event();
+        for subscriber in self.0.iter().filter(|subscriber| to(subscriber)) {
+            let missed = subscriber.lost.swap(0, Ordering::Relaxed);
+            if missed > 0 && subscriber.queue.try_send(Event::Lost { events: missed }).is_err() {
+                subscriber.lost.fetch_add(missed, Ordering::Relaxed);
+            }
+            if subscriber.queue.try_send(event.clone()).is_err() {
+                subscriber.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(id: u64) -> Event {
+        Event::Opened { id, listener: "echo".into(), peer: Peer::new("mem") }
+    }
+
+    #[test]
+    fn nobody_is_told_what_nobody_asked_for() {
+        Events::default().tell(|| unreachable!("no event is made without a subscriber"));
+        let mut events = Events::default();
+        let mut heard = events.subscribe(4, Wants::Connections);
+        events.tell_message(|| unreachable!("nobody wants messages"));
+        events.tell(|| opened(1));
+        assert!(matches!(heard.try_recv(), Ok(Event::Opened { id: 1, .. })));
+    }
+
+    #[test]
+    fn a_slow_subscriber_learns_how_much_it_missed() {
+        let mut events = Events::default();
+        let mut slow = events.subscribe(1, Wants::Connections);
+        let mut quick = events.subscribe(9, Wants::Messages);
+        (1..=3).for_each(|id| events.tell(|| opened(id)));
+        assert!(matches!(slow.try_recv(), Ok(Event::Opened { id: 1, .. })));
+        events.tell(|| opened(4));
+        assert!(matches!(slow.try_recv(), Ok(Event::Lost { events: 2 })));
+        assert_eq!(quick.len(), 4);
+        assert!(quick.try_recv().is_ok());
+    }
+}

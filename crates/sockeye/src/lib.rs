@@ -1,0 +1,71 @@
+//! Sockets as one kind of connection: dial, listen, relay and serve any address.
+//!
+//! An address is text; [`parse`] reads it, [`dial`] opens a connection to it and [`listen`] a listener. A [`Conn`]
+//! carries bytes or messages, whatever is beneath. [`relay()`] joins two of them, and [`serve`] gives each connection
+//! of a listener to a [`Service`].
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let ctx = sockeye::Ctx::default();
+//! let mut listening = sockeye::listen(&sockeye::parse("tcp-l:127.0.0.1:0", &[])?, &ctx).await?;
+//! let address = listening.listener.locals()[0].to_string();
+//!
+//! let mut here = sockeye::dial(&sockeye::parse(&address, &[])?, &ctx).await?;
+//! let mut there = sockeye::accept(&mut *listening.listener).await?;
+//! here.write_all(b"hello").await?;
+//! here.shutdown_write().await?;
+//!
+//! let mut buffer = [0; 16];
+//! let read = there.read(&mut buffer).await?;
+//! assert_eq!(&buffer[..read], b"hello");
+//! assert_eq!(there.read(&mut buffer).await?, 0);
+//! # Ok(()) }
+//! ```
+//!
+//! Nothing here prints, exits, or knows a service. What happens is told as [`Event`]s.
+#![forbid(unsafe_code)]
+
+mod accept;
+mod buffer;
+mod clock;
+mod conn;
+mod ctx;
+mod error;
+mod event;
+mod idle;
+mod layer;
+mod listener;
+mod memory;
+mod message;
+mod open;
+mod option;
+mod peer;
+mod relay;
+mod resolve;
+mod scheme;
+mod service;
+mod show;
+mod stop;
+mod transit;
+
+pub use accept::{Served, serve};
+pub use buffer::{Buffers, Size};
+pub use clock::Clock;
+pub use conn::{Bytes, Conn, Counts, Io, Messages};
+pub use ctx::{Ctx, Limits};
+pub use error::{Cause, Error, Kind, Limit, Op, PathTaken, Result, Side};
+pub use event::{Ended, Event, Events, Wants, Way};
+pub use layer::{ALL as LAYERS, Layer, Wrap};
+pub use listener::{Listener, accept};
+pub use memory::Memory;
+pub use message::{Content, Message, Replies};
+pub use open::{Listening, dial, listen, parse, parse_listener, vocabulary};
+pub use option::{OptionRow, limits, options};
+pub use peer::{Endpoint, Peer, UnixName};
+pub use relay::{End, Flow, Forward, Moved, Plan, relay};
+pub use resolve::{Family, Names, Resolver};
+pub use scheme::{ALL as SCHEMES, Scheme};
+pub use service::{BoxFuture, Datagrams, May, Service, ServiceFlag, ServiceRow, Wants as ServiceWants};
+pub use sockeye_proto as proto;
+pub use stop::Stop;
+pub use transit::Transit;

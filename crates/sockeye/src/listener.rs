@@ -1,0 +1,40 @@
+//! Where connections come from.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use crate::conn::Conn;
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::peer::Peer;
+use crate::service::{BoxFuture, Datagrams};
+
+/// Something that yields connections.
+pub trait Listener: Send {
+    /// The next connection, bare: its handshakes are not done here. An error concerns this one try; try again.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>>;
+
+    /// Refuses newcomers from now on. Connections that were accepted are not touched.
+    fn stop_accepting(&mut self);
+
+    /// Where it listens: one for each address, as the kernel names it.
+    fn locals(&self) -> Vec<Peer>;
+
+    /// Hands every datagram to a service that needs no session, until it fails; `None` where a listener has
+    /// connections only.
+    fn answer<'a>(
+        &'a mut self,
+        _service: &'a dyn Datagrams,
+        _ctx: &'a Ctx,
+    ) -> Option<BoxFuture<'a, Result<()>>> {
+        None
+    }
+}
+
+/// The next connection. Cancel safe.
+///
+/// # Errors
+/// As [`Listener::poll_accept`].
+pub async fn accept(listener: &mut dyn Listener) -> Result<Conn> {
+    poll_fn(|cx| listener.poll_accept(cx)).await
+}

@@ -1,0 +1,100 @@
+//! A message: its bytes, and what is known about how it came.
+
+use std::time::SystemTime;
+
+use crate::peer::Endpoint;
+
+/// A message that was received, or is to be sent.
+///
+/// Receiving fills one that the caller hands in: its buffer is used again, and its addresses are `Copy`, so that a
+/// loop over messages allocates nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Message {
+    /// The bytes.
+    pub payload: Vec<u8>,
+    /// Whether they are text, where the protocol tells.
+    pub content: Content,
+    /// Who sent it.
+    pub from: Endpoint,
+    /// To which of our addresses.
+    pub to: Endpoint,
+    /// When it came, where the kernel or a layer told.
+    pub at: Option<SystemTime>,
+    /// Whether its end was cut off because it did not fit.
+    pub cut: bool,
+    /// How many messages before it the kernel or a queue dropped.
+    pub dropped_before: u32,
+}
+
+/// What a message holds, for protocols that tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Content {
+    /// Any bytes.
+    #[default]
+    Binary,
+    /// UTF-8.
+    Text,
+}
+
+impl Message {
+    /// Empties it for the next use; the buffer's room is kept.
+    pub fn clear(&mut self) {
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.clear();
+        *self = Self { payload, ..Self::default() };
+    }
+}
+
+/// The answers of a service to one datagram. The buffers are used again.
+#[derive(Debug, Default)]
+pub struct Replies {
+    payloads: Vec<Vec<u8>>,
+    used: usize,
+}
+
+impl Replies {
+    /// Adds an answer to the sender of the datagram: an empty buffer, to be filled.
+    pub fn add(&mut self) -> &mut Vec<u8> {
+        if self.used == self.payloads.len() {
+            self.payloads.push(Vec::new());
+        }
+        self.used += 1;
+        let last = self.used - 1;
+        #[expect(clippy::indexing_slicing, reason = "the line above made room for it")]
+        let payload = &mut self.payloads[last];
+        payload.clear();
+        payload
+    }
+
+    /// The answers, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.payloads.iter().take(self.used).map(Vec::as_slice)
+    }
+
+    /// Forgets the answers; the buffers are kept.
+    pub fn clear(&mut self) {
+        self.used = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_used_again_and_nothing_old_shows() {
+        let mut message =
+            Message { payload: b"old".to_vec(), cut: true, dropped_before: 3, ..Message::default() };
+        let room = message.payload.capacity();
+        message.clear();
+        assert!(message.payload.is_empty() && !message.cut && message.dropped_before == 0);
+        assert_eq!(message.payload.capacity(), room);
+
+        let mut replies = Replies::default();
+        replies.add().extend(b"first");
+        replies.clear();
+        assert_eq!(replies.iter().count(), 0);
+        replies.add();
+        assert_eq!(replies.iter().collect::<Vec<_>>(), [b""]);
+    }
+}

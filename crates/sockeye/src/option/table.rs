@@ -1,0 +1,189 @@
+//! The rows.
+
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use rustix::io::Result;
+use rustix::net::sockopt;
+use sockeye_proto::address::{Kind, OptionGrammar, Side, Value};
+
+use super::{Effect, OptionRow};
+use crate::ctx::Limits;
+
+/// Every option that is not of one scheme or layer alone, by name.
+pub(crate) static ALL: &[OptionRow] = &[
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "connections that may wait to be accepted",
+            ..row("backlog", SOCKETS, Side::Listen, Kind::Count { least: 0, most: 65_535 })
+        },
+        default: "4096, and at most net.core.somaxconn",
+        effect: Effect::Read,
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "our own address, and port if it has one",
+            ..row("bind", &["tcp"], Side::Dial, Kind::Text("an address"))
+        },
+        default: "the kernel's choice",
+        effect: Effect::Read,
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "how long connecting may take, look-up included",
+            ..row("connect", &[], Side::Dial, Kind::Time)
+        },
+        default: "30s",
+        effect: Effect::Limit(|limits, value| set_time(&mut limits.connect, value)),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "how long connections may finish after a stop",
+            ..row("drain", &[], Side::Listen, Kind::Time)
+        },
+        default: "30s",
+        effect: Effect::Limit(|limits, value| set_time(&mut limits.drain, value)),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "at its end of file: tell the other side, end both, or neither",
+            ..row("eof", &[], Side::Both, Kind::Choice(&["half", "close", "ignore"]))
+        },
+        default: "half",
+        effect: Effect::Read,
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "how long the layers of a newcomer may take",
+            ..row("handshake", &[], Side::Listen, Kind::Time)
+        },
+        default: "10s",
+        effect: Effect::Limit(|limits, value| set_time(&mut limits.handshake, value)),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "end a connection over which nothing goes for so long",
+            ..row("idle", &[], Side::Both, Kind::Time)
+        },
+        default: "off",
+        effect: Effect::Limit(|limits, value| set_time(&mut limits.idle, value)),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "ask a silent peer whether it lives, after so long",
+            ..row("keepalive", &["tcp"], Side::Both, Kind::Time)
+        },
+        default: "60s",
+        effect: Effect::Socket(set_keepalive),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "connections that are open at once; more wait",
+            ..row("max-conns", &[], Side::Listen, Kind::Count { least: 1, most: 1 << 24 })
+        },
+        default: "10000, or half the limit of open files",
+        effect: Effect::Limit(set_max_conns),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            aliases: &["tcp-nodelay"],
+            help: "send small writes at once",
+            ..row("nodelay", &["tcp"], Side::Both, Kind::Switch)
+        },
+        default: "yes",
+        effect: Effect::Socket(|socket, value| sockopt::set_tcp_nodelay(socket, switch(value, true))),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "end after the first connection",
+            ..row("once", &[], Side::Listen, Kind::Switch)
+        },
+        default: "no",
+        effect: Effect::Limit(|limits, value| limits.once = switch(Some(value), false)),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            aliases: &["so-rcvbuf"],
+            help: "the kernel's buffer for what comes",
+            ..row("rcvbuf", SOCKETS, Side::Both, Kind::Size)
+        },
+        default: "the kernel's choice",
+        effect: Effect::Socket(|socket, value| {
+            size(value).map_or(Ok(()), |s| sockopt::set_socket_recv_buffer_size(socket, s))
+        }),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            aliases: &["so-reuseaddr"],
+            help: "listen although old connections linger there",
+            ..row("reuseaddr", &["tcp"], Side::Listen, Kind::Switch)
+        },
+        default: "yes",
+        effect: Effect::Socket(|socket, value| sockopt::set_socket_reuseaddr(socket, switch(value, true))),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            aliases: &["so-reuseport"],
+            help: "share the port with others that say so too",
+            ..row("reuseport", &["tcp"], Side::Listen, Kind::Switch)
+        },
+        default: "no",
+        effect: Effect::Socket(|socket, value| sockopt::set_socket_reuseport(socket, switch(value, false))),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            aliases: &["so-sndbuf"],
+            help: "the kernel's buffer for what goes",
+            ..row("sndbuf", SOCKETS, Side::Both, Kind::Size)
+        },
+        default: "the kernel's choice",
+        effect: Effect::Socket(|socket, value| {
+            size(value).map_or(Ok(()), |s| sockopt::set_socket_send_buffer_size(socket, s))
+        }),
+    },
+];
+
+/// The schemes whose connections are stream sockets.
+const SOCKETS: &[&str] = &["tcp", "unix"];
+
+const fn row(name: &'static str, schemes: &'static [&'static str], side: Side, kind: Kind) -> OptionGrammar {
+    OptionGrammar { name, aliases: &[], schemes, side, kind, help: "" }
+}
+
+fn switch(value: Option<&Value>, default: bool) -> bool {
+    match value {
+        Some(Value::Switch(on)) => *on,
+        _ => default,
+    }
+}
+
+fn size(value: Option<&Value>) -> Option<usize> {
+    match value {
+        Some(Value::Size(size)) => usize::try_from(*size).ok(),
+        _ => None,
+    }
+}
+
+fn set_time(limit: &mut Option<Duration>, value: &Value) {
+    if let Value::Time(time) = value {
+        *limit = *time;
+    }
+}
+
+fn set_max_conns(limits: &mut Limits, value: &Value) {
+    if let Value::Count(most) = value {
+        limits.max_conns = usize::try_from(*most).unwrap_or(usize::MAX);
+    }
+}
+
+/// The kernel counts in whole seconds, from 1 to 32,767 (tcp(7)).
+fn set_keepalive(socket: BorrowedFd<'_>, value: Option<&Value>) -> Result<()> {
+    let after = match value {
+        Some(Value::Time(after)) => *after,
+        _ => Some(Duration::from_secs(60)),
+    };
+    let Some(after) = after else { return sockopt::set_socket_keepalive(socket, false) };
+    sockopt::set_socket_keepalive(socket, true)?;
+    let after = Duration::from_secs(after.as_secs().clamp(1, 32_767));
+    sockopt::set_tcp_keepidle(socket, after)
+}

@@ -1,0 +1,142 @@
+//! Who is at the other end of a connection.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use rustix::net::{SocketAddrAny, SocketAddrUnix};
+use sockeye_proto::printable;
+
+/// One end of a connection, as the kernel names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Endpoint {
+    /// An IP address and a port.
+    Inet(SocketAddr),
+    /// The path or abstract name of a Unix socket.
+    Unix(UnixName),
+    /// It has no name: most Unix sockets that connect, pipes, files.
+    #[default]
+    Unnamed,
+}
+
+/// The name of a Unix socket: its path, or a zero byte and its abstract name; at most 108 bytes (unix(7)).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UnixName {
+    bytes: [u8; 108],
+    length: u8,
+}
+
+/// The other end of a connection: what authorisation looks at, and what is told to people.
+///
+/// Filled from the bottom up: by the scheme, then by each layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peer {
+    /// The name of the scheme that opened the connection.
+    pub scheme: &'static str,
+    /// The other end.
+    pub remote: Endpoint,
+    /// Our end.
+    pub local: Endpoint,
+    /// The user at the other end, where the kernel told: Unix sockets, when [`crate::Ctx::identify`] is set.
+    pub user: Option<u32>,
+    /// The layers that the connection came through, innermost first.
+    pub through: Vec<&'static str>,
+}
+
+impl Peer {
+    /// A peer of that scheme, of whom nothing more is known.
+    pub fn new(scheme: &'static str) -> Self {
+        Self { scheme, remote: Endpoint::Unnamed, local: Endpoint::Unnamed, user: None, through: Vec::new() }
+    }
+}
+
+/// The address of the other end; of ours, where the other has no name.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.remote, self.local) {
+            (Endpoint::Unnamed, Endpoint::Unnamed) => f.write_str(self.scheme),
+            (Endpoint::Unnamed, local) => write!(f, "{}:{local}", self.scheme),
+            (remote, _) => write!(f, "{}:{remote}", self.scheme),
+        }
+    }
+}
+
+impl Endpoint {
+    /// A Unix socket bound to that path; unnamed where the path is longer than the kernel takes.
+    pub fn path(path: &Path) -> Self {
+        let bytes = path.as_os_str().as_encoded_bytes();
+        UnixName::new(bytes).map_or(Self::Unnamed, Self::Unix)
+    }
+
+    /// What the kernel returned; families that are not here have no name.
+    pub(crate) fn from_kernel(address: SocketAddrAny) -> Self {
+        if let Ok(inet) = SocketAddr::try_from(address.clone()) {
+            return Self::Inet(inet);
+        }
+        let Ok(unix) = SocketAddrUnix::try_from(address) else {
+            return Self::Unnamed;
+        };
+        let name = match (unix.path(), unix.abstract_name()) {
+            (Some(path), _) => UnixName::new(path.to_bytes()),
+            (None, Some(name)) => UnixName::new(&[&[0], name].concat()),
+            (None, None) => None,
+        };
+        name.map_or(Self::Unnamed, Self::Unix)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => write!(f, "{address}"),
+            Self::Unix(name) => write!(f, "{name}"),
+            Self::Unnamed => f.write_str("unnamed"),
+        }
+    }
+}
+
+impl UnixName {
+    fn new(name: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 108];
+        bytes.get_mut(..name.len())?.copy_from_slice(name);
+        Some(Self { bytes, length: u8::try_from(name.len()).ok().filter(|length| *length > 0)? })
+    }
+
+    /// The bytes of the name; an abstract one begins with zero.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or(&self.bytes)
+    }
+}
+
+/// The path, or `@` and the abstract name, made safe for a terminal: whoever binds a socket chooses these bytes.
+impl fmt::Display for UnixName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_bytes() {
+            [0, name @ ..] => write!(f, "@{}", printable::line(name)),
+            path => f.write_str(&printable::line(path)),
+        }
+    }
+}
+
+impl fmt::Debug for UnixName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_as_addresses_write_them_and_safely() {
+        let mut peer = Peer::new("unix");
+        assert_eq!(peer.to_string(), "unix");
+        peer.local = Endpoint::path(Path::new("/run/x"));
+        assert_eq!(peer.to_string(), "unix:/run/x");
+        peer.remote = Endpoint::Unix(UnixName::new(b"\0a\x1b[2J").unwrap());
+        assert_eq!(peer.to_string(), "unix:@a\\x1b[2J");
+        assert_eq!(Endpoint::path(Path::new(&"a".repeat(109))), Endpoint::Unnamed);
+    }
+}

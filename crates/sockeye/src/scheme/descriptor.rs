@@ -1,0 +1,181 @@
+//! Bytes over descriptors that somebody else made: standard input and output, files, inherited ones.
+//!
+//! They may share their open file with other processes, so their flags are not ours to change: a shell whose terminal
+//! we made non-blocking would fail when we are gone. Where readiness is to be had, the file is opened anew through
+//! `/proc`, with flags of our own; where it is not, each call is preceded by poll(2), or made as it is.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::task::{Context, Poll, ready};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{self, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::{self, RecvFlags, SendFlags, Shutdown};
+use sockeye_sys::readiness::register;
+use tokio::io::unix::AsyncFd;
+use tokio::task::coop;
+
+use crate::conn::Bytes;
+
+/// What can be written to a pipe that poll(2) calls writable, without waiting (pipe(7), PIPE_BUF).
+const PIPE_BUF: usize = 4096;
+
+/// A pair of ways, each of which may be missing.
+pub(super) struct Descriptors {
+    pub(super) reading: Option<Way>,
+    pub(super) writing: Option<Way>,
+    /// What else must end so that whoever reads what we write sees the end.
+    pub(super) on_shutdown: fn() -> io::Result<()>,
+    /// Nobody reads what we write any more, so there is no point in reading on either.
+    broken: bool,
+}
+
+/// One direction of a descriptor, by how it can be waited for.
+pub(super) enum Way {
+    /// Never waits: regular files, and devices without readiness. A disk that hangs holds up one worker thread.
+    Direct(OwnedFd),
+    /// Ours alone, and non-blocking.
+    Own(AsyncFd<OwnedFd>),
+    /// Shared and blocking: asked with poll(2) before each call.
+    Shared(AsyncFd<OwnedFd>),
+    /// A socket, where each call can say that it must not wait.
+    Socket(AsyncFd<OwnedFd>),
+}
+
+/// Which way a descriptor is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Read,
+    Write,
+}
+
+impl Way {
+    /// Finds out how to wait for a descriptor. Must be called on a runtime.
+    pub(super) fn new(file: OwnedFd, direction: Direction) -> io::Result<Self> {
+        match FileType::from_raw_mode(fs::fstat(&file)?.st_mode) {
+            FileType::Socket => register(file).map(Self::Socket).map_err(|(_, error)| error),
+            FileType::CharacterDevice | FileType::Fifo => {
+                if fs::fcntl_getfl(&file)?.contains(OFlags::NONBLOCK) {
+                    return register(file).map(Self::Own).or_else(|(file, error)| Self::direct(file, error));
+                }
+                match reopen(file.as_fd(), direction) {
+                    Ok(own) => register(own).map(Self::Own).or_else(|(own, error)| Self::direct(own, error)),
+                    // Another user's terminal, or a pipe without a reader.
+                    Err(_) => {
+                        register(file).map(Self::Shared).or_else(|(file, error)| Self::direct(file, error))
+                    }
+                }
+            }
+            _ => Ok(Self::Direct(file)),
+        }
+    }
+
+    /// epoll(7) refuses what is always ready with EPERM.
+    fn direct(file: OwnedFd, error: io::Error) -> io::Result<Self> {
+        if Errno::from_io_error(&error) == Some(Errno::PERM) { Ok(Self::Direct(file)) } else { Err(error) }
+    }
+
+    /// Tries at once, and waits only where that would block: a named pipe whose writers are gone has an end of file,
+    /// but no event for it.
+    fn poll<T>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        mut attempt: impl FnMut(&OwnedFd) -> rustix::io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        let turn = ready!(coop::poll_proceed(cx));
+        loop {
+            let outcome = match self {
+                Self::Shared(file) if !ready_now(file.as_fd(), direction) => Err(Errno::AGAIN),
+                Self::Direct(file) => attempt(file),
+                Self::Own(file) | Self::Shared(file) | Self::Socket(file) => attempt(file.get_ref()),
+            };
+            match (outcome, self) {
+                (Err(Errno::INTR), _) => {}
+                (Err(Errno::AGAIN), Self::Own(file) | Self::Shared(file) | Self::Socket(file)) => {
+                    let ready = match direction {
+                        Direction::Read => file.poll_read_ready(cx),
+                        Direction::Write => file.poll_write_ready(cx),
+                    };
+                    ready!(ready)?.clear_ready();
+                }
+                (outcome, _) => {
+                    turn.made_progress();
+                    return Poll::Ready(outcome.map_err(io::Error::from));
+                }
+            }
+        }
+    }
+}
+
+/// Opens the same pipe or terminal once more, so that it can have flags of its own.
+fn reopen(file: BorrowedFd<'_>, direction: Direction) -> rustix::io::Result<OwnedFd> {
+    let access = if direction == Direction::Read { OFlags::RDONLY } else { OFlags::WRONLY };
+    let flags = access | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    fs::open(format!("/proc/self/fd/{}", file.as_raw_fd()), flags, Mode::empty())
+}
+
+/// Whether a call would not wait now. A descriptor in an error state is ready: the call says what is wrong.
+fn ready_now(file: BorrowedFd<'_>, direction: Direction) -> bool {
+    let flags = if direction == Direction::Read { PollFlags::IN } else { PollFlags::OUT };
+    let mut asked = [PollFd::new(&file, flags)];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut asked, Some(&at_once)).map_or(true, |ready| ready > 0)
+}
+
+impl Descriptors {
+    pub(super) fn new(reading: Option<Way>, writing: Option<Way>) -> Self {
+        Self { reading, writing, on_shutdown: || Ok(()), broken: false }
+    }
+}
+
+impl Bytes for Descriptors {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.broken {
+            return Poll::Ready(Err(Errno::PIPE.into()));
+        }
+        match &self.reading {
+            None => Poll::Ready(Ok(0)),
+            Some(way @ Way::Socket(_)) => way.poll(cx, Direction::Read, |file| {
+                net::recv(file, &mut *buffer, RecvFlags::DONTWAIT).map(|(read, _)| read)
+            }),
+            Some(way) => {
+                match ready!(way.poll(cx, Direction::Read, |file| rustix::io::read(file, &mut *buffer))) {
+                    // A terminal whose other side has closed says so with an error.
+                    Err(error) if Errno::from_io_error(&error) == Some(Errno::IO) => Poll::Ready(Ok(0)),
+                    read => Poll::Ready(read),
+                }
+            }
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(match &self.writing {
+            None => return Poll::Ready(Err(Errno::BADF.into())),
+            Some(way @ Way::Socket(_)) => way.poll(cx, Direction::Write, |file| {
+                net::send(file, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
+            }),
+            Some(way @ Way::Shared(_)) => {
+                let piece = bytes.get(..PIPE_BUF).unwrap_or(bytes);
+                way.poll(cx, Direction::Write, |file| rustix::io::write(file, piece))
+            }
+            Some(way) => way.poll(cx, Direction::Write, |file| rustix::io::write(file, bytes)),
+        });
+        self.broken |= written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+        Poll::Ready(written)
+    }
+
+    fn poll_shutdown_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ended = match self.writing.take() {
+            Some(Way::Socket(socket)) => match net::shutdown(socket.as_fd(), Shutdown::Write) {
+                Ok(()) | Err(Errno::NOTCONN) => Ok(()),
+                Err(errno) => Err(errno.into()),
+            },
+            Some(_) | None => Ok(()),
+        };
+        Poll::Ready(ended.and_then(|()| (self.on_shutdown)()))
+    }
+
+    fn abort(&mut self) {}
+}

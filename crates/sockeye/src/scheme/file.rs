@@ -1,0 +1,65 @@
+//! `file:path`: read, or with `write` or `append` written.
+
+use std::io;
+
+use rustix::fs::{self, Mode, OFlags};
+use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, Side, Target, Value};
+use sockeye_proto::shape::Shape;
+
+use super::descriptor::{Descriptors, Direction, Way};
+use super::{Scheme, wrong_target};
+use crate::conn::Conn;
+use crate::ctx::Ctx;
+use crate::error::{Cause, Error, Op, Result};
+use crate::peer::Peer;
+use crate::service::BoxFuture;
+
+const fn switch(name: &'static str, help: &'static str) -> OptionGrammar {
+    OptionGrammar { name, aliases: &[], schemes: &[], side: Side::Dial, kind: Kind::Switch, help }
+}
+
+pub(super) static FILE: Scheme = Scheme {
+    grammar: SchemeGrammar {
+        name: "file",
+        aliases: &[],
+        target: Form::Path,
+        shape: Shape::Bytes,
+        dials: true,
+        listens: false,
+        options: &[
+            switch("append", "write at the end of the file, made if it is not there"),
+            switch("write", "write the file, made or emptied first"),
+        ],
+    },
+    help: "a file, read unless write or append is set",
+    example: "file:notes.txt",
+    max_message: None,
+    half_close: true,
+    dial,
+    listen: super::no_listener,
+};
+
+fn dial<'a>(address: &'a Address, _: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
+    let opened = open(address).map_err(|cause| Error::new(Op::Dial, cause).on(address.bare_word()));
+    Box::pin(std::future::ready(opened))
+}
+
+fn open(address: &Address) -> std::result::Result<Conn, Cause> {
+    let Target::Path(path) = address.target() else { return Err(wrong_target()) };
+    let set = |name| address.options().value(name) == Some(&Value::Switch(true));
+    let (access, direction) = match (set("write"), set("append")) {
+        (false, false) => (OFlags::RDONLY, Direction::Read),
+        (true, false) => (OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, Direction::Write),
+        (false, true) => (OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND, Direction::Write),
+        (true, true) => {
+            return Err(
+                io::Error::new(io::ErrorKind::InvalidInput, "write and append exclude each other").into()
+            );
+        }
+    };
+    // Non-blocking: a pipe that nobody has opened at the other end must not hold us here.
+    let flags = access | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let way = Way::new(fs::open(path, flags, Mode::from_raw_mode(0o666))?, direction)?;
+    let (reading, writing) = if direction == Direction::Read { (Some(way), None) } else { (None, Some(way)) };
+    Ok(Conn::bytes(Descriptors::new(reading, writing), Peer::new(FILE.grammar.name)))
+}

@@ -1,0 +1,235 @@
+//! `mem:name` and `mem-seq:name`: bytes and messages inside this process.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+
+use rustix::io::Errno;
+use sockeye_proto::address::{Address, Form, SchemeGrammar, Target};
+use sockeye_proto::shape::Shape;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, DuplexStream, ReadBuf};
+use tokio::sync::mpsc;
+use tokio_util::sync::PollSender;
+
+use super::{Scheme, wrong_target};
+use crate::conn::{Bytes, Conn, Messages};
+use crate::ctx::Ctx;
+use crate::error::{Cause, Error, Op, Result};
+use crate::listener::Listener;
+use crate::memory::{Carrier, Link, Name};
+use crate::message::{Message, Replies};
+use crate::peer::Peer;
+use crate::service::{BoxFuture, Datagrams};
+
+/// The largest message of `mem-seq:`: what a UDP datagram holds at most, so that tests meet the same bound.
+const MOST: usize = 65_507;
+
+const fn grammar(name: &'static str, shape: Shape) -> SchemeGrammar {
+    SchemeGrammar { name, aliases: &[], target: Form::Name, shape, dials: true, listens: true, options: &[] }
+}
+
+pub(super) static MEM: Scheme = Scheme {
+    grammar: grammar("mem", Shape::Bytes),
+    help: "bytes inside this process",
+    example: "mem:name",
+    max_message: None,
+    half_close: true,
+    dial,
+    listen,
+};
+
+pub(super) static MEM_SEQ: Scheme = Scheme {
+    grammar: grammar("mem-seq", Shape::Messages),
+    help: "messages inside this process",
+    example: "mem-seq:name",
+    max_message: Some(MOST),
+    half_close: true,
+    dial,
+    listen,
+};
+
+fn name(address: &Address) -> std::result::Result<&str, Cause> {
+    match address.target() {
+        Target::Name(name) => Ok(name),
+        _ => Err(wrong_target()),
+    }
+}
+
+fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
+    Box::pin(async move {
+        let failed = |cause: Cause| Error::new(Op::Dial, cause).on(address.bare_word());
+        let name = name(address).map_err(failed)?;
+        let link = ctx.memory.dial(address.scheme().shape, name).await;
+        link.map(|link| conn(link, address.scheme().name)).ok_or_else(|| failed(Errno::CONNREFUSED.into()))
+    })
+}
+
+fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dyn Listener>>> {
+    let scheme = address.scheme();
+    let listened = name(address).and_then(|name| {
+        let taken = ctx.memory.listen(scheme.shape, name);
+        taken.ok_or_else(|| Errno::ADDRINUSE.into())
+    });
+    let listened: Result<Box<dyn Listener>> = match listened {
+        Ok(name) => Ok(Box::new(MemListener { scheme: scheme.name, name: Some(name) })),
+        Err(cause) => Err(Error::new(Op::Listen, cause).on(address.bare_word())),
+    };
+    Box::pin(std::future::ready(listened))
+}
+
+fn conn(link: Link, scheme: &'static str) -> Conn {
+    let peer = Peer::new(scheme);
+    let Link { carrier, broken } = link;
+    match carrier {
+        Carrier::Bytes(stream) => Conn::bytes(MemBytes { stream, broken }, peer),
+        Carrier::Messages { sending, receiving } => {
+            Conn::messages(MemMessages { sending, receiving, broken }, peer, Some(MOST))
+        }
+    }
+}
+
+struct MemListener {
+    scheme: &'static str,
+    /// `None` once it takes nobody any more.
+    name: Option<Name>,
+}
+
+impl Listener for MemListener {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
+        let Some(name) = &mut self.name else { return Poll::Pending };
+        match ready!(name.links.poll_recv(cx)) {
+            Some(link) => Poll::Ready(Ok(conn(link, self.scheme))),
+            // The network holds a sender for as long as the name is listened on.
+            None => Poll::Pending,
+        }
+    }
+
+    fn stop_accepting(&mut self) {
+        self.name = None;
+    }
+
+    fn locals(&self) -> Vec<Peer> {
+        vec![Peer::new(self.scheme)]
+    }
+
+    fn answer<'a>(
+        &'a mut self,
+        service: &'a dyn Datagrams,
+        ctx: &'a Ctx,
+    ) -> Option<BoxFuture<'a, Result<()>>> {
+        (self.scheme == MEM_SEQ.grammar.name).then(|| -> BoxFuture<'a, Result<()>> {
+            Box::pin(async move {
+                let mut pump = Pump::default();
+                poll_fn(|cx| pump.poll(self, service, ctx, cx)).await
+            })
+        })
+    }
+}
+
+/// Everybody who dialled, without a session each: a message in, its answers out.
+#[derive(Default)]
+struct Pump {
+    links: Vec<Conn>,
+    message: Message,
+    replies: Replies,
+}
+
+impl Pump {
+    fn poll(
+        &mut self,
+        listener: &mut MemListener,
+        service: &dyn Datagrams,
+        ctx: &Ctx,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<()>> {
+        while let Poll::Ready(taken) = listener.poll_accept(cx) {
+            self.links.push(taken?);
+        }
+        let Self { links, message, replies } = self;
+        links.retain_mut(|link| {
+            loop {
+                match link.poll_receive(cx, message) {
+                    Poll::Pending => return true,
+                    Poll::Ready(Ok(true)) => {}
+                    Poll::Ready(Ok(false) | Err(_)) => return false,
+                }
+                replies.clear();
+                service.answer(message, replies, ctx);
+                for reply in replies.iter() {
+                    #[expect(
+                        clippy::let_underscore_must_use,
+                        reason = "a datagram that finds no room is lost"
+                    )]
+                    let _: Poll<Result<()>> = link.poll_send(cx, reply);
+                }
+            }
+        });
+        Poll::Pending
+    }
+}
+
+struct MemBytes {
+    stream: DuplexStream,
+    broken: std::sync::Arc<std::sync::atomic::AtomicBool>,
+}
+
+fn reset() -> io::Error {
+    Errno::CONNRESET.into()
+}
+
+impl Bytes for MemBytes {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut into = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut into))?;
+        let read = into.filled().len();
+        Poll::Ready(if read == 0 && self.broken.load(Ordering::Acquire) { Err(reset()) } else { Ok(read) })
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn abort(&mut self) {
+        self.broken.store(true, Ordering::Release);
+    }
+}
+
+struct MemMessages {
+    sending: PollSender<Vec<u8>>,
+    receiving: mpsc::Receiver<Vec<u8>>,
+    broken: std::sync::Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Messages for MemMessages {
+    fn poll_receive(&mut self, cx: &mut Context<'_>, message: &mut Message) -> Poll<io::Result<bool>> {
+        match ready!(self.receiving.poll_recv(cx)) {
+            Some(payload) => {
+                message.payload.extend_from_slice(&payload);
+                Poll::Ready(Ok(true))
+            }
+            None if self.broken.load(Ordering::Acquire) => Poll::Ready(Err(reset())),
+            None => Poll::Ready(Ok(false)),
+        }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+        let gone = |_| io::Error::from(Errno::PIPE);
+        ready!(self.sending.poll_reserve(cx)).map_err(gone)?;
+        Poll::Ready(self.sending.send_item(payload.to_vec()).map_err(gone))
+    }
+
+    fn poll_shutdown_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.sending.close();
+        Poll::Ready(Ok(()))
+    }
+
+    fn abort(&mut self) {
+        self.broken.store(true, Ordering::Release);
+    }
+}

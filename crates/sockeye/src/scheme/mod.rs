@@ -1,0 +1,64 @@
+//! The kinds of address: a row each, and below it what dials and listens.
+
+mod descriptor;
+mod fd;
+mod file;
+mod mem;
+mod race;
+mod socket;
+mod stdio;
+mod tcp;
+mod unix;
+
+use sockeye_proto::address::{Address, SchemeGrammar};
+
+use crate::conn::Conn;
+use crate::ctx::Ctx;
+use crate::error::Result;
+use crate::listener::Listener;
+use crate::service::BoxFuture;
+
+/// Opens a connection, without layers.
+pub(crate) type Dial = for<'a> fn(&'a Address, &'a Ctx) -> BoxFuture<'a, Result<Conn>>;
+/// Opens a listener.
+pub(crate) type Listen = for<'a> fn(&'a Address, &'a Ctx) -> BoxFuture<'a, Result<Box<dyn Listener>>>;
+
+/// A kind of address.
+#[derive(Debug)]
+pub struct Scheme {
+    /// How its addresses are written.
+    pub grammar: SchemeGrammar,
+    /// What it is, in one line of at most 60 columns.
+    pub help: &'static str,
+    /// An address of this kind.
+    pub example: &'static str,
+    /// The largest message that its connections carry, in bytes; `None` for bytes, or no limit.
+    pub max_message: Option<usize>,
+    /// Whether one side can end and still hear the other.
+    pub half_close: bool,
+    pub(crate) dial: Dial,
+    /// Called only where the grammar says that it listens.
+    pub(crate) listen: Listen,
+}
+
+/// Every scheme.
+pub static ALL: &[&Scheme] =
+    &[&tcp::TCP, &unix::UNIX, &stdio::STDIO, &file::FILE, &fd::FD, &mem::MEM, &mem::MEM_SEQ];
+
+/// The row of a parsed address.
+pub(crate) fn of(address: &Address) -> &'static Scheme {
+    let row = ALL.iter().find(|row| row.grammar.name == address.scheme().name);
+    #[expect(clippy::expect_used, reason = "addresses are parsed against these rows")]
+    row.expect("an address whose scheme is a row of this table")
+}
+
+/// For schemes that are only dialled: their grammar keeps such an address from being parsed.
+fn no_listener<'a>(_: &'a Address, _: &'a Ctx) -> BoxFuture<'a, Result<Box<dyn Listener>>> {
+    let cause = std::io::Error::from(std::io::ErrorKind::Unsupported);
+    Box::pin(std::future::ready(Err(crate::error::Error::new(crate::error::Op::Listen, cause))))
+}
+
+/// What an address whose target has another form than its row says is told; parsing keeps it from happening.
+fn wrong_target() -> crate::error::Cause {
+    std::io::Error::from(std::io::ErrorKind::InvalidInput).into()
+}

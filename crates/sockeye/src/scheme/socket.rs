@@ -1,0 +1,203 @@
+//! A stream socket over readiness: the one type behind `tcp:` and `unix:`, dialled or accepted.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{self, RecvFlags, SendFlags, Shutdown, SocketFlags, sockopt};
+use sockeye_sys::readiness;
+use tokio::io::unix::AsyncFd;
+
+use crate::conn::{Bytes, Conn};
+use crate::error::{Error, Op, Result};
+use crate::listener::Listener;
+use crate::peer::{Endpoint, Peer};
+
+/// How every socket is made: it never blocks, and no child inherits it.
+pub(super) const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
+
+fn watch(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    readiness::register(socket).map_err(|(_, error)| error)
+}
+
+/// A connected stream socket.
+#[derive(Debug)]
+pub(super) struct Socket(AsyncFd<OwnedFd>);
+
+impl Socket {
+    /// Must be called on a runtime, which is told when the socket is ready.
+    pub(super) fn new(socket: OwnedFd) -> io::Result<Self> {
+        watch(socket).map(Self)
+    }
+}
+
+impl Bytes for Socket {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let mut guard = ready!(self.0.poll_read_ready(cx))?;
+            match net::recv(self.0.as_fd(), &mut *buffer, RecvFlags::DONTWAIT) {
+                Ok((read, _)) => {
+                    // A short read has emptied the kernel's buffer: the next news comes as a new event, and asking
+                    // before it would cost a call. The end of file is an event that `clear_ready` keeps.
+                    if 0 < read && read < buffer.len() {
+                        guard.clear_ready();
+                    }
+                    return Poll::Ready(Ok(read));
+                }
+                Err(Errno::AGAIN) => guard.clear_ready(),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Poll::Ready(Err(errno.into())),
+            }
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let mut guard = ready!(self.0.poll_write_ready(cx))?;
+            match net::send(self.0.as_fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+                Ok(written) => {
+                    if written < bytes.len() {
+                        guard.clear_ready();
+                    }
+                    return Poll::Ready(Ok(written));
+                }
+                Err(Errno::AGAIN) => guard.clear_ready(),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Poll::Ready(Err(errno.into())),
+            }
+        }
+    }
+
+    fn poll_shutdown_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(match net::shutdown(self.0.as_fd(), Shutdown::Write) {
+            // The peer reset the connection: there is nobody to tell, and reading says so.
+            Ok(()) | Err(Errno::NOTCONN) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        })
+    }
+
+    fn abort(&mut self) {
+        // Closing a socket that lingers for no time resets the connection (socket(7), SO_LINGER).
+        #[expect(
+            clippy::let_underscore_must_use,
+            reason = "on a dead socket, or without resets, the drop must do"
+        )]
+        let _: rustix::io::Result<()> = sockopt::set_socket_linger(self.0.as_fd(), Some(Duration::ZERO));
+    }
+
+    fn bare(&self) -> Option<&AsyncFd<OwnedFd>> {
+        Some(&self.0)
+    }
+}
+
+/// Waits until a socket that is connecting is connected. Cancel safe: dropping it closes the socket.
+pub(super) async fn connected(socket: OwnedFd) -> io::Result<Socket> {
+    let socket = Socket::new(socket)?;
+    loop {
+        let mut guard = socket.0.writable().await?;
+        if let Err(errno) = sockopt::socket_error(socket.0.as_fd())? {
+            return Err(errno.into());
+        }
+        if net::getpeername(socket.0.as_fd()).is_ok() {
+            break;
+        }
+        guard.clear_ready();
+    }
+    Ok(socket)
+}
+
+/// Names both ends of a socket.
+pub(super) fn peer(scheme: &'static str, socket: &Socket) -> Peer {
+    let name = |named: Option<net::SocketAddrAny>| named.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
+    let mut peer = Peer::new(scheme);
+    peer.local = name(net::getsockname(socket.0.as_fd()).ok());
+    peer.remote = name(net::getpeername(socket.0.as_fd()).ok().flatten());
+    peer
+}
+
+/// Listening sockets that belong to one address: one for each family, or one path.
+pub(super) struct SocketListener {
+    scheme: &'static str,
+    sockets: Vec<Listening>,
+    /// The socket that is asked first: they take turns, so that a flood on one does not starve the others.
+    first: usize,
+    identify: bool,
+}
+
+struct Listening {
+    socket: AsyncFd<OwnedFd>,
+    local: Endpoint,
+    /// Whether each connection has this local address, so that it need not be asked for.
+    local_is_exact: bool,
+}
+
+impl SocketListener {
+    /// Takes over sockets that listen. Must be called on a runtime.
+    pub(super) fn new(scheme: &'static str, sockets: Vec<OwnedFd>, identify: bool) -> io::Result<Self> {
+        let mut listening = Vec::new();
+        for socket in sockets {
+            let local = Endpoint::from_kernel(net::getsockname(&socket)?);
+            let local_is_exact = !matches!(local, Endpoint::Inet(address) if address.ip().is_unspecified());
+            listening.push(Listening { socket: watch(socket)?, local, local_is_exact });
+        }
+        Ok(Self { scheme, sockets: listening, first: 0, identify })
+    }
+
+    fn accepted(
+        &self,
+        socket: OwnedFd,
+        remote: Option<net::SocketAddrAny>,
+        at: &Listening,
+    ) -> io::Result<Conn> {
+        let mut peer = Peer::new(self.scheme);
+        peer.remote = remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
+        peer.local =
+            if at.local_is_exact { at.local } else { Endpoint::from_kernel(net::getsockname(&socket)?) };
+        if self.identify && self.scheme == "unix" {
+            peer.user = Some(sockopt::socket_peercred(&socket)?.uid.as_raw());
+        }
+        Ok(Conn::bytes(Socket::new(socket)?, peer))
+    }
+}
+
+impl Listening {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(OwnedFd, Option<net::SocketAddrAny>)>> {
+        loop {
+            let mut guard = ready!(self.socket.poll_read_ready(cx))?;
+            match net::acceptfrom_with(&self.socket, FLAGS) {
+                Ok(accepted) => return Poll::Ready(Ok(accepted)),
+                Err(Errno::AGAIN) => guard.clear_ready(),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Poll::Ready(Err(errno.into())),
+            }
+        }
+    }
+}
+
+impl Listener for SocketListener {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
+        let count = self.sockets.len();
+        self.first = self.first.wrapping_add(1);
+        for turn in 0..count {
+            let Some(at) = self.sockets.get(self.first.wrapping_add(turn) % count) else { continue };
+            if let Poll::Ready(taken) = at.poll_accept(cx) {
+                let conn = taken.and_then(|(socket, remote)| self.accepted(socket, remote, at));
+                return Poll::Ready(conn.map_err(|error| {
+                    Error::new(Op::Accept, error).on(format_args!("{}:{}", self.scheme, at.local))
+                }));
+            }
+        }
+        Poll::Pending
+    }
+
+    fn stop_accepting(&mut self) {
+        self.sockets.clear();
+    }
+
+    fn locals(&self) -> Vec<Peer> {
+        let local = |at: &Listening| Peer { local: at.local, ..Peer::new(self.scheme) };
+        self.sockets.iter().map(local).collect()
+    }
+}

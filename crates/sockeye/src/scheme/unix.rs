@@ -1,0 +1,158 @@
+//! `unix:/run/x` and `unix:@name`, dialled and listened on.
+
+mod path;
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketType};
+use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, Side, Target};
+use sockeye_proto::shape::Shape;
+
+use self::path::Claim;
+use super::socket::{FLAGS, Socket, SocketListener, connected, peer};
+use super::{Scheme, tcp, wrong_target};
+use crate::conn::Conn;
+use crate::ctx::Ctx;
+use crate::error::{Cause, Error, Op, Result};
+use crate::listener::Listener;
+use crate::option;
+use crate::peer::Peer;
+use crate::service::BoxFuture;
+
+pub(super) static UNIX: Scheme = Scheme {
+    grammar: SchemeGrammar {
+        name: "unix",
+        aliases: &["unix-stream"],
+        target: Form::SocketPath,
+        shape: Shape::Bytes,
+        dials: true,
+        listens: true,
+        options: &[
+            OptionGrammar {
+                name: "mode",
+                aliases: &[],
+                schemes: &[],
+                side: Side::Listen,
+                kind: Kind::Mode,
+                help: "permissions of the path; 0600 unless set",
+            },
+            OptionGrammar {
+                name: "owner",
+                aliases: &[],
+                schemes: &[],
+                side: Side::Listen,
+                kind: Kind::Text("USER, USER:GROUP or :GROUP"),
+                help: "who owns the path; us unless set",
+            },
+        ],
+    },
+    help: "Unix stream sockets: a path, or @ and an abstract name",
+    example: "unix:/run/app.sock",
+    max_message: None,
+    half_close: true,
+    dial,
+    listen,
+};
+
+/// The pause before a listener whose queue is full is tried again; the kernel tells nobody when it has room.
+const FULL_PAUSE: Duration = Duration::from_millis(10);
+
+fn dial<'a>(address: &'a Address, _: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
+    Box::pin(async move {
+        let dialled = connect(address).await;
+        dialled.map_err(|cause| Error::new(Op::Dial, cause).on(address.bare_word()))
+    })
+}
+
+async fn connect(address: &Address) -> std::result::Result<Conn, Cause> {
+    let name = kernel_name(address)?;
+    loop {
+        let socket = open(address)?;
+        match net::connect(&socket, &name) {
+            Ok(()) => {
+                let socket = Socket::new(socket)?;
+                return Ok(conn(address, socket));
+            }
+            Err(Errno::INPROGRESS) => return Ok(conn(address, connected(socket).await?)),
+            Err(Errno::AGAIN) => tokio::time::sleep(FULL_PAUSE).await,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+fn conn(address: &Address, socket: Socket) -> Conn {
+    let peer = peer(address.scheme().name, &socket);
+    Conn::bytes(socket, peer)
+}
+
+fn kernel_name(address: &Address) -> std::result::Result<SocketAddrUnix, Cause> {
+    match address.target() {
+        Target::Abstract(name) => Ok(SocketAddrUnix::new_abstract_name(name.as_bytes())?),
+        Target::Path(path) => Ok(SocketAddrUnix::new(path.as_str())?),
+        _ => Err(wrong_target()),
+    }
+}
+
+fn open(address: &Address) -> io::Result<OwnedFd> {
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
+    option::apply(socket.as_fd(), address).map_err(|(option, errno)| {
+        io::Error::new(io::Error::from(errno).kind(), format!("{option}: {errno}"))
+    })?;
+    Ok(socket)
+}
+
+fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dyn Listener>>> {
+    let listened = bind(address, ctx);
+    let listened = listened.map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()));
+    Box::pin(std::future::ready(listened))
+}
+
+fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, Cause> {
+    let name = kernel_name(address)?;
+    let socket = open(address)?;
+    let claim = match address.target() {
+        Target::Path(path) => Some(Claim::bind(Path::new(path), &socket, &name, address.options())?),
+        _ => {
+            net::bind(&socket, &name)?;
+            None
+        }
+    };
+    net::listen(&socket, tcp::backlog(address))?;
+    let sockets = SocketListener::new(UNIX.grammar.name, vec![socket], ctx.identify)?;
+    Ok(Box::new(UnixListener { sockets, claim }))
+}
+
+/// A listener, and its claim on a path, which ends when it stops accepting.
+struct UnixListener {
+    sockets: SocketListener,
+    claim: Option<Claim>,
+}
+
+impl Listener for UnixListener {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
+        self.sockets.poll_accept(cx)
+    }
+
+    fn stop_accepting(&mut self) {
+        // The path goes before the socket does: whoever finds it in between is refused, not left waiting.
+        self.claim = None;
+        self.sockets.stop_accepting();
+    }
+
+    fn locals(&self) -> Vec<Peer> {
+        self.sockets.locals()
+    }
+}
+
+/// The path beside a socket's that is locked while somebody listens there.
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}

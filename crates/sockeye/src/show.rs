@@ -1,0 +1,92 @@
+//! Telling each message of a connection as an event, for those who asked to see them.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use crate::conn::{Bytes, Conn, Io, Messages};
+use crate::event::{Event, Events, Way};
+use crate::message::{Content, Message};
+use crate::peer::Peer;
+
+/// Tells what goes over `conn` from now on. Where nobody asked for messages, the connection is left as it is.
+pub(crate) fn messages(conn: Conn, events: &Events) -> Conn {
+    if !events.wants_messages() {
+        return conn;
+    }
+    conn.observed(|io, peer| {
+        let teller = Teller { peer: peer.clone(), events: events.clone() };
+        match io {
+            Io::Bytes(beneath) => Io::Bytes(Box::new(Shown { beneath, teller })),
+            Io::Messages(beneath) => Io::Messages(Box::new(Shown { beneath, teller })),
+        }
+    })
+}
+
+struct Shown<T> {
+    beneath: T,
+    teller: Teller,
+}
+
+struct Teller {
+    peer: Peer,
+    events: Events,
+}
+
+impl Teller {
+    fn tell(&self, way: Way, payload: &[u8], content: Content) {
+        let peer = self.peer.clone();
+        self.events.tell_message(|| Event::Message { peer, way, payload: payload.into(), content });
+    }
+}
+
+impl Bytes for Shown<Box<dyn Bytes>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let read = ready!(self.beneath.poll_read(cx, buffer))?;
+        if let Some(payload) = buffer.get(..read).filter(|payload| !payload.is_empty()) {
+            self.teller.tell(Way::In, payload, Content::Binary);
+        }
+        Poll::Ready(Ok(read))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(self.beneath.poll_write(cx, bytes))?;
+        self.teller.tell(Way::Out, bytes.get(..written).unwrap_or(bytes), Content::Binary);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.beneath.poll_flush(cx)
+    }
+
+    fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.beneath.poll_shutdown_write(cx)
+    }
+
+    fn abort(&mut self) {
+        self.beneath.abort();
+    }
+}
+
+impl Messages for Shown<Box<dyn Messages>> {
+    fn poll_receive(&mut self, cx: &mut Context<'_>, message: &mut Message) -> Poll<io::Result<bool>> {
+        let more = ready!(self.beneath.poll_receive(cx, message))?;
+        if more {
+            self.teller.tell(Way::In, &message.payload, message.content);
+        }
+        Poll::Ready(Ok(more))
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+        ready!(self.beneath.poll_send(cx, payload))?;
+        self.teller.tell(Way::Out, payload, Content::Binary);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.beneath.poll_shutdown_write(cx)
+    }
+
+    fn abort(&mut self) {
+        self.beneath.abort();
+    }
+}
