@@ -1,0 +1,70 @@
+//! `daytime`: the date and time of this machine, in one line (RFC 867).
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sockeye::proto::shape::Shape;
+use sockeye::{
+    BoxFuture, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow, ServiceWants,
+};
+
+use crate::session;
+
+pub(crate) static DAYTIME: ServiceRow = ServiceRow {
+    name: "daytime",
+    help: "the date and time here, in one line (RFC 867)",
+    flags: &[],
+    wants: ServiceWants::Either,
+    may: May::Answer,
+    port: 7703,
+    example: "nc localhost PORT",
+    build: |_| Arc::new(Daytime),
+};
+
+struct Daytime;
+
+impl Service for Daytime {
+    fn serve<'a>(&'a self, mut conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            match conn.shape() {
+                Shape::Bytes => {
+                    conn.write_all(line(ctx.clock.wall(), TimeZone::system()).as_bytes()).await?;
+                    session::farewell(conn, ctx).await
+                }
+                Shape::Messages => session::answer(conn, ctx, self).await,
+            }
+        })
+    }
+
+    fn as_datagrams(&self) -> Option<&dyn Datagrams> {
+        Some(self)
+    }
+}
+
+impl Datagrams for Daytime {
+    fn answer(&self, _: &Message, replies: &mut Replies, ctx: &Ctx) {
+        replies.add().extend_from_slice(line(ctx.clock.wall(), TimeZone::system()).as_bytes());
+    }
+}
+
+/// As the RFC's first example: `Tuesday, February 22, 1982 17:37:43-PST`, with CR and LF.
+fn line(now: SystemTime, zone: TimeZone) -> String {
+    // A clock that stands outside the years -9999 to 9999 is shown as the nearest that has a name.
+    let now = Timestamp::try_from(now).unwrap_or(Timestamp::MAX);
+    format!("{}\r\n", now.to_zoned(zone).strftime("%A, %B %-d, %Y %H:%M:%S-%Z"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_line_is_that_of_the_rfc() {
+        let then = SystemTime::UNIX_EPOCH + Duration::from_secs(383_276_263);
+        assert_eq!(line(then, TimeZone::UTC), "Tuesday, February 23, 1982 01:37:43-UTC\r\n");
+        assert!(line(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 50), TimeZone::UTC).contains("9999"));
+    }
+}

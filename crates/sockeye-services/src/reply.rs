@@ -1,0 +1,44 @@
+//! `reply`: the same answer to each message.
+
+use std::sync::Arc;
+
+use sockeye::{
+    BoxFuture, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceFlag, ServiceRow,
+    ServiceWants,
+};
+
+use crate::session;
+
+pub(crate) static REPLY: ServiceRow = ServiceRow {
+    name: "reply",
+    help: "the same answer to each message",
+    flags: &[ServiceFlag { name: "text", value: "TEXT", help: "the answer; \"Hello, client!\" unless set" }],
+    wants: ServiceWants::Messages { frame: "frame=burst" },
+    may: May::Answer,
+    port: 7706,
+    example: "echo hi | nc -N localhost PORT",
+    build: |values| {
+        let text = values.first().cloned().flatten();
+        Arc::new(Reply { text: text.unwrap_or_else(|| "Hello, client!".to_owned()) })
+    },
+};
+
+struct Reply {
+    text: String,
+}
+
+impl Service for Reply {
+    fn serve<'a>(&'a self, conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<()>> {
+        Box::pin(session::answer(conn, ctx, self))
+    }
+
+    fn as_datagrams(&self) -> Option<&dyn Datagrams> {
+        Some(self)
+    }
+}
+
+impl Datagrams for Reply {
+    fn answer(&self, _: &Message, replies: &mut Replies, _: &Ctx) {
+        replies.add().extend_from_slice(self.text.as_bytes());
+    }
+}
