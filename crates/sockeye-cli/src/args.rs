@@ -1,0 +1,174 @@
+//! What was typed: flags and words, checked against the verb's rows, and nothing decided yet.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use lexopt::Arg;
+use sockeye::proto::printable;
+use sockeye::proto::suggest::nearest;
+use sockeye::proto::unit;
+use sockeye::{Family, Names, Resolver};
+
+use crate::failure::Failure;
+use crate::flag::{self, Flag};
+use crate::verb::Verb;
+
+/// An address as it was typed, and the options that stood behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Word {
+    pub(crate) text: String,
+    pub(crate) beside: Vec<String>,
+}
+
+/// Words and flags that belong together: all of them, or on the line of `serve` those behind one service's name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) service: Option<String>,
+    pub(crate) words: Vec<Word>,
+    flags: Vec<(&'static str, Option<String>)>,
+}
+
+/// Everything behind the verb.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// The first has no service.
+    pub(crate) groups: Vec<Group>,
+}
+
+/// A word as text.
+pub(crate) fn text(word: OsString) -> Result<String, Failure> {
+    word.into_string().map_err(|word| {
+        let shown = printable::line(word.as_encoded_bytes());
+        Failure::usage(format!("{shown}: not UTF-8"), "name it in another way, such as a link to it")
+    })
+}
+
+/// Reads what stands behind a verb.
+pub(crate) fn read(verb: &'static Verb, words: impl Iterator<Item = OsString>) -> Result<Request, Failure> {
+    let mut parser = lexopt::Parser::from_args(words);
+    let mut groups = vec![Group::default()];
+    while let Some(arg) = parser.next().map_err(|error| Failure::usage(error.to_string(), see(verb)))? {
+        let Some(group) = groups.last_mut() else { break };
+        let named = match arg {
+            Arg::Value(word) => {
+                let text = text(word)?;
+                if verb.groups && text != "-" && !text.contains(':') {
+                    groups.push(Group { service: Some(text), ..Group::default() });
+                } else {
+                    group.words.push(Word { text, beside: Vec::new() });
+                }
+                continue;
+            }
+            Arg::Long(name) => {
+                known(verb, group, |long, _| long == name).ok_or_else(|| unknown(verb, group, name))
+            }
+            Arg::Short(letter) => known(verb, group, |_, short| short == Some(letter))
+                .ok_or_else(|| Failure::usage(format!("there is no flag -{letter}"), see(verb))),
+        };
+        let (name, takes_value) = named?;
+        let value = match takes_value {
+            true => Some(
+                parser
+                    .value()
+                    .map_err(|error| Failure::usage(error.to_string(), see(verb)))
+                    .and_then(text)?,
+            ),
+            false => None,
+        };
+        if name == flag::OPTION.long {
+            let Some(word) = group.words.last_mut() else {
+                return Err(Failure::usage("-o stands behind the address that it is for", see(verb)));
+            };
+            word.beside.extend(value);
+        } else {
+            group.flags.push((name, value));
+        }
+    }
+    let request = Request { groups };
+    request.check_number_of_words(verb)?;
+    Ok(request)
+}
+
+/// The flag of the verb, or of the group's service, for which `is` holds: its name, and whether it takes a value.
+fn known(
+    verb: &Verb,
+    group: &Group,
+    is: impl Fn(&str, Option<char>) -> bool,
+) -> Option<(&'static str, bool)> {
+    let all = flag::COMMON.iter().chain(verb.flags);
+    let of_verb = all.map(|flag: &&Flag| (flag.long, flag.short, flag.value.is_some()));
+    let of_service = service_flags(group).map(|name| (name, None, true));
+    let mut all = of_verb.chain(of_service);
+    all.find(|(long, short, _)| is(long, *short)).map(|(long, _, takes_value)| (long, takes_value))
+}
+
+fn service_flags(group: &Group) -> impl Iterator<Item = &'static str> {
+    let service = sockeye_services::ALL.iter().find(|row| Some(row.name) == group.service.as_deref());
+    service.into_iter().flat_map(|row| row.flags.iter().map(|flag| flag.name))
+}
+
+fn unknown(verb: &Verb, group: &Group, name: &str) -> Failure {
+    let names = flag::COMMON.iter().chain(verb.flags).map(|flag| flag.long).chain(service_flags(group));
+    let hint = nearest(name, names).map_or_else(|| see(verb), |near| format!("did you mean --{near}?"));
+    Failure::usage(format!("there is no flag --{name}"), hint)
+}
+
+/// Where to read more.
+fn see(verb: &Verb) -> String {
+    format!("see sockeye {} --help", verb.name)
+}
+
+impl Request {
+    fn check_number_of_words(&self, verb: &Verb) -> Result<(), Failure> {
+        let count = self.groups.iter().map(|group| group.words.len()).sum::<usize>();
+        if self.has(&flag::HELP) || verb.words.contains(&count) {
+            return Ok(());
+        }
+        Err(Failure::usage(format!("{}: {}", verb.name, verb.expects), format!("usage: {}", verb.usage)))
+    }
+
+    /// Whether a flag was given.
+    pub(crate) fn has(&self, flag: &Flag) -> bool {
+        self.groups.iter().any(|group| group.flags.iter().any(|(name, _)| *name == flag.long))
+    }
+
+    /// The value of a flag; the last, where it was given more than once.
+    pub(crate) fn value(&self, flag: &Flag) -> Option<&str> {
+        self.groups.iter().rev().find_map(|group| group.value(flag.long))
+    }
+
+    /// The value of a flag that is a length of time.
+    pub(crate) fn time(&self, flag: &Flag) -> Result<Option<Duration>, Failure> {
+        let Some(text) = self.value(flag) else { return Ok(None) };
+        let time = unit::duration(text);
+        let wrong =
+            || Failure::usage(format!("--{} {text}: not a time", flag.long), "write 1.5s, 250ms or 2m");
+        time.map(Some).ok_or_else(wrong)
+    }
+
+    /// The words that belong to no service.
+    pub(crate) fn words(&self) -> &[Word] {
+        self.groups.first().map_or(&[], |group| &group.words)
+    }
+
+    /// How names are to be looked up.
+    pub(crate) fn resolver(&self) -> Result<Resolver, Failure> {
+        let family = match (self.has(&flag::V4), self.has(&flag::V6)) {
+            (true, true) => {
+                return Err(Failure::usage("-4 and -6 exclude each other", "leave both out for both"));
+            }
+            (true, false) => Family::V4,
+            (false, true) => Family::V6,
+            (false, false) => Family::Any,
+        };
+        let names = if self.has(&flag::NUMERIC) { Names::NumbersOnly } else { Names::LookedUp };
+        Ok(Resolver { family, names, ..Resolver::default() })
+    }
+}
+
+impl Group {
+    /// The value of a flag in this group.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.flags.iter().rev().find(|(given, _)| *given == name).and_then(|(_, value)| value.as_deref())
+    }
+}

@@ -1,0 +1,90 @@
+//! What went wrong, as people are told: what failed on what and why, and a second line with what to try.
+
+use std::fmt;
+
+use sockeye::proto::address::ParseError;
+use sockeye::proto::printable;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::exit::Exit;
+use crate::hint;
+use crate::say::NAME;
+
+/// Why a verb could not do what was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// An address that cannot be read.
+    Address(ParseError),
+    /// A connection or a listener failed.
+    Run(sockeye::Error),
+    /// Flags and words that make no sense.
+    Usage {
+        /// What is wrong.
+        reason: String,
+        /// What to try.
+        hint: String,
+    },
+    /// The machine refused us something that every verb needs.
+    Start(std::io::Error),
+}
+
+impl Failure {
+    pub(crate) fn usage(reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { reason: reason.into(), hint: hint.into() }
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Address(_) | Self::Usage { .. } => Exit::Usage,
+            Self::Start(_) => Exit::Failed,
+            Self::Run(error) => match (error.cause(), error.kind()) {
+                (sockeye::Cause::Limit(..), _) => Exit::TimeLimit,
+                (_, sockeye::Kind::Usage) => Exit::Usage,
+                _ => Exit::Failed,
+            },
+        }
+    }
+}
+
+impl From<ParseError> for Failure {
+    fn from(error: ParseError) -> Self {
+        Self::Address(error)
+    }
+}
+
+impl From<sockeye::Error> for Failure {
+    fn from(error: sockeye::Error) -> Self {
+        Self::Run(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let indent = " ".repeat(NAME.len() + 2);
+        match self {
+            Self::Address(error) => {
+                let (before, at) = (error.text().get(..error.span().start), error.text().get(error.span()));
+                let columns =
+                    |text: Option<&str>| printable::line(text.unwrap_or_default().as_bytes()).width();
+                let caret = "^".repeat(columns(at).max(1));
+                writeln!(f, "{NAME}: {}", printable::line(error.to_string().as_bytes()))?;
+                write!(f, "{indent}{}{caret}", " ".repeat(columns(before)))
+            }
+            Self::Run(error) => {
+                write!(f, "{NAME}: {}", one_line(error))?;
+                hint::of(error).map_or(Ok(()), |hint| write!(f, "\n{indent}{hint}"))
+            }
+            Self::Start(error) => write!(f, "{NAME}: cannot start: {error}"),
+            Self::Usage { reason, hint } => {
+                write!(f, "{NAME}: {}\n{indent}{hint}", printable::line(reason.as_bytes()))
+            }
+        }
+    }
+}
+
+/// What failed on what, and why, without the name of the program.
+pub(crate) fn one_line(error: &sockeye::Error) -> String {
+    let text = format!("{error}: {}", error.cause());
+    // What a peer or a path is called was chosen by others, and may hold anything.
+    printable::line(text.as_bytes())
+}

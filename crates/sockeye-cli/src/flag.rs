@@ -1,0 +1,47 @@
+//! The flags, a row each.
+
+/// A flag.
+#[derive(Debug)]
+pub(crate) struct Flag {
+    /// Its long name, without the dashes.
+    pub(crate) long: &'static str,
+    /// Its letter.
+    pub(crate) short: Option<char>,
+    /// What stands for its value in help; `None` where it takes none.
+    pub(crate) value: Option<&'static str>,
+    /// What it does, in one line.
+    pub(crate) help: &'static str,
+}
+
+const fn flag(long: &'static str, help: &'static str) -> Flag {
+    Flag { long, short: None, value: None, help }
+}
+
+pub(crate) static CRLF: Flag = flag("crlf", "send each line end as CR LF");
+pub(crate) static HELP: Flag = Flag { short: Some('h'), ..flag("help", "this text") };
+pub(crate) static JSON: Flag = flag("json", "one JSON object a line");
+pub(crate) static KEEP: Flag = flag("keep", "serve one peer after another, not just the first");
+pub(crate) static LOG: Flag =
+    Flag { value: Some("FORMAT"), ..flag("log", "what happens, on standard error: text or json") };
+pub(crate) static NUMERIC: Flag = Flag { short: Some('n'), ..flag("numeric", "look no names up") };
+pub(crate) static ONE_WAY: Flag = flag("one-way", "left to right alone; what comes back is dropped");
+pub(crate) static OPTION: Flag = Flag {
+    short: Some('o'),
+    value: Some("KEY=VALUE"),
+    ..flag("option", "an option of the address before it")
+};
+pub(crate) static PLAN: Flag = flag("plan", "print what would be done, and do nothing");
+pub(crate) static RAW: Flag = flag("raw", "write what comes as it is, also to a terminal");
+pub(crate) static RECV_ONLY: Flag = flag("recv-only", "read no standard input");
+pub(crate) static SEND_ONLY: Flag = flag("send-only", "drop what comes, and end with standard input");
+pub(crate) static SHOW: Flag = flag("show", "show each message with its sender, on standard error");
+pub(crate) static V4: Flag = Flag { short: Some('4'), ..flag("ipv4", "IPv4 alone") };
+pub(crate) static V6: Flag = Flag { short: Some('6'), ..flag("ipv6", "IPv6 alone") };
+pub(crate) static VERBOSE: Flag = Flag { short: Some('v'), ..flag("verbose", "tell of each connection") };
+pub(crate) static WAIT: Flag = Flag {
+    value: Some("TIME"),
+    ..flag("wait", "after the end of input, be done when nothing came for so long")
+};
+
+/// The flags that every verb has.
+pub(crate) static COMMON: &[&Flag] = &[&V4, &V6, &NUMERIC, &OPTION, &PLAN, &LOG, &VERBOSE, &HELP];

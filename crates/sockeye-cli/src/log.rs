@@ -1,0 +1,153 @@
+//! Events as lines on standard error: for people, or with `--log json` for programs.
+
+use std::thread::JoinHandle;
+
+use serde_json::{Value, json};
+use sockeye::proto::printable;
+use sockeye::proto::unit::print_duration;
+use sockeye::{Clock, Ended, Event, Events, Op, Wants, Way};
+use tokio::sync::mpsc::Receiver;
+
+use crate::args::Request;
+use crate::failure::{Failure, one_line};
+use crate::{flag, say};
+
+/// Events that may wait to be written; when standard error is slower than that, the rest is counted and told.
+const ROOM: usize = 4096;
+
+/// Writes events in a thread of its own, so that a slow terminal slows no connection.
+pub(crate) struct Log(JoinHandle<()>);
+
+/// Whether standard error is for programs.
+pub(crate) fn wants_json(request: &Request) -> bool {
+    request.value(&flag::LOG) == Some("json")
+}
+
+impl Log {
+    /// Subscribes as the flags ask, and starts to write.
+    pub(crate) fn start(request: &Request) -> Result<(Events, Self), Failure> {
+        let json = match request.value(&flag::LOG) {
+            None | Some("text") => false,
+            Some("json") => true,
+            Some(other) => {
+                return Err(Failure::usage(format!("--log {other}: no such format"), "write text or json"));
+            }
+        };
+        let verbose = request.has(&flag::VERBOSE);
+        let wants = if request.has(&flag::SHOW) { Wants::Messages } else { Wants::Connections };
+        let mut events = Events::default();
+        let queue = events.subscribe(ROOM, wants);
+        let write = move || write(queue, json, verbose);
+        let thread = std::thread::Builder::new().name("log".into()).spawn(write).map_err(Failure::Start)?;
+        Ok((events, Self(thread)))
+    }
+
+    /// Waits until everything that was told is written. All who could tell more must be gone.
+    pub(crate) fn finish(self) {
+        #[expect(clippy::let_underscore_must_use, reason = "a panic in the thread was printed there")]
+        let _: std::thread::Result<()> = self.0.join();
+    }
+}
+
+fn write(mut queue: Receiver<Event>, json: bool, verbose: bool) {
+    while let Some(event) = queue.blocking_recv() {
+        if json {
+            say::to_people(&for_programs(&event).to_string());
+        } else if let Some(line) = for_people(&event, verbose) {
+            say::line(&line);
+        }
+    }
+}
+
+/// A line for people; `None` for what only `-v` tells.
+fn for_people(event: &Event, verbose: bool) -> Option<String> {
+    let line = match event {
+        Event::AcceptFailed { listener, error } => format!("{listener}: {}; trying again", one_line(error)),
+        Event::AcceptResumed { listener, failures } => {
+            format!("{listener}: accepting again after {failures} failures")
+        }
+        Event::Closed { peer, received, sent, lasted, ended, .. } => {
+            let how = match ended {
+                Ended::Done => String::new(),
+                Ended::Failed(error) => format!(": {}", one_line(error)),
+                Ended::Stopped => ": cut off by the stop".to_owned(),
+            };
+            // What we could not reach is our user's concern; how a peer leaves is not.
+            let ours = matches!(ended, Ended::Failed(error) if matches!(error.op(), Op::Dial | Op::Relay));
+            if !verbose && !ours {
+                return None;
+            }
+            let millis = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX);
+            let lasted = print_duration(std::time::Duration::from_millis(millis));
+            format!("{peer} left after {lasted}, {received} B in, {sent} B out{how}")
+        }
+        Event::Lost { events } => format!("{events} events were not told: standard error is too slow"),
+        Event::Message { peer, way, payload, .. } => match way {
+            Way::In => format!("{peer} says {}", printable::line(payload)),
+            Way::Out => format!("{peer} hears {}", printable::line(payload)),
+        },
+        Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
+        Event::Opened { .. } => return None,
+        Event::Stopping { listener, open } => {
+            format!("{listener}: takes nobody new, {open} still inside; interrupt again to hurry them")
+        }
+        other => format!("{other:?}"),
+    };
+    Some(line)
+}
+
+fn for_programs(event: &Event) -> Value {
+    let mut object = match event {
+        Event::AcceptFailed { listener, error } => {
+            json!({ "event": "accept-failed", "service": &**listener, "error": one_line(error) })
+        }
+        Event::AcceptResumed { listener, failures } => {
+            json!({ "event": "accept-resumed", "service": &**listener, "failures": failures })
+        }
+        Event::Closed { id, peer, received, sent, lasted, ended } => {
+            let (how, error) = match ended {
+                Ended::Done => ("done", Value::Null),
+                Ended::Failed(error) => ("failed", one_line(error).into()),
+                Ended::Stopped => ("stopped", Value::Null),
+            };
+            json!({
+                "event": "closed", "id": id, "peer": peer.to_string(), "received": received, "sent": sent,
+                "seconds": lasted.as_secs_f64(), "ended": how, "error": error,
+            })
+        }
+        Event::Lost { events } => json!({ "event": "lost", "events": events }),
+        Event::Message { peer, way, payload, .. } => {
+            let way = match way {
+                Way::In => "in",
+                Way::Out => "out",
+            };
+            let mut object = json!({ "event": "message", "peer": peer.to_string(), "way": way });
+            // Bytes that are no text would not survive as JSON text.
+            match std::str::from_utf8(payload) {
+                Ok(text) => set(&mut object, "text", text),
+                Err(_) => set(
+                    &mut object,
+                    "hex",
+                    payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+                ),
+            }
+            object
+        }
+        Event::Opened { id, listener, peer } => {
+            json!({ "event": "opened", "id": id, "service": &**listener, "peer": peer.to_string() })
+        }
+        Event::Stopping { listener, open } => {
+            json!({ "event": "stopping", "service": &**listener, "open": open })
+        }
+        other => json!({ "event": "other", "what": format!("{other:?}") }),
+    };
+    let since = Clock::default().wall().duration_since(std::time::SystemTime::UNIX_EPOCH);
+    set(&mut object, "time", since.map_or(0.0, |since| since.as_secs_f64()));
+    object
+}
+
+fn set(object: &mut Value, key: &str, value: impl Into<Value>) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(key.to_owned(), value.into());
+    }
+}

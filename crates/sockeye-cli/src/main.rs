@@ -1,0 +1,59 @@
+//! The program `sockeye`: what was typed, what is to be done, and how it ended.
+#![forbid(unsafe_code)]
+
+mod args;
+mod console;
+mod exit;
+mod failure;
+mod flag;
+mod help;
+mod hint;
+mod log;
+mod plan;
+mod say;
+mod server;
+mod session;
+mod signal;
+mod verb;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use exit::Exit;
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    let exit = match run(words.next(), words) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            say::to_people(&failure.to_string());
+            failure.exit()
+        }
+    };
+    exit.into()
+}
+
+fn run(first: Option<OsString>, rest: impl Iterator<Item = OsString>) -> Result<Exit, Failure> {
+    let Some(first) = first else {
+        say::to_people(&help::overview());
+        return Ok(Exit::Usage);
+    };
+    let first = args::text(first)?;
+    match first.as_str() {
+        "-h" | "--help" => Ok(say::data(&help::overview())),
+        "-V" | "--version" => Ok(say::data(concat!("sockeye ", env!("CARGO_PKG_VERSION"), "\n"))),
+        "help" => {
+            let rest = rest.map(args::text).collect::<Result<Vec<_>, _>>()?;
+            help::page(rest.first().map(String::as_str)).map(|page| say::data(&page))
+        }
+        name => {
+            let verb = verb::find(name)?;
+            let request = args::read(verb, rest)?;
+            if request.has(&flag::HELP) {
+                return Ok(say::data(&help::verb(verb)));
+            }
+            (verb.run)(&request)
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Running listeners until they are told to stop.
+
+use std::sync::Arc;
+
+use sockeye::{Ctx, Listening, Served, Service};
+use tokio::task::JoinSet;
+
+use crate::args::Request;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::log;
+use crate::say;
+use crate::signal::Interrupts;
+
+/// A listener, and what it serves.
+pub(crate) struct Place {
+    pub(crate) name: &'static str,
+    pub(crate) listening: Listening,
+    pub(crate) service: Arc<dyn Service>,
+}
+
+/// Tells where a listener listens: whoever started us with port 0 reads it from here.
+pub(crate) fn ready(name: &str, listening: &Listening, request: &Request) {
+    for local in listening.listener.locals() {
+        if log::wants_json(request) {
+            let line =
+                serde_json::json!({ "event": "listening", "service": name, "address": local.to_string() });
+            say::to_people(&line.to_string());
+        } else {
+            say::line(&format!("{name} on {local}"));
+        }
+    }
+}
+
+/// Serves all places until they end on their own, or are told to: the first interrupt drains, the second hurries, the
+/// third ends.
+pub(crate) async fn run(places: Vec<Place>, request: &Request, ctx: &Ctx) -> Result<Exit, Failure> {
+    let mut interrupts = Interrupts::listen()?;
+    let mut tasks = JoinSet::new();
+    for place in places {
+        ready(place.name, &place.listening, request);
+        let ctx = ctx.clone();
+        tasks.spawn(async move {
+            let once = place.listening.limits.once;
+            (once, sockeye::serve(place.listening, place.service, place.name, &ctx).await)
+        });
+    }
+    let mut interrupted = 0;
+    let mut failure = None;
+    let mut aborted = 0;
+    loop {
+        tokio::select! {
+            ended = tasks.join_next() => match ended {
+                None => break,
+                Some(Ok((once, Served { last_failure, aborted: cut, .. }))) => {
+                    aborted += cut;
+                    failure = failure.or(last_failure.filter(|_| once));
+                }
+                // It printed why where it happened.
+                Some(Err(_panicked)) => return Ok(Exit::Failed),
+            },
+            () = interrupts.next() => {
+                interrupted += 1;
+                match interrupted {
+                    1 => ctx.stop.drain(),
+                    2 => ctx.stop.hurry(),
+                    _ => return Ok(Exit::Interrupted),
+                }
+            }
+        }
+    }
+    match (failure, interrupted, aborted) {
+        (_, 2.., _) => Ok(Exit::Interrupted),
+        (_, _, 1..) => {
+            say::line(&format!("{aborted} still open at the end of the drain limit, and cut off"));
+            Ok(Exit::Failed)
+        }
+        (Some(error), _, 0) => Err(error.into()),
+        (None, _, 0) => Ok(Exit::Done),
+    }
+}

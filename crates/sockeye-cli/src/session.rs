@@ -1,0 +1,78 @@
+//! What every verb begins with: limits, events, a runtime, and the world that connections live in.
+
+use std::future::Future;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sockeye::{Ctx, Events, Limits};
+
+use crate::args::Request;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::log::Log;
+
+/// How many descriptors are left for ourselves when the limit of open files bounds the number of connections.
+const OWN_DESCRIPTORS: u64 = 64;
+
+/// How many threads a verb needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// One conversation.
+    One,
+    /// As many as there are cores.
+    Cores,
+}
+
+/// Runs a verb to its end, and then lets those who read events finish.
+pub(crate) fn run<F>(
+    request: &Request,
+    threads: Threads,
+    verb: impl FnOnce(Ctx) -> F,
+) -> Result<Exit, Failure>
+where
+    F: Future<Output = Result<Exit, Failure>>,
+{
+    let (events, log) = Log::start(request)?;
+    let ctx = context(request, events)?;
+    let mut builder = match threads {
+        Threads::One => tokio::runtime::Builder::new_current_thread(),
+        Threads::Cores => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder.enable_all().build().map_err(Failure::Start)?;
+    let exit = runtime.block_on(verb(ctx));
+    // A name look-up that nobody waits for any more must not hold us.
+    runtime.shutdown_background();
+    log.finish();
+    exit
+}
+
+/// What connections live in, as the flags ask.
+pub(crate) fn context(request: &Request, events: Events) -> Result<Ctx, Failure> {
+    Ok(Ctx { resolver: request.resolver()?, limits: limits(raise_open_files()), events, ..Ctx::default() })
+}
+
+/// The defaults, with no more connections than half of the files that may be open: a relay needs two for each.
+fn limits(open_files: u64) -> Limits {
+    let limits = Limits::default();
+    let room = open_files.saturating_sub(OWN_DESCRIPTORS) / 2;
+    Limits { max_conns: limits.max_conns.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1), ..limits }
+}
+
+/// Raises the soft limit of open files to the hard one, and says where it stands.
+fn raise_open_files() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let now = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    now.unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_open_files_allow_few_connections() {
+        assert_eq!(limits(1 << 20).max_conns, 10_000);
+        assert_eq!(limits(1024).max_conns, 480);
+        assert_eq!(limits(3).max_conns, 1);
+    }
+}

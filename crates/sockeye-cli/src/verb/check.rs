@@ -1,0 +1,127 @@
+//! `check`: does it answer?
+
+use std::time::Duration;
+
+use sockeye::proto::address::{Address, Role};
+use sockeye::proto::unit::print_duration;
+use sockeye::{Ctx, Limits};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::args::Request;
+use crate::exit::Exit;
+use crate::failure::{Failure, one_line};
+use crate::session::{self, Threads};
+use crate::signal::Interrupts;
+use crate::verb::Verb;
+use crate::{flag, plan, say};
+
+pub(super) static CHECK: Verb = Verb {
+    name: "check",
+    summary: "does it answer? connect, time it, exit code",
+    usage: "sockeye check [FLAG]... ADDR...",
+    about: "Connects to every address at the same time, prints a line for each in the order in which \
+            they were named, and sends nothing. Each has 5 s, unless connect= says otherwise. The exit \
+            code is 0 if all answered, 124 if all that did not ran out of time, else 1.",
+    examples: &[("sockeye check tcp:localhost:22 unix:/run/app.sock", "see whether two servers are up")],
+    flags: &[&flag::JSON],
+    groups: false,
+    words: 1..=1024,
+    expects: "expected an address, or several",
+    run,
+};
+
+/// How long an address has to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+type Checked = (usize, Duration, sockeye::Result<sockeye::Peer>);
+
+fn run(request: &Request) -> Result<Exit, Failure> {
+    let words = request.words().iter();
+    let addresses =
+        words.map(|word| sockeye::parse(&word.text, &word.beside)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(listener) = addresses.iter().find(|address| address.role() == Role::Listen) {
+        return Err(Failure::usage(format!("{listener} is listened on"), "name an address to connect to"));
+    }
+    if request.has(&flag::PLAN) {
+        let planned: Vec<_> = addresses.iter().map(|address| ("check", address)).collect();
+        return plan::print(request, &planned);
+    }
+    session::run(request, Threads::One, async |ctx| {
+        let ctx = Ctx { limits: Limits { connect: Some(PATIENCE), ..ctx.limits }, ..ctx };
+        let mut interrupts = Interrupts::listen()?;
+        tokio::select! {
+            checked = check_all(&addresses, &ctx) => Ok(report(request, &addresses, &checked)),
+            () = interrupts.next() => Ok(Exit::Interrupted),
+        }
+    })
+}
+
+async fn check_all(addresses: &[Address], ctx: &Ctx) -> Vec<Checked> {
+    let mut tasks = JoinSet::new();
+    for (at, address) in addresses.iter().enumerate() {
+        let (address, ctx) = (address.clone(), ctx.clone());
+        tasks.spawn(async move {
+            let began = Instant::now();
+            let answered = sockeye::dial(&address, &ctx).await.map(|conn| conn.peer().clone());
+            (at, began.elapsed(), answered)
+        });
+    }
+    let mut checked = tasks.join_all().await;
+    checked.sort_by_key(|(at, _, _)| *at);
+    checked
+}
+
+fn report(request: &Request, addresses: &[Address], checked: &[Checked]) -> Exit {
+    let named = || addresses.iter().map(Address::bare_word);
+    let width = named().map(|name| name.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    let mut exit = None;
+    for (name, (_, took, answered)) in named().zip(checked) {
+        let line = if request.has(&flag::JSON) {
+            json(&name, *took, answered)
+        } else {
+            line(&name, width, *took, answered)
+        };
+        text.push_str(&line);
+        text.push('\n');
+        if let Err(error) = answered {
+            let this = Failure::Run(error.clone()).exit();
+            exit = Some(if exit.is_none_or(|exit| exit == this) { this } else { Exit::Failed });
+        }
+    }
+    match say::data(&text) {
+        Exit::Done => exit.unwrap_or(Exit::Done),
+        unwritten => unwritten,
+    }
+}
+
+fn line(name: &str, width: usize, took: Duration, answered: &sockeye::Result<sockeye::Peer>) -> String {
+    match answered {
+        Ok(peer) => format!("{name:width$}  answers  {}  {peer}", rounded(took)),
+        Err(error) => format!("{name:width$}  fails    {}  {}", rounded(took), error.cause()),
+    }
+}
+
+fn json(name: &str, took: Duration, answered: &sockeye::Result<sockeye::Peer>) -> String {
+    let mut object = serde_json::json!({
+        "address": name,
+        "answers": answered.is_ok(),
+        "seconds": took.as_secs_f64(),
+    });
+    if let Some(object) = object.as_object_mut() {
+        let (key, value) = match answered {
+            Ok(peer) => ("peer", peer.to_string()),
+            Err(error) => ("error", one_line(error)),
+        };
+        object.insert(key.to_owned(), value.into());
+    }
+    object.to_string()
+}
+
+/// To whole microseconds below 10 ms, to whole milliseconds above.
+fn rounded(took: Duration) -> String {
+    let unit = if took < Duration::from_millis(10) { 1 } else { 1000 };
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX) / unit * unit;
+    print_duration(Duration::from_micros(micros))
+}

@@ -1,0 +1,60 @@
+//! `dial`: standard input and output to and from an address.
+
+use crate::args::Request;
+use crate::console::Output;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::session::{self, Threads};
+use crate::signal::Interrupts;
+use crate::verb::Verb;
+use crate::{console, flag, plan, say};
+use sockeye::proto::address::Role;
+
+pub(super) static DIAL: Verb = Verb {
+    name: "dial",
+    summary: "connect standard input and output to an address",
+    usage: "sockeye dial [FLAG]... ADDR",
+    about: "The end of standard input is passed on to the peer, which may still answer for as long as it \
+            takes. At a terminal the peer's end ends the conversation, and what comes is made safe to \
+            look at.",
+    examples: &[
+        ("echo hi | sockeye dial tcp:localhost:7700", "ask an echo server"),
+        ("sockeye dial unix:/run/app.sock", "talk to a Unix socket"),
+        ("printf 'HEAD / HTTP/1.0\\n\\n' | sockeye dial --crlf tcp:localhost:80", "HTTP by hand"),
+    ],
+    flags: &[&flag::WAIT, &flag::SEND_ONLY, &flag::RECV_ONLY, &flag::CRLF, &flag::RAW],
+    groups: false,
+    words: 1..=1,
+    expects: "expected one address",
+    run,
+};
+
+fn run(request: &Request) -> Result<Exit, Failure> {
+    let Some(word) = request.words().first() else { return Ok(Exit::Usage) };
+    let address = sockeye::parse(&word.text, &word.beside)?;
+    if address.role() == Role::Listen {
+        return Err(Failure::usage(
+            format!("{address} is listened on"),
+            format!("try: sockeye listen {address}"),
+        ));
+    }
+    if request.has(&flag::PLAN) {
+        return plan::print(request, &[("dial", &address)]);
+    }
+    session::run(request, Threads::One, async |ctx| {
+        let mut interrupts = Interrupts::listen()?;
+        let plan = console::plan(request, &address, &ctx)?;
+        let conversation = async {
+            let mut peer = sockeye::dial(&address, &ctx).await?;
+            if request.has(&flag::VERBOSE) {
+                say::line(&format!("connected to {}", peer.peer()));
+            }
+            let mut here = console::open(request, Output::Ends, &ctx).await?;
+            console::ended(sockeye::relay(&mut here, &mut peer, &plan, &ctx).await)
+        };
+        tokio::select! {
+            ended = conversation => ended,
+            () = interrupts.next() => Ok(Exit::Interrupted),
+        }
+    })
+}

@@ -1,0 +1,55 @@
+//! The verbs, a row each.
+
+mod check;
+mod dial;
+mod listen;
+mod relay;
+mod serve;
+
+use std::ops::RangeInclusive;
+
+use sockeye::proto::suggest::nearest;
+
+use crate::args::Request;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::flag::Flag;
+
+/// A verb.
+#[derive(Debug)]
+pub(crate) struct Verb {
+    pub(crate) name: &'static str,
+    /// What it does, in one line.
+    pub(crate) summary: &'static str,
+    /// How it is typed.
+    pub(crate) usage: &'static str,
+    /// What one should know; each line is a paragraph.
+    pub(crate) about: &'static str,
+    /// Commands that work as they stand, each with what it does.
+    pub(crate) examples: &'static [(&'static str, &'static str)],
+    /// Its own flags.
+    pub(crate) flags: &'static [&'static Flag],
+    /// Whether words without a colon are services that begin a group.
+    pub(crate) groups: bool,
+    /// How many addresses it takes, and how a mistake is told.
+    pub(crate) words: RangeInclusive<usize>,
+    pub(crate) expects: &'static str,
+    pub(crate) run: fn(&Request) -> Result<Exit, Failure>,
+}
+
+/// Every verb.
+pub(crate) static ALL: &[&Verb] =
+    &[&dial::DIAL, &listen::LISTEN, &relay::RELAY, &check::CHECK, &serve::SERVE];
+
+/// The verb of that name.
+pub(crate) fn find(name: &str) -> Result<&'static Verb, Failure> {
+    if let Some(verb) = ALL.iter().find(|verb| verb.name == name) {
+        return Ok(verb);
+    }
+    let hint = match nearest(name, ALL.iter().map(|verb| verb.name)) {
+        Some(near) => format!("did you mean {near}?"),
+        None if name.contains(':') => format!("to connect there: sockeye dial {name}"),
+        None => "sockeye --help shows what there is".to_owned(),
+    };
+    Err(Failure::usage(format!("there is no verb {name:?}"), hint))
+}

@@ -1,0 +1,92 @@
+//! `relay`: join two addresses.
+
+use std::sync::Arc;
+
+use sockeye::proto::address::{Address, Role};
+use sockeye::{Flow, Forward, Plan};
+
+use crate::args::Request;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::server::{self, Place};
+use crate::session::{self, Threads};
+use crate::signal::Interrupts;
+use crate::verb::Verb;
+use crate::{console, flag, plan};
+
+pub(super) static RELAY: Verb = Verb {
+    name: "relay",
+    summary: "join two addresses",
+    usage: "sockeye relay [FLAG]... ADDR ADDR",
+    about: "Where the first address listens (tcp-l:8080), each connection that it accepts is joined to \
+            the second, dialled anew, thousands at once; ,once ends with the first. Otherwise both are \
+            dialled and joined once. The end of one side is passed on to the other, unless eof= says \
+            otherwise.",
+    examples: &[
+        ("sockeye relay tcp-l:8080 unix:/run/app.sock", "lead a port to a Unix socket"),
+        ("sockeye relay file:in.txt tcp:localhost:7701 --one-way", "send a file"),
+    ],
+    flags: &[&flag::ONE_WAY, &flag::SHOW],
+    groups: false,
+    words: 2..=2,
+    expects: "expected two addresses",
+    run,
+};
+
+fn run(request: &Request) -> Result<Exit, Failure> {
+    let [left, right] = request.words() else { return Ok(Exit::Usage) };
+    let left = sockeye::parse(&left.text, &left.beside)?;
+    let right = sockeye::parse(&right.text, &right.beside)?;
+    if right.role() == Role::Listen {
+        let hint = format!("name the one that listens first: sockeye relay {right} {left}");
+        return Err(Failure::usage("relay: only the first address may listen", hint));
+    }
+    if left.shape() != right.shape() {
+        let reason = format!("{left} carries {}, and {right} {}", left.shape(), right.shape());
+        return Err(Failure::usage(reason, "frame=burst on the side of bytes makes messages of them"));
+    }
+    if request.has(&flag::PLAN) {
+        return plan::print(request, &[("from", &left), ("to", &right)]);
+    }
+    match left.role() {
+        Role::Listen => serve(request, &left, right),
+        Role::Dial => join(request, &left, &right),
+    }
+}
+
+fn flow(request: &Request) -> Flow {
+    if request.has(&flag::ONE_WAY) { Flow::LeftToRight } else { Flow::Both }
+}
+
+/// A pair for each connection that comes.
+fn serve(request: &Request, left: &Address, right: Address) -> Result<Exit, Failure> {
+    session::run(request, Threads::Cores, async |ctx| {
+        // Who is idle on the listening side is ended there.
+        let plan = Plan { flow: flow(request), ..Plan::of(left, &right, &ctx) };
+        let listening = sockeye::listen(left, &ctx).await?;
+        let place = Place { name: "relay", listening, service: Arc::new(Forward { to: right, plan }) };
+        server::run(vec![place], request, &ctx).await
+    })
+}
+
+/// Two dialled ends, joined once.
+fn join(request: &Request, left: &Address, right: &Address) -> Result<Exit, Failure> {
+    session::run(request, Threads::One, async |ctx| {
+        let mut interrupts = Interrupts::listen()?;
+        let plan = Plan { flow: flow(request), ..Plan::of(left, right, &ctx) };
+        let joined = async {
+            let mut left = sockeye::dial(left, &ctx).await?;
+            let mut right = sockeye::dial(right, &ctx).await?;
+            Ok(sockeye::relay(&mut left, &mut right, &plan, &ctx).await)
+        };
+        let on_standard_output = left.scheme().name == "-" || right.scheme().name == "-";
+        tokio::select! {
+            joined = joined => match joined {
+                Ok(result) if on_standard_output => console::ended(result),
+                Ok(result) => result.map(|_| Exit::Done).map_err(Failure::Run),
+                Err(error) => Err(Failure::Run(error)),
+            },
+            () = interrupts.next() => Ok(Exit::Interrupted),
+        }
+    })
+}
