@@ -71,18 +71,18 @@ pub(crate) async fn open(request: &Request, output: Output, ctx: &Ctx) -> Result
     Ok(conn)
 }
 
-/// How a conversation ended. A closed standard output is success: whoever read it had enough.
-pub(crate) fn ended(result: sockeye::Result<sockeye::Moved>) -> Result<Exit, Failure> {
+/// How a conversation ended in which standard output is the side `here`. A closed standard output is success: whoever read it had enough.
+pub(crate) fn ended(result: sockeye::Result<sockeye::Moved>, here: Side) -> Result<Exit, Failure> {
     match result {
         Ok(_) => Ok(Exit::Done),
-        Err(error) if is_output_closed(&error) => Ok(Exit::Done),
+        Err(error) if is_output_closed(&error, here) => Ok(Exit::Done),
         Err(error) => Err(error.into()),
     }
 }
 
 /// Whether nobody reads our standard output any more.
-pub(crate) fn is_output_closed(error: &sockeye::Error) -> bool {
-    error.side() == Some(Side::Left) && error.kind() == Kind::Reset
+pub(crate) fn is_output_closed(error: &sockeye::Error, here: Side) -> bool {
+    error.side() == Some(here) && error.kind() == Kind::Reset
 }
 
 /// Standard output that outlives its peers.

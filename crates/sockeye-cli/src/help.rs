@@ -102,13 +102,14 @@ fn address() -> String {
 }
 
 /// What `serve` without arguments shows: where each service is, and a line to type.
-pub(crate) fn what_to_try() -> String {
-    let mut text = "every service, on 127.0.0.1 and ::1 alone; a line to type for each:\n\n".to_owned();
+pub(crate) fn what_to_try(own_name: &str) -> String {
+    let mut text =
+        "\nevery service, for this machine alone; a line to type for each, elsewhere:\n\n".to_owned();
     for row in SERVICES {
-        let example = row.example.replace("PORT", &row.port.to_string());
+        let example = row.example.replace("PORT", &row.port.to_string()).replace("sockeye", own_name);
         line(&mut text, format_args!("  {:8} {}  {}", row.name, row.port, example));
     }
-    text.push_str("\nCtrl-C ends; sockeye serve --help says how to put them elsewhere\n\n");
+    text.push_str("\nCtrl-C ends. serve --help says how to put them on other addresses.\n");
     text
 }
 
@@ -167,7 +168,7 @@ mod tests {
 
     fn pages() -> Vec<String> {
         let verbs = verb::ALL.iter().map(|row| verb(row));
-        verbs.chain([overview(), address(), what_to_try()]).collect()
+        verbs.chain([overview(), address(), what_to_try("sockeye")]).collect()
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) fn of(error: &Error) -> Option<&'static str> {
         (Op::Relay, _, Cause::WrongShape { .. }) => "frame=burst on the side of bytes makes messages of them",
         (Op::Relay, Kind::TimeLimit, _) => "idle= sets how long nothing may go over it",
         (Op::Dial, Kind::Refused, _) => "nobody listens there: is the server up, and the port right?",
-        (Op::Dial, Kind::NotFound, Cause::Lookup(_)) => "check the spelling; -n looks no name up",
+        (Op::Dial, Kind::NotFound, Cause::Lookup(_)) => "check the spelling; with -n only numbers are taken",
         (Op::Dial, Kind::NotFound, _)
             if error.address().is_some_and(|address| address.starts_with("fd:")) =>
         {

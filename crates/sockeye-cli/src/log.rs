@@ -4,7 +4,7 @@ use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 use sockeye::proto::printable;
-use sockeye::proto::unit::print_duration;
+use sockeye::proto::unit::{print_duration, rounded};
 use sockeye::{Clock, Ended, Event, Events, Op, Wants, Way};
 use tokio::sync::mpsc::Receiver;
 
@@ -77,8 +77,7 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
             if !verbose && !ours {
                 return None;
             }
-            let millis = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX);
-            let lasted = print_duration(std::time::Duration::from_millis(millis));
+            let lasted = print_duration(rounded(*lasted));
             format!("{peer} left after {lasted}, {received} B in, {sent} B out{how}")
         }
         Event::Lost { events } => format!("{events} events were not told: standard error is too slow"),

@@ -19,6 +19,11 @@ pub(crate) struct Place {
     pub(crate) service: Arc<dyn Service>,
 }
 
+/// Tells where all places listen.
+pub(crate) fn announce(places: &[Place], request: &Request) {
+    places.iter().for_each(|place| ready(place.name, &place.listening, request));
+}
+
 /// Tells where a listener listens: whoever started us with port 0 reads it from here.
 pub(crate) fn ready(name: &str, listening: &Listening, request: &Request) {
     for local in listening.listener.locals() {
@@ -34,11 +39,10 @@ pub(crate) fn ready(name: &str, listening: &Listening, request: &Request) {
 
 /// Serves all places until they end on their own, or are told to: the first interrupt drains, the second hurries, the
 /// third ends.
-pub(crate) async fn run(places: Vec<Place>, request: &Request, ctx: &Ctx) -> Result<Exit, Failure> {
+pub(crate) async fn run(places: Vec<Place>, ctx: &Ctx) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::listen()?;
     let mut tasks = JoinSet::new();
     for place in places {
-        ready(place.name, &place.listening, request);
         let ctx = ctx.clone();
         tasks.spawn(async move {
             let once = place.listening.limits.once;

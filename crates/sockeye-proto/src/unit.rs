@@ -52,6 +52,12 @@ pub fn print_duration(duration: Duration) -> String {
     format!("{nanos}ns")
 }
 
+/// A measured length of time as people want to read it: to the microsecond below 10 ms, to the millisecond above.
+pub fn rounded(measured: Duration) -> Duration {
+    let unit = if measured < Duration::from_millis(10) { 1 } else { 1000 };
+    Duration::from_micros(u64::try_from(measured.as_micros()).unwrap_or(u64::MAX) / unit * unit)
+}
+
 /// Reads a count of bytes: a number and nothing, `B`, `k M G` or `KiB MiB GiB` (1,024), or `kB KB MB GB` (1,000).
 ///
 /// `None` for anything else, and for what 64 bits do not hold.

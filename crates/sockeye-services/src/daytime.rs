@@ -19,7 +19,7 @@ pub(crate) static DAYTIME: ServiceRow = ServiceRow {
     wants: ServiceWants::Either,
     may: May::Answer,
     port: 7703,
-    example: "nc localhost PORT",
+    example: "sockeye dial tcp:localhost:PORT",
     build: |_| Arc::new(Daytime),
 };
 

@@ -13,7 +13,7 @@ pub(crate) static HELLO: ServiceRow = ServiceRow {
     wants: ServiceWants::Messages { frame: "frame=burst" },
     may: May::Answer,
     port: 7705,
-    example: "telnet localhost PORT",
+    example: "sockeye dial tcp:localhost:PORT",
     build: |_| Arc::new(Hello),
 };
 

@@ -16,7 +16,7 @@ pub(crate) static REPLY: ServiceRow = ServiceRow {
     wants: ServiceWants::Messages { frame: "frame=burst" },
     may: May::Answer,
     port: 7706,
-    example: "echo hi | nc -N localhost PORT",
+    example: "echo hi | sockeye dial tcp:localhost:PORT",
     build: |values| {
         let text = values.first().cloned().flatten();
         Arc::new(Reply { text: text.unwrap_or_else(|| "Hello, client!".to_owned()) })

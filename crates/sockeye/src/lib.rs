@@ -45,6 +45,7 @@ mod resolve;
 mod scheme;
 mod service;
 mod show;
+mod split;
 mod stop;
 mod transit;
 
@@ -67,5 +68,6 @@ pub use resolve::{Family, Names, Resolver};
 pub use scheme::{ALL as SCHEMES, Scheme};
 pub use service::{BoxFuture, Datagrams, May, Service, ServiceFlag, ServiceRow, Wants as ServiceWants};
 pub use sockeye_proto as proto;
+pub use split::{ReadHalf, WriteHalf};
 pub use stop::Stop;
 pub use transit::Transit;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sockeye::proto::address::{Address, Role};
-use sockeye::proto::unit::print_duration;
+use sockeye::proto::unit::{print_duration, rounded};
 use sockeye::{Ctx, Limits};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -98,8 +98,8 @@ fn report(request: &Request, addresses: &[Address], checked: &[Checked]) -> Exit
 
 fn line(name: &str, width: usize, took: Duration, answered: &sockeye::Result<sockeye::Peer>) -> String {
     match answered {
-        Ok(peer) => format!("{name:width$}  answers  {}  {peer}", rounded(took)),
-        Err(error) => format!("{name:width$}  fails    {}  {}", rounded(took), error.cause()),
+        Ok(peer) => format!("{name:width$}  answers  {}  {peer}", print_duration(rounded(took))),
+        Err(error) => format!("{name:width$}  fails    {}  {}", print_duration(rounded(took)), error.cause()),
     }
 }
 
@@ -117,11 +117,4 @@ fn json(name: &str, took: Duration, answered: &sockeye::Result<sockeye::Peer>) -
         object.insert(key.to_owned(), value.into());
     }
     object.to_string()
-}
-
-/// To whole microseconds below 10 ms, to whole milliseconds above.
-fn rounded(took: Duration) -> String {
-    let unit = if took < Duration::from_millis(10) { 1 } else { 1000 };
-    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX) / unit * unit;
-    print_duration(Duration::from_micros(micros))
 }

@@ -8,6 +8,7 @@ use crate::session::{self, Threads};
 use crate::signal::Interrupts;
 use crate::verb::Verb;
 use crate::{console, flag, plan, say};
+use sockeye::Side;
 use sockeye::proto::address::Role;
 
 pub(super) static DIAL: Verb = Verb {
@@ -50,7 +51,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
                 say::line(&format!("connected to {}", peer.peer()));
             }
             let mut here = console::open(request, Output::Ends, &ctx).await?;
-            console::ended(sockeye::relay(&mut here, &mut peer, &plan, &ctx).await)
+            console::ended(sockeye::relay(&mut here, &mut peer, &plan, &ctx).await, Side::Left)
         };
         tokio::select! {
             ended = conversation => ended,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sockeye::{BoxFuture, Conn, Ctx, Plan, Service};
+use sockeye::{BoxFuture, Conn, Ctx, Plan, Service, Side};
 use tokio::sync::Mutex;
 
 use crate::args::Request;
@@ -54,7 +54,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             () = interrupts.next() => return Ok(Exit::Interrupted),
         };
         match served.last_failure {
-            Some(error) if !console::is_output_closed(&error) => Err(error.into()),
+            Some(error) if !console::is_output_closed(&error, Side::Left) => Err(error.into()),
             _ => Ok(Exit::Done),
         }
     })
@@ -71,7 +71,7 @@ impl Service for Terminal {
         Box::pin(async move {
             let mut here = self.here.lock().await;
             let ended = sockeye::relay(&mut here, &mut peer, &self.plan, ctx).await.map(|_| ());
-            if ended.as_ref().is_err_and(console::is_output_closed) {
+            if ended.as_ref().is_err_and(|error| console::is_output_closed(error, Side::Left)) {
                 ctx.stop.drain();
             }
             ended

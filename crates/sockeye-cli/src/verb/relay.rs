@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sockeye::proto::address::{Address, Role};
-use sockeye::{Flow, Forward, Plan};
+use sockeye::{Flow, Forward, Plan, Side};
 
 use crate::args::Request;
 use crate::exit::Exit;
@@ -65,7 +65,9 @@ fn serve(request: &Request, left: &Address, right: Address) -> Result<Exit, Fail
         let plan = Plan { flow: flow(request), ..Plan::of(left, &right, &ctx) };
         let listening = sockeye::listen(left, &ctx).await?;
         let place = Place { name: "relay", listening, service: Arc::new(Forward { to: right, plan }) };
-        server::run(vec![place], request, &ctx).await
+        let places = vec![place];
+        server::announce(&places, request);
+        server::run(places, &ctx).await
     })
 }
 
@@ -77,14 +79,14 @@ fn join(request: &Request, left: &Address, right: &Address) -> Result<Exit, Fail
         let joined = async {
             let mut left = sockeye::dial(left, &ctx).await?;
             let mut right = sockeye::dial(right, &ctx).await?;
-            Ok(sockeye::relay(&mut left, &mut right, &plan, &ctx).await)
+            Ok::<_, Failure>(sockeye::relay(&mut left, &mut right, &plan, &ctx).await)
         };
-        let on_standard_output = left.scheme().name == "-" || right.scheme().name == "-";
+        let sides = [(left, Side::Left), (right, Side::Right)];
+        let here = sides.iter().find(|(address, _)| address.scheme().name == "-").map(|(_, side)| *side);
         tokio::select! {
-            joined = joined => match joined {
-                Ok(result) if on_standard_output => console::ended(result),
-                Ok(result) => result.map(|_| Exit::Done).map_err(Failure::Run),
-                Err(error) => Err(Failure::Run(error)),
+            joined = joined => match (joined?, here) {
+                (result, Some(here)) => console::ended(result, here),
+                (result, None) => result.map(|_| Exit::Done).map_err(Failure::Run),
             },
             () = interrupts.next() => Ok(Exit::Interrupted),
         }

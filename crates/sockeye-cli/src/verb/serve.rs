@@ -69,11 +69,17 @@ fn run(request: &Request) -> Result<Exit, Failure> {
                 places.push(Place { name: order.row.name, listening, service: service.clone() });
             }
         }
+        server::announce(&places, request);
         if all {
-            say::to_people(&help::what_to_try());
+            say::to_people(&help::what_to_try(&own_name()));
         }
-        server::run(places, request, &ctx).await
+        server::run(places, &ctx).await
     })
+}
+
+/// How we were called, so that a line to type works where we are not on the PATH.
+fn own_name() -> String {
+    std::env::args().next().unwrap_or_else(|| say::NAME.to_owned())
 }
 
 fn on_its_own_port(row: &'static ServiceRow) -> Result<Order, Failure> {

@@ -49,8 +49,11 @@ fn read(
     let end = if as_url.is_some() || scheme.target.runs_to_the_end() { None } else { rest.find(',') };
     let (target_text, pieces_text) = rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or((rest, ""));
     let span = start..start + target_text.len();
-    let fault =
-        |(reason, hint): target::Fault| ParseError { hint, ..ParseError::new(word, span.clone(), reason) };
+    let fault = |target::Fault { reason, hint, end }: target::Fault| {
+        let end = end.filter(|end| target_text.ends_with(end.as_str()));
+        let from = end.map_or(span.start, |end| span.end - end.len());
+        ParseError { hint, ..ParseError::new(word, from..span.end, reason) }
+    };
 
     let mut draft = Address { layers, scheme, role, target: Target::Nothing, options: Settings::default() };
     let mut path = None;

@@ -70,11 +70,23 @@ pub enum Port {
 /// The longest path or abstract name of a Unix socket, in bytes (unix(7): 108 with the closing zero).
 const LONGEST_SOCKET_PATH: usize = 107;
 
-/// What is wrong with a target, and what to write instead.
-pub(super) type Fault = (String, Option<String>);
+/// What is wrong with a target.
+pub(super) struct Fault {
+    pub(super) reason: String,
+    /// What to write instead.
+    pub(super) hint: Option<String>,
+    /// The end of the target, where that alone is at fault.
+    pub(super) end: Option<String>,
+}
+
+impl Fault {
+    fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), hint: None, end: None }
+    }
+}
 
 fn fault<T>(reason: impl Into<String>, hint: impl Into<String>) -> Result<T, Fault> {
-    Err((reason.into(), Some(hint.into())))
+    Err(Fault { hint: Some(hint.into()), ..Fault::new(reason) })
 }
 
 impl Form {
@@ -85,9 +97,9 @@ impl Form {
 
     pub(super) fn read(self, text: &str, role: Role) -> Result<Target, Fault> {
         if text.contains('\0') {
-            return Err(("a zero byte cannot stand in an address".into(), None));
+            return Err(Fault::new("a zero byte cannot stand in an address"));
         }
-        let missing = |what: &str| -> Result<Target, Fault> { Err((format!("expected {what}"), None)) };
+        let missing = |what: &str| -> Result<Target, Fault> { Err(Fault::new(format!("expected {what}"))) };
         match self {
             Self::Descriptor => match text.parse::<u32>().ok().filter(|n| i32::try_from(*n).is_ok()) {
                 Some(number) if !text.starts_with('+') => Ok(Target::Descriptor(number)),
@@ -111,7 +123,7 @@ fn socket_path(text: &str) -> Result<Target, Fault> {
     let name = text.strip_prefix('@');
     let length = name.unwrap_or(text).len();
     if length == 0 {
-        return Err(("expected a path, or @ and an abstract name".into(), None));
+        return Err(Fault::new("expected a path, or @ and an abstract name"));
     }
     if length > LONGEST_SOCKET_PATH {
         return fault(
@@ -135,7 +147,7 @@ fn host_port(text: &str, role: Role, default_port: Option<u16>) -> Result<Target
     let Some((before, after)) = text.rsplit_once(':').filter(|_| !text.ends_with(']')) else {
         return lone(text, role);
     };
-    let port = read_port(after, role)?;
+    let port = read_port(after, role).map_err(|fault| Fault { end: Some(after.to_owned()), ..fault })?;
     if before.is_empty() {
         let instead = match role {
             Role::Dial => format!("localhost:{after} is this machine"),
@@ -149,7 +161,7 @@ fn host_port(text: &str, role: Role, default_port: Option<u16>) -> Result<Target
 /// A target without a colon: a port to listen on, or a mistake.
 fn lone(text: &str, role: Role) -> Result<Target, Fault> {
     if text.is_empty() {
-        return Err(("expected HOST:PORT".into(), None));
+        return Err(Fault::new("expected HOST:PORT"));
     }
     match role {
         Role::Listen if !text.contains(['.', '[']) => {
@@ -158,26 +170,26 @@ fn lone(text: &str, role: Role) -> Result<Target, Fault> {
         Role::Dial if text.bytes().all(|b| b.is_ascii_digit()) => {
             fault("expected HOST:PORT", format!("localhost:{text} is this machine"))
         }
-        _ => fault("the port is missing", format!("write {text}:PORT")),
+        _ => host(text, role).and_then(|_| fault("the port is missing", format!("write {text}:PORT"))),
     }
 }
 
 fn read_port(text: &str, role: Role) -> Result<Port, Fault> {
     if text.is_empty() {
-        return Err(("the port is missing behind the colon".into(), None));
+        return Err(Fault::new("the port is missing behind the colon"));
     }
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return match text.parse() {
-            Ok(0) if role == Role::Dial => Err(("port 0 can be listened on, but not dialled".into(), None)),
+            Ok(0) if role == Role::Dial => Err(Fault::new("port 0 can be listened on, but not dialled")),
             Ok(number) => Ok(Port::Number(number)),
-            Err(_) => Err((format!("port {text} is out of range: 0 to 65535"), None)),
+            Err(_) => Err(Fault::new(format!("port {text} is out of range: 0 to 65535"))),
         };
     }
     let name = text.len() <= 32 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b));
     if name && text.starts_with(|c: char| c.is_ascii_alphabetic()) {
         return Ok(Port::Service(text.to_owned()));
     }
-    Err((format!("{text:?} is neither a port number nor the name of a service"), None))
+    Err(Fault::new(format!("{text:?} is neither a port number nor the name of a service")))
 }
 
 fn host(text: &str, role: Role) -> Result<Host, Fault> {
@@ -196,7 +208,7 @@ fn host(text: &str, role: Role) -> Result<Host, Fault> {
         let zone_is_sound = zone.is_none_or(|z| !z.is_empty() && !z.contains([':', '[', ']', '/', '%']));
         return match address.parse::<Ipv6Addr>() {
             Ok(ip) if zone_is_sound => Ok(Host::Ip(ip.into(), zone.map(str::to_owned))),
-            _ => Err((format!("{inner:?} is not an IPv6 address"), None)),
+            _ => Err(Fault::new(format!("{inner:?} is not an IPv6 address"))),
         };
     }
     if let Ok(ip) = text.parse::<Ipv4Addr>() {
@@ -210,13 +222,13 @@ fn host(text: &str, role: Role) -> Result<Host, Fault> {
         };
     }
     if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-        return Err((format!("{text:?} is not an IPv4 address"), None));
+        return Err(Fault::new(format!("{text:?} is not an IPv4 address")));
     }
     if text.is_empty()
         || text.len() > 253
         || text.contains(|c: char| c.is_whitespace() || c.is_control() || "/@[]%?#,".contains(c))
     {
-        return Err((format!("{text:?} is not the name of a host"), None));
+        return Err(Fault::new(format!("{text:?} is not the name of a host")));
     }
     Ok(Host::Name(text.to_owned()))
 }
@@ -231,7 +243,7 @@ pub(super) fn url(text: &str, default_port: u16) -> Result<(Target, String), Fau
     }
     if let Some(fragment) = path.find('#') {
         let shown = path.get(fragment..).unwrap_or("#");
-        return Err((format!("{shown:?} is for browsers: it is never sent"), None));
+        return Err(Fault::new(format!("{shown:?} is for browsers: it is never sent")));
     }
     let target = host_port(authority, Role::Dial, Some(default_port))?;
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
