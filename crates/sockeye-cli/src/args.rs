@@ -109,7 +109,12 @@ fn service_flags(group: &Group) -> impl Iterator<Item = &'static str> {
 
 fn unknown(verb: &Verb, group: &Group, name: &str) -> Failure {
     let names = flag::COMMON.iter().chain(verb.flags).map(|flag| flag.long).chain(service_flags(group));
-    let hint = nearest(name, names).map_or_else(|| see(verb), |near| format!("did you mean --{near}?"));
+    let of_another = sockeye_services::ALL.iter().find(|row| row.flags.iter().any(|flag| flag.name == name));
+    let hint = match (of_another.filter(|_| verb.groups), nearest(name, names)) {
+        (Some(row), _) => format!("--{name} is a flag of {}, and stands behind that word", row.name),
+        (None, Some(near)) => format!("did you mean --{near}?"),
+        (None, None) => see(verb),
+    };
     Failure::usage(format!("there is no flag --{name}"), hint)
 }
 
@@ -129,7 +134,7 @@ impl Request {
 
     /// Whether a flag was given.
     pub(crate) fn has(&self, flag: &Flag) -> bool {
-        self.groups.iter().any(|group| group.flags.iter().any(|(name, _)| *name == flag.long))
+        self.groups.iter().any(|group| group.has(flag))
     }
 
     /// The value of a flag; the last, where it was given more than once.
@@ -167,6 +172,11 @@ impl Request {
 }
 
 impl Group {
+    /// Whether a flag was given in this group.
+    pub(crate) fn has(&self, flag: &Flag) -> bool {
+        self.flags.iter().any(|(name, _)| *name == flag.long)
+    }
+
     /// The value of a flag in this group.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.flags.iter().rev().find(|(given, _)| *given == name).and_then(|(_, value)| value.as_deref())

@@ -7,12 +7,12 @@ use rustix::termios::isatty;
 use sockeye::proto::address::Address;
 use sockeye::proto::newline::ToCrlf;
 use sockeye::proto::printable::Printable;
-use sockeye::{Bytes, Conn, Ctx, End, Flow, Io, Kind, Plan, Side};
+use sockeye::{Bytes, Conn, Ctx, End, Flow, Io, Kind, Moved, Plan, Side};
 
 use crate::args::Request;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::flag;
+use crate::{flag, say};
 
 /// How the flags of `dial` and `listen` ask for a conversation with `peer`, which is the right side.
 pub(crate) fn plan(request: &Request, peer: &Address, ctx: &Ctx) -> Result<Plan, Failure> {
@@ -71,11 +71,21 @@ pub(crate) async fn open(request: &Request, output: Output, ctx: &Ctx) -> Result
     Ok(conn)
 }
 
-/// How a conversation ended in which standard output is the side `here`. A closed standard output is success: whoever read it had enough.
-pub(crate) fn ended(result: sockeye::Result<sockeye::Moved>, here: Side) -> Result<Exit, Failure> {
+/// How two joined connections ended, of which one may be standard output. A closed standard output is success:
+/// whoever read it had enough.
+pub(crate) fn ended(
+    request: &Request,
+    result: sockeye::Result<Moved>,
+    here: Option<Side>,
+) -> Result<Exit, Failure> {
     match result {
-        Ok(_) => Ok(Exit::Done),
-        Err(error) if is_output_closed(&error, here) => Ok(Exit::Done),
+        Ok(moved) => {
+            if request.has(&flag::VERBOSE) {
+                say::line(&format!("{} B there, {} B back", moved.to_right, moved.to_left));
+            }
+            Ok(Exit::Done)
+        }
+        Err(error) if here.is_some_and(|here| is_output_closed(&error, here)) => Ok(Exit::Done),
         Err(error) => Err(error.into()),
     }
 }

@@ -33,6 +33,17 @@ impl Failure {
         Self::Usage { reason: reason.into(), hint: hint.into() }
     }
 
+    /// For programs, as one JSON object.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let (error, hint) = match self {
+            Self::Address(error) => (error.to_string(), None),
+            Self::Run(error) => (one_line(error), hint::of(error).map(str::to_owned)),
+            Self::Start(error) => (error.to_string(), None),
+            Self::Usage { reason, hint } => (reason.clone(), Some(hint.clone())),
+        };
+        serde_json::json!({ "event": "failed", "error": error, "hint": hint, "exit": self.exit() as u8 })
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Address(_) | Self::Usage { .. } => Exit::Usage,
@@ -76,7 +87,8 @@ impl fmt::Display for Failure {
             }
             Self::Start(error) => write!(f, "{NAME}: cannot start: {error}"),
             Self::Usage { reason, hint } => {
-                write!(f, "{NAME}: {}\n{indent}{hint}", printable::line(reason.as_bytes()))
+                let (reason, hint) = (printable::line(reason.as_bytes()), printable::line(hint.as_bytes()));
+                write!(f, "{NAME}: {reason}\n{indent}{hint}")
             }
         }
     }

@@ -1,6 +1,8 @@
 //! What to try, by what failed and how.
 
-use sockeye::{Cause, Error, Kind, Op, PathTaken};
+use std::io::ErrorKind;
+
+use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken};
 
 /// The second line of a failure, where there is something to try.
 pub(crate) fn of(error: &Error) -> Option<&'static str> {
@@ -16,8 +18,17 @@ pub(crate) fn of(error: &Error) -> Option<&'static str> {
         (_, _, Cause::TooLarge { .. }) => "send it in smaller messages, or over tcp: or unix:",
         (Op::Relay, _, Cause::WrongShape { .. }) => "frame=burst on the side of bytes makes messages of them",
         (Op::Relay, Kind::TimeLimit, _) => "idle= sets how long nothing may go over it",
+        (Op::Dial, Kind::NotFound, Cause::Io(error)) if error.kind() == ErrorKind::AddrNotAvailable => {
+            "bind= takes an address of this machine: ip addr"
+        }
+        (Op::Dial, Kind::Refused, _) if error.address().is_some_and(|address| address.contains("unix:")) => {
+            "nobody listens there: is the server up?"
+        }
         (Op::Dial, Kind::Refused, _) => "nobody listens there: is the server up, and the port right?",
-        (Op::Dial, Kind::NotFound, Cause::Lookup(_)) => "check the spelling; with -n only numbers are taken",
+        (_, Kind::NotFound, Cause::Lookup(error)) if error.kind() == LookupErrorKind::NoSuchService => {
+            "write the port as a number; getent services lists the names"
+        }
+        (_, Kind::NotFound, Cause::Lookup(_)) => "check the spelling; with -n only numbers are taken",
         (Op::Dial, Kind::NotFound, _)
             if error.address().is_some_and(|address| address.starts_with("fd:")) =>
         {

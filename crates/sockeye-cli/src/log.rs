@@ -1,6 +1,6 @@
 //! Events as lines on standard error: for people, or with `--log json` for programs.
 
-use std::thread::JoinHandle;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sockeye::proto::printable;
@@ -15,8 +15,14 @@ use crate::{flag, say};
 /// Events that may wait to be written; when standard error is slower than that, the rest is counted and told.
 const ROOM: usize = 4096;
 
+/// How long the end of the program waits for the last lines to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 /// Writes events in a thread of its own, so that a slow terminal slows no connection.
-pub(crate) struct Log(JoinHandle<()>);
+pub(crate) struct Log {
+    /// Says that everything is written, by being closed.
+    written: std::sync::mpsc::Receiver<()>,
+}
 
 /// Whether standard error is for programs.
 pub(crate) fn wants_json(request: &Request) -> bool {
@@ -37,15 +43,19 @@ impl Log {
         let wants = if request.has(&flag::SHOW) { Wants::Messages } else { Wants::Connections };
         let mut events = Events::default();
         let queue = events.subscribe(ROOM, wants);
-        let write = move || write(queue, json, verbose);
-        let thread = std::thread::Builder::new().name("log".into()).spawn(write).map_err(Failure::Start)?;
-        Ok((events, Self(thread)))
+        let (writing, written) = std::sync::mpsc::channel();
+        let write = move || {
+            write(queue, json, verbose);
+            drop(writing);
+        };
+        std::thread::Builder::new().name("log".into()).spawn(write).map_err(Failure::Start)?;
+        Ok((events, Self { written }))
     }
 
-    /// Waits until everything that was told is written. All who could tell more must be gone.
+    /// Waits until everything that was told is written; not for long, since standard error may be stuck, and so may
+    /// somebody who could tell more.
     pub(crate) fn finish(self) {
-        #[expect(clippy::let_underscore_must_use, reason = "a panic in the thread was printed there")]
-        let _: std::thread::Result<()> = self.0.join();
+        let (Ok(()) | Err(_)) = self.written.recv_timeout(LAST_LINES);
     }
 }
 

@@ -53,7 +53,13 @@ fn run(first: Option<OsString>, rest: impl Iterator<Item = OsString>) -> Result<
             if request.has(&flag::HELP) {
                 return Ok(say::data(&help::verb(verb)));
             }
-            (verb.run)(&request)
+            (verb.run)(&request).or_else(|failure| {
+                if !log::wants_json(&request) {
+                    return Err(failure);
+                }
+                say::to_people(&failure.json().to_string());
+                Ok(failure.exit())
+            })
         }
     }
 }

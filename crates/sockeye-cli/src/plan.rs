@@ -1,5 +1,6 @@
 //! `--plan`: what would be done, as it was understood.
 
+use sockeye::Ctx;
 use sockeye::proto::address::{Address, Role};
 use sockeye::proto::unit::print_duration;
 
@@ -10,15 +11,19 @@ use crate::{say, session};
 
 /// Prints each address in full, with its layers and limits, and does nothing.
 pub(crate) fn print(request: &Request, planned: &[(&str, &Address)]) -> Result<Exit, Failure> {
-    let ctx = session::context(request, sockeye::Events::default())?;
+    print_with(&session::context(request, sockeye::Events::default())?, planned)
+}
+
+/// As [`print`], for a verb that has limits of its own.
+pub(crate) fn print_with(ctx: &Ctx, planned: &[(&str, &Address)]) -> Result<Exit, Failure> {
     let mut text = String::new();
     for (what, address) in planned {
-        text.push_str(&format!("{what:8} {address}\n{}\n", details(address, &ctx)));
+        text.push_str(&format!("{what:8} {address}\n{}\n", details(address, ctx)));
     }
     Ok(say::data(&text))
 }
 
-fn details(address: &Address, ctx: &sockeye::Ctx) -> String {
+fn details(address: &Address, ctx: &Ctx) -> String {
     let limits = sockeye::limits(address, &ctx.limits);
     let time = |limit: Option<std::time::Duration>| limit.map_or_else(|| "off".to_owned(), print_duration);
     let layers: Vec<&str> = address.layers().iter().map(|layer| layer.grammar().name).collect();

@@ -11,7 +11,8 @@ pub(crate) fn data(text: &str) -> Exit {
         Ok(()) => Exit::Done,
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
         Err(error) => {
-            line(&format!("cannot write to standard output: {error}"));
+            let failed = sockeye::Error::new(sockeye::Op::Write, error).on("standard output");
+            line(&crate::failure::one_line(&failed));
             Exit::Failed
         }
     }

@@ -17,6 +17,8 @@ pub(crate) struct Place {
     pub(crate) name: &'static str,
     pub(crate) listening: Listening,
     pub(crate) service: Arc<dyn Service>,
+    /// Whether its messages are shown to those who asked for messages.
+    pub(crate) shown: bool,
 }
 
 /// Tells where all places listen.
@@ -39,11 +41,12 @@ pub(crate) fn ready(name: &str, listening: &Listening, request: &Request) {
 
 /// Serves all places until they end on their own, or are told to: the first interrupt drains, the second hurries, the
 /// third ends.
-pub(crate) async fn run(places: Vec<Place>, ctx: &Ctx) -> Result<Exit, Failure> {
+pub(crate) async fn run(places: Vec<Place>, request: &Request, ctx: &Ctx) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::listen()?;
     let mut tasks = JoinSet::new();
     for place in places {
-        let ctx = ctx.clone();
+        let events = if place.shown { ctx.events.clone() } else { ctx.events.without_messages() };
+        let ctx = Ctx { events, ..ctx.clone() };
         tasks.spawn(async move {
             let once = place.listening.limits.once;
             (once, sockeye::serve(place.listening, place.service, place.name, &ctx).await)
@@ -51,13 +54,13 @@ pub(crate) async fn run(places: Vec<Place>, ctx: &Ctx) -> Result<Exit, Failure> 
     }
     let mut interrupted = 0;
     let mut failure = None;
-    let mut aborted = 0;
+    let mut outstayed = 0;
     loop {
         tokio::select! {
             ended = tasks.join_next() => match ended {
                 None => break,
-                Some(Ok((once, Served { last_failure, aborted: cut, .. }))) => {
-                    aborted += cut;
+                Some(Ok((once, Served { last_failure, outstayed: late, .. }))) => {
+                    outstayed += late;
                     failure = failure.or(last_failure.filter(|_| once));
                 }
                 // It printed why where it happened.
@@ -73,11 +76,17 @@ pub(crate) async fn run(places: Vec<Place>, ctx: &Ctx) -> Result<Exit, Failure> 
             }
         }
     }
-    match (failure, interrupted, aborted) {
+    match (failure, interrupted, outstayed) {
         (_, 2.., _) => Ok(Exit::Interrupted),
         (_, _, 1..) => {
-            say::line(&format!("{aborted} still open at the end of the drain limit, and cut off"));
-            Ok(Exit::Failed)
+            let said = format!("the drain limit ran out with {outstayed} still inside; drain= sets it");
+            match log::wants_json(request) {
+                true => say::to_people(
+                    &serde_json::json!({ "event": "drain-limit", "open": outstayed }).to_string(),
+                ),
+                false => say::line(&said),
+            }
+            Ok(Exit::TimeLimit)
         }
         (Some(error), _, 0) => Err(error.into()),
         (None, _, 0) => Ok(Exit::Done),

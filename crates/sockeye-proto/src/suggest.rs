@@ -5,7 +5,7 @@ pub fn nearest(typed: &str, known: impl Iterator<Item = &'static str>) -> Option
     let typed = typed.to_ascii_lowercase();
     known
         .map(|name| (strsim::damerau_levenshtein(&typed, name), name))
-        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
+        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1) && *distance < name.len())
         .min_by_key(|(distance, name)| (*distance, *name))
         .map(|(_, name)| name)
 }
@@ -22,7 +22,7 @@ mod tests {
         {
             assert_eq!(nearest(typed, known()), Some(meant));
         }
-        for typed in ["", "x", "connect", "trial"] {
+        for typed in ["", "x", "connect", "trial", "-"] {
             assert_eq!(nearest(typed, known()), None, "{typed}");
         }
     }

@@ -31,7 +31,7 @@ impl Service for Daytime {
             match conn.shape() {
                 Shape::Bytes => {
                     conn.write_all(line(ctx.clock.wall(), TimeZone::system()).as_bytes()).await?;
-                    session::farewell(conn, ctx).await
+                    conn.farewell(ctx).await
                 }
                 Shape::Messages => session::answer(conn, ctx, self).await,
             }

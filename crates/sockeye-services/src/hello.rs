@@ -30,7 +30,7 @@ impl Service for Hello {
                 }
                 conn.send(&reply).await?;
             }
-            session::farewell(conn, ctx).await
+            conn.farewell(ctx).await
         })
     }
 }

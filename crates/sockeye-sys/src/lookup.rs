@@ -151,6 +151,10 @@ fn failure(code: libc::c_int) -> LookupError {
         libc::EAI_SERVICE => LookupErrorKind::NoSuchService,
         _ => LookupErrorKind::Other,
     };
+    if kind == LookupErrorKind::NoSuchService {
+        // The library's own words speak of socket types, which nobody asked about.
+        return LookupError { kind, message: "there is no service of that name".to_owned() };
+    }
     // SAFETY: gai_strerror returns a static string for every code.
     let message = unsafe { CStr::from_ptr(libc::gai_strerror(code)) };
     LookupError { kind, message: message.to_string_lossy().to_lowercase() }

@@ -28,7 +28,9 @@ pub struct Served {
     pub failed: u64,
     /// The last of these ends.
     pub last_failure: Option<Error>,
-    /// Those that were still open when the last limit of the stop ran out.
+    /// Those that were still inside when the drain limit of a stop ran out.
+    pub outstayed: u64,
+    /// Those that did not even end when hurried, and were aborted.
     pub aborted: u64,
 }
 
@@ -97,9 +99,12 @@ impl House {
             let (listener, open) = (self.guest.name.clone(), self.tasks.len());
             ctx.events.tell(|| Event::Stopping { listener, open });
         }
-        tokio::select! {
-            _ = within(ctx.limits.drain, self.empty()) => {}
-            () = ctx.stop.hurried() => {}
+        let drained = tokio::select! {
+            drained = within(ctx.limits.drain, self.empty()) => drained.is_ok(),
+            () = ctx.stop.hurried() => true,
+        };
+        if !drained {
+            self.served.outstayed = u64::try_from(self.tasks.len()).unwrap_or(u64::MAX);
         }
         // Tell the services, and give them and what they started a bounded time to clean up.
         ctx.stop.hurry();

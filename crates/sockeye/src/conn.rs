@@ -127,6 +127,12 @@ impl Conn {
         self
     }
 
+    /// Remembers what the address was called that led to this connection.
+    pub(crate) fn dialled(mut self, address: &str) -> Self {
+        self.peer.dialled = Some(address.into());
+        self
+    }
+
     /// Puts a layer on: takes what the connection carries, and what is known of the peer, and gives them back changed.
     /// The counts begin anew, since they count what the outermost layer carries.
     #[must_use]

@@ -59,6 +59,8 @@ pub enum Side {
 pub enum Cause {
     /// The kernel, or a layer, said so.
     Io(io::Error),
+    /// Two options that cannot both be set.
+    Exclusive(&'static str, &'static str),
     /// A time limit ran out.
     Limit(Limit, Duration),
     /// The name has no address.
@@ -196,10 +198,10 @@ impl Error {
                 LookupErrorKind::TryLater => Kind::Unreachable,
                 LookupErrorKind::Other => Kind::Other,
             },
-            Cause::OtherFamily | Cause::UnknownOwner(_) => Kind::NotFound,
+            Cause::OtherFamily => Kind::NotFound,
             Cause::PathTaken(_) => Kind::InUse,
             Cause::TooLarge { .. } => Kind::TooLarge,
-            Cause::WrongShape { .. } => Kind::Usage,
+            Cause::Exclusive(..) | Cause::UnknownOwner(_) | Cause::WrongShape { .. } => Kind::Usage,
         }
     }
 }
@@ -283,6 +285,7 @@ impl fmt::Display for Cause {
                 }
                 None => write!(f, "{error}"),
             },
+            Self::Exclusive(one, other) => write!(f, "{one} and {other} exclude each other"),
             Self::Limit(limit, after) => {
                 let after = sockeye_proto::unit::print_duration(*after);
                 match limit {

@@ -110,7 +110,11 @@ pub enum Wants {
 
 /// The subscribers. Cloning is cheap.
 #[derive(Debug, Clone, Default)]
-pub struct Events(Arc<[Subscriber]>);
+pub struct Events {
+    subscribers: Arc<[Subscriber]>,
+    /// Set where messages are told to nobody, whoever asked for them.
+    no_messages: bool,
+}
 
 #[derive(Debug)]
 struct Subscriber {
@@ -125,12 +129,12 @@ impl Events {
     /// Whoever holds a clone that was made before does not tell it anything: subscribe first.
     pub fn subscribe(&mut self, room: usize, wants: Wants) -> mpsc::Receiver<Event> {
         let (queue, events) = mpsc::channel(room);
-        let others = self.0.iter().map(|other| Subscriber {
+        let others = self.subscribers.iter().map(|other| Subscriber {
             queue: other.queue.clone(),
             wants: other.wants,
             lost: AtomicU64::new(other.lost.load(Ordering::Relaxed)),
         });
-        self.0 = others.chain([Subscriber { queue, wants, lost: AtomicU64::new(0) }]).collect();
+        self.subscribers = others.chain([Subscriber { queue, wants, lost: AtomicU64::new(0) }]).collect();
         events
     }
 
@@ -146,17 +150,23 @@ impl Events {
         }
     }
 
+    /// The same subscribers, for connections whose messages are not to be shown.
+    #[must_use]
+    pub fn without_messages(&self) -> Self {
+        Self { no_messages: true, ..self.clone() }
+    }
+
     /// Whether anybody asked for messages.
     pub fn wants_messages(&self) -> bool {
-        self.0.iter().any(|subscriber| subscriber.wants == Wants::Messages)
+        !self.no_messages && self.subscribers.iter().any(|subscriber| subscriber.wants == Wants::Messages)
     }
 
     fn tell_to(&self, event: impl FnOnce() -> Event, to: impl Fn(&Subscriber) -> bool) {
-        if self.0.is_empty() {
+        if self.subscribers.is_empty() {
             return;
         }
         let event = event();
-        for subscriber in self.0.iter().filter(|subscriber| to(subscriber)) {
+        for subscriber in self.subscribers.iter().filter(|subscriber| to(subscriber)) {
             let missed = subscriber.lost.swap(0, Ordering::Relaxed);
             if missed > 0 && subscriber.queue.try_send(Event::Lost { events: missed }).is_err() {
                 subscriber.lost.fetch_add(missed, Ordering::Relaxed);
@@ -182,6 +192,9 @@ mod tests {
         let mut events = Events::default();
         let mut heard = events.subscribe(4, Wants::Connections);
         events.tell_message(|| unreachable!("nobody wants messages"));
+        events.subscribe(4, Wants::Messages);
+        assert!(events.wants_messages());
+        events.without_messages().tell_message(|| unreachable!("not of these connections"));
         events.tell(|| opened(1));
         assert!(matches!(heard.try_recv(), Ok(Event::Opened { id: 1, .. })));
     }

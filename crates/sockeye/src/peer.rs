@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::net::{SocketAddrAny, SocketAddrUnix};
 use sockeye_proto::printable;
@@ -34,6 +35,8 @@ pub struct UnixName {
 pub struct Peer {
     /// The name of the scheme that opened the connection.
     pub scheme: &'static str,
+    /// What it was called when it was dialled, in the caller's spelling; `None` where it came to us.
+    pub dialled: Option<Arc<str>>,
     /// The other end.
     pub remote: Endpoint,
     /// Our end.
@@ -47,13 +50,23 @@ pub struct Peer {
 impl Peer {
     /// A peer of that scheme, of whom nothing more is known.
     pub fn new(scheme: &'static str) -> Self {
-        Self { scheme, remote: Endpoint::Unnamed, local: Endpoint::Unnamed, user: None, through: Vec::new() }
+        Self {
+            scheme,
+            dialled: None,
+            remote: Endpoint::Unnamed,
+            local: Endpoint::Unnamed,
+            user: None,
+            through: Vec::new(),
+        }
     }
 }
 
-/// The address of the other end; of ours, where the other has no name.
+/// The address as it was dialled; else that of the other end, and of ours where the other has no name.
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(dialled) = &self.dialled {
+            return f.write_str(&printable::line(dialled.as_bytes()));
+        }
         match (self.remote, self.local) {
             (Endpoint::Unnamed, Endpoint::Unnamed) => f.write_str(self.scheme),
             (Endpoint::Unnamed, local) => write!(f, "{}:{local}", self.scheme),
@@ -79,8 +92,9 @@ impl Endpoint {
         };
         let name = match (unix.path(), unix.abstract_name()) {
             (Some(path), _) => UnixName::new(path.to_bytes()),
-            (None, Some(name)) => UnixName::new(&[&[0], name].concat()),
-            (None, None) => None,
+            // A socket without a name has an abstract one of no length.
+            (None, Some(name)) if !name.is_empty() => UnixName::new(&[&[0], name].concat()),
+            (None, _) => None,
         };
         name.map_or(Self::Unnamed, Self::Unix)
     }
@@ -137,6 +151,8 @@ mod tests {
         assert_eq!(peer.to_string(), "unix:/run/x");
         peer.remote = Endpoint::Unix(UnixName::new(b"\0a\x1b[2J").unwrap());
         assert_eq!(peer.to_string(), "unix:@a\\x1b[2J");
+        peer.dialled = Some("unix:x".into());
+        assert_eq!(peer.to_string(), "unix:x");
         assert_eq!(Endpoint::path(Path::new(&"a".repeat(109))), Endpoint::Unnamed);
     }
 }

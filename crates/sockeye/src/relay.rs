@@ -43,7 +43,7 @@ pub enum Flow {
     /// Left to right alone. What comes back is read and dropped, so that the other side is not held up, and so that
     /// closing does not reset it. Done when the left side has ended.
     LeftToRight,
-    /// Right to left alone. The left side is not read. Done when the right side has ended.
+    /// The other way round. Done when the right side has ended.
     RightToLeft,
 }
 
@@ -95,8 +95,8 @@ impl Plan {
 /// Joins two connections until both have ended, and says what was moved.
 ///
 /// The end of one side is passed on to the other, which may go on. When one side breaks off, so is the other, so that
-/// a cut transfer cannot be taken for a whole one. When one side no longer reads, what it has still sent is passed on
-/// first. While nothing is under way no buffer is held. Not cancel safe: what is under way would be lost.
+/// a cut transfer cannot be taken for a whole one. When one side no longer reads, what it still sends is passed on to
+/// its end, and what the other sends is dropped; that is an error too, but breaks nothing off. While nothing is under way no buffer is held. Not cancel safe: what is under way would be lost.
 ///
 /// # Errors
 /// Names the side that failed; a limit that ran out; two connections of which one carries bytes and one messages.
@@ -123,10 +123,14 @@ pub async fn relay(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) ->
         left.abort();
         right.abort();
     }
-    done.map(|()| Moved { to_right: counts.1.sent(), to_left: counts.0.sent() })
+    match done? {
+        None => Ok(Moved { to_right: counts.1.sent(), to_left: counts.0.sent() }),
+        Some(lost) => Err(lost),
+    }
 }
 
-async fn join(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) -> Result<()> {
+/// Moves until all is over. What is returned was lost on the way to a side that no longer read.
+async fn join(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) -> Result<Option<Error>> {
     let incoming = right.counts();
     let incoming = &*incoming;
     let mut to_right = Course::new(left, plan.left_end, plan.flow != Flow::RightToLeft, ctx);
@@ -158,11 +162,11 @@ async fn join(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) -> Resu
         if over || closed {
             let lost = to_right.lost.take().map(|error| error.at(Side::Right));
             let lost = lost.or_else(|| to_left.lost.take().map(|error| error.at(Side::Left)));
-            return Poll::Ready(lost.map_or(Ok(()), Err));
+            return Poll::Ready(Ok(lost));
         }
         if let Some(limit) = plan.wait.filter(|_| to_right.is_over()) {
             let waited = waited.get_or_insert_with(|| Box::pin(quiet([incoming], limit)));
-            return waited.as_mut().poll(cx).map(Ok);
+            return waited.as_mut().poll(cx).map(|()| Ok(None));
         }
         Poll::Pending
     })
@@ -176,7 +180,7 @@ struct Course {
     step: Step,
     /// Whether what is read is passed on, or dropped.
     passes: bool,
-    /// The other side no longer reads: told at the end, after what it still had to say.
+    /// The other side no longer reads: told at the end, after what it still has to say.
     lost: Option<Error>,
 }
 
@@ -219,7 +223,7 @@ impl Course {
     }
 
     fn is_over(&self) -> bool {
-        matches!(self.step, Step::Over(_))
+        self.lost.is_some() || matches!(self.step, Step::Over(_))
     }
 
     fn poll(
@@ -238,8 +242,9 @@ impl Course {
                         return Poll::Ready(Err(Failure::Target(error)));
                     }
                     Err(Failure::Target(error)) => {
+                        // From here on what comes is dropped, so that its sender is not held up, and can hear the rest.
                         self.lost = Some(error);
-                        self.step = Step::Over(End::Half);
+                        self.passes = false;
                     }
                     Err(failure) => return Poll::Ready(Err(failure)),
                 },
@@ -315,7 +320,14 @@ impl Service for Forward {
                 () = ctx.stop.hurried() => return Ok(()),
             };
             match dialled {
-                Ok(mut to) => relay(&mut conn, &mut to, &self.plan, ctx).await.map(|_| ()),
+                Ok(mut to) => {
+                    let ended = relay(&mut conn, &mut to, &self.plan, ctx).await.map(|_| ());
+                    drop(to);
+                    if ended.as_ref().is_err_and(|error| error.op() == Op::Write) {
+                        conn.farewell(ctx).await?;
+                    }
+                    ended
+                }
                 Err(error) => {
                     // The peer must not take this for an orderly end of a conversation that never was.
                     conn.abort();

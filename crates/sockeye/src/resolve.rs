@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use sockeye_proto::address::{Host, Port};
-pub use sockeye_sys::lookup::{Family, Names};
+pub use sockeye_sys::lookup::{Family, LookupErrorKind, Names};
 use sockeye_sys::lookup::{LookupError, lookup};
 
 use crate::error::Cause;

@@ -13,6 +13,8 @@
     reason = "only tests use this crate, and a test fails by a panic"
 )]
 
+pub mod fuzz;
+
 mod output;
 mod peer;
 mod process;

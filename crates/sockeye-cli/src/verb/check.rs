@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sockeye::proto::address::{Address, Role};
 use sockeye::proto::unit::{print_duration, rounded};
-use sockeye::{Ctx, Limits};
+use sockeye::{Ctx, Endpoint, Events, Limits, Peer};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -34,7 +34,7 @@ pub(super) static CHECK: Verb = Verb {
 /// How long an address has to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-type Checked = (usize, Duration, sockeye::Result<sockeye::Peer>);
+type Checked = (usize, Duration, sockeye::Result<Peer>);
 
 fn run(request: &Request) -> Result<Exit, Failure> {
     let words = request.words().iter();
@@ -45,16 +45,20 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     }
     if request.has(&flag::PLAN) {
         let planned: Vec<_> = addresses.iter().map(|address| ("check", address)).collect();
-        return plan::print(request, &planned);
+        return plan::print_with(&patient(session::context(request, Events::default())?), &planned);
     }
     session::run(request, Threads::One, async |ctx| {
-        let ctx = Ctx { limits: Limits { connect: Some(PATIENCE), ..ctx.limits }, ..ctx };
+        let ctx = patient(ctx);
         let mut interrupts = Interrupts::listen()?;
         tokio::select! {
             checked = check_all(&addresses, &ctx) => Ok(report(request, &addresses, &checked)),
             () = interrupts.next() => Ok(Exit::Interrupted),
         }
     })
+}
+
+fn patient(ctx: Ctx) -> Ctx {
+    Ctx { limits: Limits { connect: Some(PATIENCE), ..ctx.limits }, ..ctx }
 }
 
 async fn check_all(addresses: &[Address], ctx: &Ctx) -> Vec<Checked> {
@@ -96,14 +100,22 @@ fn report(request: &Request, addresses: &[Address], checked: &[Checked]) -> Exit
     }
 }
 
-fn line(name: &str, width: usize, took: Duration, answered: &sockeye::Result<sockeye::Peer>) -> String {
+fn line(name: &str, width: usize, took: Duration, answered: &sockeye::Result<Peer>) -> String {
     match answered {
-        Ok(peer) => format!("{name:width$}  answers  {}  {peer}", print_duration(rounded(took))),
+        Ok(peer) => format!("{name:width$}  answers  {}  {}", print_duration(rounded(took)), answerer(peer)),
         Err(error) => format!("{name:width$}  fails    {}  {}", print_duration(rounded(took)), error.cause()),
     }
 }
 
-fn json(name: &str, took: Duration, answered: &sockeye::Result<sockeye::Peer>) -> String {
+/// The address that answered, of those that the name may have.
+fn answerer(peer: &Peer) -> String {
+    match peer.remote {
+        Endpoint::Unnamed => peer.to_string(),
+        remote => format!("{}:{remote}", peer.scheme),
+    }
+}
+
+fn json(name: &str, took: Duration, answered: &sockeye::Result<Peer>) -> String {
     let mut object = serde_json::json!({
         "address": name,
         "answers": answered.is_ok(),
@@ -111,7 +123,7 @@ fn json(name: &str, took: Duration, answered: &sockeye::Result<sockeye::Peer>) -
     });
     if let Some(object) = object.as_object_mut() {
         let (key, value) = match answered {
-            Ok(peer) => ("peer", peer.to_string()),
+            Ok(peer) => ("peer", answerer(peer)),
             Err(error) => ("error", one_line(error)),
         };
         object.insert(key.to_owned(), value.into());

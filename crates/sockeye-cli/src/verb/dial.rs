@@ -51,7 +51,8 @@ fn run(request: &Request) -> Result<Exit, Failure> {
                 say::line(&format!("connected to {}", peer.peer()));
             }
             let mut here = console::open(request, Output::Ends, &ctx).await?;
-            console::ended(sockeye::relay(&mut here, &mut peer, &plan, &ctx).await, Side::Left)
+            let joined = sockeye::relay(&mut here, &mut peer, &plan, &ctx).await;
+            console::ended(request, joined, Some(Side::Left))
         };
         tokio::select! {
             ended = conversation => ended,

@@ -38,7 +38,10 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     let left = sockeye::parse(&left.text, &left.beside)?;
     let right = sockeye::parse(&right.text, &right.beside)?;
     if right.role() == Role::Listen {
-        let hint = format!("name the one that listens first: sockeye relay {right} {left}");
+        let hint = match left.role() {
+            Role::Dial => format!("name the one that listens first: sockeye relay {right} {left}"),
+            Role::Listen => "the second is dialled: write it without -l".to_owned(),
+        };
         return Err(Failure::usage("relay: only the first address may listen", hint));
     }
     if left.shape() != right.shape() {
@@ -64,10 +67,11 @@ fn serve(request: &Request, left: &Address, right: Address) -> Result<Exit, Fail
         // Who is idle on the listening side is ended there.
         let plan = Plan { flow: flow(request), ..Plan::of(left, &right, &ctx) };
         let listening = sockeye::listen(left, &ctx).await?;
-        let place = Place { name: "relay", listening, service: Arc::new(Forward { to: right, plan }) };
+        let place =
+            Place { name: "relay", listening, service: Arc::new(Forward { to: right, plan }), shown: true };
         let places = vec![place];
         server::announce(&places, request);
-        server::run(places, &ctx).await
+        server::run(places, request, &ctx).await
     })
 }
 
@@ -84,10 +88,7 @@ fn join(request: &Request, left: &Address, right: &Address) -> Result<Exit, Fail
         let sides = [(left, Side::Left), (right, Side::Right)];
         let here = sides.iter().find(|(address, _)| address.scheme().name == "-").map(|(_, side)| *side);
         tokio::select! {
-            joined = joined => match (joined?, here) {
-                (result, Some(here)) => console::ended(result, here),
-                (result, None) => result.map(|_| Exit::Done).map_err(Failure::Run),
-            },
+            joined = joined => console::ended(request, joined?, here),
             () = interrupts.next() => Ok(Exit::Interrupted),
         }
     })

@@ -40,6 +40,7 @@ struct Order {
     row: &'static ServiceRow,
     addresses: Vec<Address>,
     values: Vec<Option<String>>,
+    shown: bool,
 }
 
 fn run(request: &Request) -> Result<Exit, Failure> {
@@ -49,10 +50,12 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     }
     let named: Vec<&Group> = request.groups.iter().filter(|group| group.service.is_some()).collect();
     let all = named.is_empty();
+    // Before the first service it is for all of them, behind one it is that service's own.
+    let shown = request.groups.first().is_some_and(|group| group.has(&flag::SHOW));
     let orders = if all {
         SERVICES.iter().map(|row| on_its_own_port(row)).collect::<Result<Vec<_>, _>>()?
     } else {
-        named.into_iter().map(order).collect::<Result<Vec<_>, _>>()?
+        named.into_iter().map(|group| order(group, shown)).collect::<Result<Vec<_>, _>>()?
     };
     if request.has(&flag::PLAN) {
         let planned =
@@ -66,14 +69,19 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             let service = (order.row.build)(&order.values);
             for address in &order.addresses {
                 let listening = sockeye::listen(address, &ctx).await?;
-                places.push(Place { name: order.row.name, listening, service: service.clone() });
+                places.push(Place {
+                    name: order.row.name,
+                    listening,
+                    service: service.clone(),
+                    shown: order.shown,
+                });
             }
         }
         server::announce(&places, request);
         if all {
             say::to_people(&help::what_to_try(&own_name()));
         }
-        server::run(places, &ctx).await
+        server::run(places, request, &ctx).await
     })
 }
 
@@ -84,10 +92,10 @@ fn own_name() -> String {
 
 fn on_its_own_port(row: &'static ServiceRow) -> Result<Order, Failure> {
     let address = framed(sockeye::parse_listener(&format!("tcp:{}", row.port), &[])?, row)?;
-    Ok(Order { row, addresses: vec![address], values: vec![None; row.flags.len()] })
+    Ok(Order { row, addresses: vec![address], values: vec![None; row.flags.len()], shown: true })
 }
 
-fn order(group: &Group) -> Result<Order, Failure> {
+fn order(group: &Group, shown: bool) -> Result<Order, Failure> {
     let name = group.service.as_deref().unwrap_or_default();
     let Some(row) = SERVICES.iter().find(|row| row.name == name) else {
         let hint = match nearest(name, SERVICES.iter().map(|row| row.name)) {
@@ -105,7 +113,7 @@ fn order(group: &Group) -> Result<Order, Failure> {
     let read = |word: &crate::args::Word| framed(sockeye::parse_listener(&word.text, &word.beside)?, row);
     let addresses = group.words.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let values = row.flags.iter().map(|flag| group.value(flag.name).map(str::to_owned)).collect();
-    Ok(Order { row, addresses, values })
+    Ok(Order { row, addresses, values, shown: shown || group.has(&flag::SHOW) })
 }
 
 /// Puts the frame on that the service wants, where the address gives bytes and says nothing itself.

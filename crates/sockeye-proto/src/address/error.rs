@@ -58,7 +58,8 @@ impl ParseError {
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.text, self.reason)?;
+        let text = if self.text.is_empty() { "\"\"" } else { &self.text };
+        write!(f, "{text}: {}", self.reason)?;
         match &self.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),

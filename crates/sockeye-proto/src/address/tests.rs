@@ -21,7 +21,8 @@ static FRAME_OPTIONS: [OptionGrammar; 2] = [
     option("frame", Side::Both, Kind::Choice(&["burst", "line"])),
     option("max-message", Side::Both, Kind::Size),
 ];
-static SHARED: [OptionGrammar; 4] = [
+static SHARED: [OptionGrammar; 5] = [
+    option("bind", Side::Dial, Kind::Address),
     OptionGrammar {
         aliases: &["tcp-nodelay"],
         schemes: &["tcp"],
@@ -98,6 +99,10 @@ fn each_form_is_read_and_printed_in_its_own_way() {
         ("tcp-l:http", "tcp-l:http"),
         ("tcp:host:http,tcp-nodelay=no", "tcp:host:http,nodelay=no"),
         ("tcp:host:80,nodelay,connect=1.5s", "tcp:host:80,nodelay,connect=1500ms"),
+        ("tcp:h:1,bind=::1", "tcp:h:1,bind=::1"),
+        ("tcp:h:1,bind=[::1]", "tcp:h:1,bind=::1"),
+        ("tcp:h:1,bind=[::1]:9", "tcp:h:1,bind=[::1]:9"),
+        ("tcp:h:1,bind=1.2.3.4:9", "tcp:h:1,bind=1.2.3.4:9"),
         ("tcp:::1:80", "tcp:[::1]:80"),
         ("tcp:[fe80::1%eth0]:80", "tcp:[fe80::1%eth0]:80"),
         ("tcp:[fe80::1%25e]:80", "tcp:[fe80::1%e]:80"),
@@ -133,64 +138,73 @@ fn each_form_is_read_and_printed_in_its_own_way() {
     }
 }
 
+/// What is typed, the part of it that is at fault, and what is said.
+const WRONG: &[(&str, &str, &str)] = &[
+    ("tpc:host:80", "tpc", "there is no scheme \"tpc\"; did you mean \"tcp\"?"),
+    ("host:80", "host", "there is no scheme \"host\"; for TCP write tcp:host:80"),
+    ("/run/x", "/run/x", "there is no scheme \"/run/x\"; for a Unix socket write unix:/run/x"),
+    ("", "", "expected a scheme; an address is SCHEME:TARGET, such as tcp:localhost:80"),
+    ("tcp", "", "expected a colon and a target"),
+    ("tcp:80", "80", "expected HOST:PORT; localhost:80 is this machine"),
+    ("tcp:host", "host", "the port is missing; write host:PORT"),
+    ("tcp-l:1.2.3.4", "1.2.3.4", "the port is missing; write 1.2.3.4:PORT"),
+    ("tcp-l::80", ":80", "expected a host before the port; 80 alone is loopback, any:80 every address"),
+    ("tcp:host:65536", "65536", "port 65536 is out of range: 0 to 65535"),
+    ("tcp:host:0", "0", "port 0 can be listened on, but not dialled"),
+    ("tcp:host:", "", "the port is missing behind the colon"),
+    ("tcp:/x", "/x", "\"/x\" is not the name of a host"),
+    ("tcp:any:80", "any:80", "any can be listened on, but not dialled; name a host"),
+    ("tcp-l:*:80", "*:80", "\"*\" is not a host; any is every address"),
+    ("tcp:1.2.3:80", "1.2.3:80", "\"1.2.3\" is not an IPv4 address"),
+    ("tcp:a b:80", "a b:80", "\"a b\" is not the name of a host"),
+    ("tcp:[::1:80", "[::1:80", "the bracket of the IPv6 address is not closed; write [ADDRESS]:PORT"),
+    ("tcp:x::y:80", "x::y:80", "\"x::y\" is not an IPv6 address"),
+    ("ntp:::1", "::1", "an IPv6 address without brackets may end in a port; write [::1]"),
+    ("fd:x", "x", "expected the number of an open descriptor"),
+    ("fd-l:3", "fd", "fd cannot be listened on"),
+    ("exec:", "", "expected a command"),
+    ("unix:", "", "expected a path, or @ and an abstract name"),
+    ("tcp:host:80,nodelya", "nodelya", "tcp has no option \"nodelya\"; did you mean \"nodelay\"?"),
+    ("tcp:host:80,fraem=line", "fraem=line", "tcp has no option \"fraem\"; did you mean \"frame\"?"),
+    ("tcp:host:80,,nodelay", "", "expected an option between the commas"),
+    ("tcp:host:80,nodelay,nodelay", "nodelay", "nodelay is set twice"),
+    ("tcp:host:80,nodelay=1", "nodelay=1", "nodelay: expected yes or no"),
+    ("tcp:host:80,idle=3", "idle=3", "idle is for addresses that are listened on"),
+    ("tcp-l:80,connect=3", "connect=3", "connect is for addresses that are dialled"),
+    (
+        "tcp:host:80,connect=fast",
+        "connect=fast",
+        "connect: expected a time such as 1.5s, 250ms or 2m, or off",
+    ),
+    (
+        "tcp:h:80,bind=h",
+        "bind=h",
+        "bind: expected an IP address, with or without a port, such as 127.0.0.1 or [::1]:4000",
+    ),
+    ("tcp:host:80,tls.min=1.3", "tls.min=1.3", "there is no \"tls\" on this address to set \"min\" of"),
+    ("frame+tcp:host:80", "frame", "frame is written as an option, behind the target; write ,frame=…"),
+    ("tcp+tls:host:80", "tcp", "tcp is a scheme: it stands last, and alone"),
+    ("tsl+tcp:host:80", "tsl", "there is no layer \"tsl\"; did you mean \"tls\"?"),
+    ("tls+ws+tcp:host:80", "tls", "tls cannot stand on ws; ws belongs on tls, not beneath it"),
+    ("tls+tls:host:80", "tls", "tls is on this address twice"),
+    ("tls+udp:host:80", "tls", "tls needs bytes beneath it, and udp carries messages"),
+    ("udp:host:80,frame=line", "frame=line", "frame needs bytes beneath it, and udp carries messages"),
+    ("ws:host:80,frame=line", "frame=line", "frame needs bytes beneath it, and ws carries messages"),
+    ("tcp:h:1,frame=line,frame=line", "frame=line", "frame is set twice"),
+    (
+        "ws://u:p@host/",
+        "//u:p@host/",
+        "a URL may not carry credentials: any user can see them; leave them out",
+    ),
+    ("ws-l://host/", "//host/", "a URL is dialled; to listen, write a port"),
+];
+
 #[test]
 fn what_is_wrong_is_named_with_its_place_and_what_to_try() {
-    for (typed, fault, said) in [
-        ("tpc:host:80", "tpc", "there is no scheme \"tpc\"; did you mean \"tcp\"?"),
-        ("host:80", "host", "there is no scheme \"host\"; for TCP write tcp:host:80"),
-        ("/run/x", "/run/x", "there is no scheme \"/run/x\"; for a Unix socket write unix:/run/x"),
-        ("", "", "expected a scheme; an address is SCHEME:TARGET, such as tcp:localhost:80"),
-        ("tcp", "", "expected a colon and a target"),
-        ("tcp:80", "80", "expected HOST:PORT; localhost:80 is this machine"),
-        ("tcp:host", "host", "the port is missing; write host:PORT"),
-        ("tcp-l:1.2.3.4", "1.2.3.4", "the port is missing; write 1.2.3.4:PORT"),
-        ("tcp-l::80", ":80", "expected a host before the port; 80 alone is loopback, any:80 every address"),
-        ("tcp:host:65536", "65536", "port 65536 is out of range: 0 to 65535"),
-        ("tcp:host:0", "0", "port 0 can be listened on, but not dialled"),
-        ("tcp:host:", "", "the port is missing behind the colon"),
-        ("tcp:/x", "/x", "\"/x\" is not the name of a host"),
-        ("tcp:any:80", "any:80", "any can be listened on, but not dialled; name a host"),
-        ("tcp-l:*:80", "*:80", "\"*\" is not a host; any is every address"),
-        ("tcp:1.2.3:80", "1.2.3:80", "\"1.2.3\" is not an IPv4 address"),
-        ("tcp:a b:80", "a b:80", "\"a b\" is not the name of a host"),
-        ("tcp:[::1:80", "[::1:80", "the bracket of the IPv6 address is not closed; write [ADDRESS]:PORT"),
-        ("tcp:x::y:80", "x::y:80", "\"x::y\" is not an IPv6 address"),
-        ("ntp:::1", "::1", "an IPv6 address without brackets may end in a port; write [::1]"),
-        ("fd:x", "x", "expected the number of an open descriptor"),
-        ("fd-l:3", "fd", "fd cannot be listened on"),
-        ("exec:", "", "expected a command"),
-        ("unix:", "", "expected a path, or @ and an abstract name"),
-        ("tcp:host:80,nodelya", "nodelya", "tcp has no option \"nodelya\"; did you mean \"nodelay\"?"),
-        ("tcp:host:80,fraem=line", "fraem=line", "tcp has no option \"fraem\"; did you mean \"frame\"?"),
-        ("tcp:host:80,,nodelay", "", "expected an option between the commas"),
-        ("tcp:host:80,nodelay,nodelay", "nodelay", "nodelay is set twice"),
-        ("tcp:host:80,nodelay=1", "nodelay=1", "nodelay: expected yes or no"),
-        ("tcp:host:80,idle=3", "idle=3", "idle is for addresses that are listened on"),
-        ("tcp-l:80,connect=3", "connect=3", "connect is for addresses that are dialled"),
-        (
-            "tcp:host:80,connect=fast",
-            "connect=fast",
-            "connect: expected a time such as 1.5s, 250ms or 2m, or off",
-        ),
-        ("tcp:host:80,tls.min=1.3", "tls.min=1.3", "there is no \"tls\" on this address to set \"min\" of"),
-        ("frame+tcp:host:80", "frame", "frame is written as an option, behind the target; write ,frame=…"),
-        ("tcp+tls:host:80", "tcp", "tcp is a scheme: it stands last, and alone"),
-        ("tsl+tcp:host:80", "tsl", "there is no layer \"tsl\"; did you mean \"tls\"?"),
-        ("tls+ws+tcp:host:80", "tls", "tls cannot stand on ws; ws belongs on tls, not beneath it"),
-        ("tls+tls:host:80", "tls", "tls is on this address twice"),
-        ("tls+udp:host:80", "tls", "tls needs bytes beneath it, and udp carries messages"),
-        ("udp:host:80,frame=line", "frame=line", "frame needs bytes beneath it, and udp carries messages"),
-        ("ws:host:80,frame=line", "frame=line", "frame needs bytes beneath it, and ws carries messages"),
-        ("tcp:h:1,frame=line,frame=line", "frame=line", "frame is set twice"),
-        (
-            "ws://u:p@host/",
-            "//u:p@host/",
-            "a URL may not carry credentials: any user can see them; leave them out",
-        ),
-        ("ws-l://host/", "//host/", "a URL is dialled; to listen, write a port"),
-    ] {
+    for (typed, fault, said) in WRONG {
         let error = read(typed).expect_err(typed);
-        assert_eq!(error.text().get(error.span()), Some(fault), "{error}");
+        assert_eq!(error.text().get(error.span()), Some(*fault), "{error}");
+        let typed = if typed.is_empty() { "\"\"" } else { typed };
         assert_eq!(error.to_string(), format!("{typed}: {said}"));
     }
 }
@@ -270,6 +284,7 @@ fn word() -> impl Strategy<Value = String> {
         "frame=(burst|line)".boxed(),
         "max-message=[0-9]{1,5}k?".boxed(),
         "mode=0?[0-7]{3}".boxed(),
+        any::<std::net::SocketAddr>().prop_map(|at| format!("bind={at}")).boxed(),
     ];
     (base, prop::collection::vec(option, 0..4)).prop_map(|(base, options)| {
         options

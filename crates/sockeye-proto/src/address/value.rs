@@ -1,6 +1,7 @@
 //! What an option is set to.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::unit;
@@ -8,6 +9,8 @@ use crate::unit;
 /// What an option takes.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// An IP address of this machine, with or without a port: `127.0.0.1`, `[::1]:4000`.
+    Address,
     /// One of a list of words.
     Choice(&'static [&'static str]),
     /// A whole number within these bounds.
@@ -32,6 +35,8 @@ pub enum Kind {
 /// The value of an option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
+    /// An IP address, and a port or 0.
+    Address(SocketAddr),
     /// One of the words of [`Kind::Choice`].
     Choice(&'static str),
     /// A number within the bounds of [`Kind::Count`].
@@ -56,6 +61,7 @@ impl Kind {
             return if *self == Self::Switch { Ok(Value::Switch(true)) } else { expected() };
         };
         let value = match self {
+            Self::Address => address(text).map(Value::Address),
             Self::Choice(words) => words.iter().find(|word| **word == text).map(|word| Value::Choice(word)),
             Self::Count { least, most } => {
                 let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -79,6 +85,7 @@ impl Kind {
     /// What the option takes, as a help line says it.
     pub fn expects(&self) -> String {
         match self {
+            Self::Address => "an IP address, with or without a port, such as 127.0.0.1 or [::1]:4000".into(),
             Self::Choice(words) => words.join(" or "),
             Self::Count { least, most: u64::MAX } => format!("a number from {least}"),
             Self::Count { least, most } => format!("a number from {least} to {most}"),
@@ -93,6 +100,7 @@ impl Kind {
     /// What stands behind `=` in a help line; empty for a switch.
     pub fn placeholder(&self) -> String {
         match self {
+            Self::Address => "IP[:PORT]".into(),
             Self::Choice(words) => words.join("|"),
             Self::Count { .. } => "N".into(),
             Self::Mode => "MODE".into(),
@@ -104,9 +112,17 @@ impl Kind {
     }
 }
 
+fn address(text: &str) -> Option<SocketAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let alone = bare.parse().map(|ip: IpAddr| SocketAddr::new(ip, 0));
+    alone.or_else(|_| text.parse()).ok()
+}
+
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Address(address) if address.port() == 0 => write!(f, "{}", address.ip()),
+            Self::Address(address) => write!(f, "{address}"),
             Self::Choice(word) => f.write_str(word),
             Self::Count(count) => write!(f, "{count}"),
             Self::Mode(mode) => write!(f, "{mode:04o}"),

@@ -23,7 +23,7 @@ pub(crate) static ALL: &[OptionRow] = &[
     OptionRow {
         grammar: OptionGrammar {
             help: "our own address, and port if it has one",
-            ..row("bind", &["tcp"], Side::Dial, Kind::Text("an address"))
+            ..row("bind", &["tcp"], Side::Dial, Kind::Address)
         },
         default: "the kernel's choice",
         effect: Effect::Read,

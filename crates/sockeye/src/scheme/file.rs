@@ -1,7 +1,5 @@
 //! `file:path`: read, or with `write` or `append` written.
 
-use std::io;
-
 use rustix::fs::{self, Mode, OFlags};
 use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, Side, Target, Value};
 use sockeye_proto::shape::Shape;
@@ -51,11 +49,7 @@ fn open(address: &Address) -> std::result::Result<Conn, Cause> {
         (false, false) => (OFlags::RDONLY, Direction::Read),
         (true, false) => (OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, Direction::Write),
         (false, true) => (OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND, Direction::Write),
-        (true, true) => {
-            return Err(
-                io::Error::new(io::ErrorKind::InvalidInput, "write and append exclude each other").into()
-            );
-        }
+        (true, true) => return Err(Cause::Exclusive("write", "append")),
     };
     // Non-blocking: a pipe that nobody has opened at the other end must not hold us here.
     let flags = access | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;

@@ -144,7 +144,9 @@ impl Pump {
         ctx: &Ctx,
         cx: &mut Context<'_>,
     ) -> Poll<Result<()>> {
-        while let Poll::Ready(taken) = listener.poll_accept(cx) {
+        while self.links.len() < ctx.limits.max_conns
+            && let Poll::Ready(taken) = listener.poll_accept(cx)
+        {
             self.links.push(taken?);
         }
         let Self { links, message, replies } = self;

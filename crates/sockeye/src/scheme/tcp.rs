@@ -53,7 +53,10 @@ fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
 
 async fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
     let Target::HostPort(host, port) = address.target() else { return Err(wrong_target()) };
-    let source = source(address)?;
+    let source = match address.options().value("bind") {
+        Some(Value::Address(source)) => Some(*source),
+        _ => None,
+    };
     let found = ctx.resolver.addresses(host, port).await?;
     let attempt = |to| attempt(to, address, source);
     let unreachable = |error: &io::Error| {
@@ -66,17 +69,6 @@ async fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Caus
         }
         Err(error) => Err(error.map_or(Cause::OtherFamily, Cause::Io)),
     }
-}
-
-/// What `bind=` asks for: an address, or an address and a port.
-fn source(address: &Address) -> io::Result<Option<SocketAddr>> {
-    let Some(Value::Text(text)) = address.options().value("bind") else { return Ok(None) };
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    let alone = bare.parse().map(|ip: IpAddr| SocketAddr::new(ip, 0));
-    let source = alone.or_else(|_| text.parse());
-    source
-        .map(Some)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("bind={text} is not an address")))
 }
 
 async fn attempt(to: SocketAddr, address: &Address, source: Option<SocketAddr>) -> io::Result<Socket> {

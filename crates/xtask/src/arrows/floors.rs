@@ -11,7 +11,7 @@ use crate::tokens::tokens;
 #[rustfmt::skip]
 const FLOORS: &[&str] = &[
     "error", "peer", "message", "event", "stop", "buffer", "clock", "resolve", "memory", "ctx", "conn",
-    "idle", "show", "split", "transit", "service", "listener", "option", "process", "scheme", "layer", "open", "relay",
+    "idle", "show", "split", "transit", "farewell", "service", "listener", "option", "process", "scheme", "layer", "open", "relay",
     "accept",
 ];
 

@@ -1,6 +1,5 @@
 //! A claim on the path of a Unix socket: made so that two listeners never share it, and only ours is removed.
 
-use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -155,9 +154,5 @@ fn read_owner(text: &str) -> Result<(Option<Uid>, Option<Gid>), Cause> {
             Some(Gid::from_raw(found.or_else(|| name.parse().ok()).ok_or_else(|| unknown(name))?))
         }
     };
-    if user.is_none() && group.is_none() {
-        Err(io::Error::from(io::ErrorKind::InvalidInput).into())
-    } else {
-        Ok((user, group))
-    }
+    if user.is_none() && group.is_none() { Err(unknown(text)) } else { Ok((user, group)) }
 }

@@ -1,0 +1,172 @@
+//! The bodies of the fuzz targets: what must hold for any bytes at all.
+//!
+//! They are ordinary functions, so that stable Rust builds them and a test replays the seeds. The shells that a
+//! fuzzer starts are in `fuzz/`, and add nothing.
+
+use sockeye::proto::address::{Address, ParseError};
+use sockeye::proto::newline::ToCrlf;
+use sockeye::proto::printable::{self, Printable};
+use sockeye::proto::unit;
+
+/// A body: it panics when what must hold does not.
+pub type Body = fn(&[u8]);
+
+/// Every target: its name, which is also that of its shell and of the folder of its seeds, and its body.
+pub const TARGETS: &[(&str, Body)] =
+    &[("address", address), ("newline", newline), ("printable", printable), ("unit", unit)];
+
+/// An address of the real vocabulary: the word, and each option beside it behind a zero byte.
+///
+/// What is taken gives the same address when it is printed and parsed again, with or without a frame on top. What is
+/// refused has its span inside the text that was at fault.
+pub fn address(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let mut pieces = text.split('\0');
+    let word = pieces.next().unwrap_or_default();
+    let beside: Vec<String> = pieces.map(str::to_owned).collect();
+    for read in [sockeye::parse, sockeye::parse_listener] {
+        match read(word, &beside) {
+            Ok(mut address) => {
+                survives_print(&address, read);
+                let before = address.clone();
+                match address.insert("frame=burst", sockeye::vocabulary()) {
+                    Ok(()) => survives_print(&address, read),
+                    Err(error) => {
+                        points_into(&error, &["frame=burst".to_owned()]);
+                        assert_eq!(address, before, "a layer that does not fit has changed the address");
+                    }
+                }
+            }
+            Err(error) => points_into(&error, &[&beside[..], &[word.to_owned()]].concat()),
+        }
+    }
+}
+
+/// Bytes made safe for a terminal: text, without what acts on it, however the input is cut.
+pub fn printable(data: &[u8]) {
+    let whole = pushed([data]);
+    assert!(whole.len() <= 4 * data.len(), "{} bytes have become {}", data.len(), whole.len());
+    assert_eq!(pushed(data.chunks(1)), whole, "byte by byte");
+    let first = data.first().copied().unwrap_or_default();
+    assert_eq!(pushed(data.chunks(usize::from(first).max(1))), whole, "in pieces of {first}");
+    assert_eq!(acting(&whole.replace("\r\n", "")), None, "in {whole:?}");
+
+    let line = printable::line(data);
+    assert_eq!(line.find(['\n', '\r', '\t']), None, "more than one line: {line:?}");
+    assert_eq!(acting(&line), None, "in {line:?}");
+}
+
+/// Line feeds into CR LF: the first byte says in what pieces the others come.
+pub fn newline(data: &[u8]) {
+    let Some((size, data)) = data.split_first() else { return };
+    let mut expected = Vec::new();
+    for byte in data {
+        if *byte == b'\n' && expected.last() != Some(&b'\r') {
+            expected.push(b'\r');
+        }
+        expected.push(*byte);
+    }
+    let mut to_crlf = ToCrlf::default();
+    let mut output = Vec::new();
+    for piece in data.chunks(usize::from(*size).max(1)) {
+        let mut buffer = [piece, &vec![b'.'; piece.len()][..]].concat();
+        let length = to_crlf.expand(&mut buffer, piece.len());
+        output.extend_from_slice(&buffer[..length]);
+    }
+    assert_eq!(output.escape_ascii().to_string(), expected.escape_ascii().to_string());
+}
+
+/// Times, sizes and modes as they are typed: what is taken is within bounds, and reads back where it is printed.
+pub fn unit(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Some(time) = unit::duration(text) {
+        assert!(time <= unit::LONGEST, "{text:?} is {time:?}");
+        let printed = unit::print_duration(time);
+        assert_eq!(unit::duration(&printed), Some(time), "{text:?} is printed as {printed}");
+    }
+    if let Some(size) = unit::size(text) {
+        assert_eq!(unit::size(&size.to_string()), Some(size), "{text:?}");
+    }
+    if let Some(mode) = unit::mode(text) {
+        assert!(mode <= 0o7777, "{text:?} is {mode:o}");
+        assert_eq!(unit::mode(&format!("{mode:04o}")), Some(mode), "{text:?}");
+    }
+}
+
+type Read = fn(&str, &[String]) -> Result<Address, ParseError>;
+
+fn survives_print(address: &Address, read: Read) {
+    let again = read(&address.word(), &address.options_beside());
+    assert_eq!(again.as_ref(), Ok(address), "printed as {address}");
+}
+
+fn points_into(error: &ParseError, texts: &[String]) {
+    assert!(texts.iter().any(|text| text == error.text()), "{error:?} is about none of {texts:?}");
+    assert!(error.text().get(error.span()).is_some(), "{error:?} points out of its text");
+    assert!(!error.reason().is_empty() && !error.to_string().is_empty(), "{error:?} says nothing");
+}
+
+fn pushed<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let (mut printable, mut out) = (Printable::default(), Vec::new());
+    pieces.into_iter().for_each(|piece| printable.push(piece, &mut out));
+    printable.finish(&mut out);
+    String::from_utf8(out).expect("what is printable is text")
+}
+
+/// The first character that acts on a terminal, or turns the direction of what stands beside it.
+fn acting(text: &str) -> Option<char> {
+    let turns = |character| matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars()
+        .find(|character| turns(*character) || (character.is_control() && !matches!(character, '\n' | '\t')))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    fn folder() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
+    }
+
+    /// The names in a folder, without what stands behind a dot.
+    fn names(folder: &Path) -> BTreeSet<String> {
+        let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let stem = |entry: fs::DirEntry| entry.path().file_stem().unwrap().to_str().unwrap().to_owned();
+        entries.map(|entry| stem(entry.unwrap())).collect()
+    }
+
+    #[test]
+    fn every_seed_passes_through_the_body_of_its_target() {
+        for (name, body) in TARGETS {
+            let seeds = folder().join("seeds").join(name);
+            let files: Vec<PathBuf> =
+                fs::read_dir(&seeds).unwrap().map(|entry| entry.unwrap().path()).collect();
+            assert!(files.len() >= 12, "{name} has only {} seeds", files.len());
+            for file in files {
+                let seed = fs::read(&file).unwrap();
+                if let Err(panic) = std::panic::catch_unwind(|| body(&seed)) {
+                    let why = panic.downcast_ref::<String>().map_or("", String::as_str);
+                    panic!("{name} fails on {}: {why}", file.display());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_target_has_a_shell_a_manifest_entry_and_a_folder_of_seeds() {
+        let targets: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(names(&folder().join("seeds")), targets);
+        assert_eq!(names(&folder().join("fuzz_targets")), targets);
+        let manifest = fs::read_to_string(folder().join("Cargo.toml")).unwrap();
+        for name in targets {
+            let path = format!("fuzz_targets/{name}.rs");
+            assert!(manifest.contains(&format!("\npath = \"{path}\"\n")), "{path} is not built");
+            let shell = fs::read_to_string(folder().join(&path)).unwrap();
+            assert!(shell.contains(&format!("testkit::fuzz::{name}(")), "{path} calls another body");
+        }
+    }
+}
