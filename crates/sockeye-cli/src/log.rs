@@ -80,10 +80,15 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
             let how = match ended {
                 Ended::Done => String::new(),
                 Ended::Failed(error) => format!(": {}", one_line(error)),
+                Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
                 Ended::Stopped => ": cut off by the stop".to_owned(),
             };
             // What we could not reach is our user's concern; how a peer leaves is not.
-            let ours = matches!(ended, Ended::Failed(error) if matches!(error.op(), Op::Dial | Op::Relay));
+            let ours = match ended {
+                Ended::Failed(error) => matches!(error.op(), Op::Dial | Op::Relay),
+                Ended::Panicked => true,
+                Ended::Done | Ended::Stopped => false,
+            };
             if !verbose && !ours {
                 return None;
             }
@@ -117,6 +122,7 @@ fn for_programs(event: &Event) -> Value {
             let (how, error) = match ended {
                 Ended::Done => ("done", Value::Null),
                 Ended::Failed(error) => ("failed", one_line(error).into()),
+                Ended::Panicked => ("panicked", Value::Null),
                 Ended::Stopped => ("stopped", Value::Null),
             };
             json!({

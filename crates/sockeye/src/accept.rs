@@ -219,7 +219,7 @@ impl Guest {
 struct Visit<'a> {
     guest: &'a Guest,
     id: u64,
-    peer: Peer,
+    peer: Arc<Peer>,
     counts: Arc<Counts>,
     began: Instant,
     ended: Ended,
@@ -237,6 +237,9 @@ impl<'a> Visit<'a> {
 
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.ended = Ended::Panicked;
+        }
         self.guest.ctx.events.tell(|| Event::Closed {
             id: self.id,
             peer: self.peer.clone(),

@@ -74,7 +74,8 @@ pub enum Io {
 #[derive(Debug)]
 pub struct Conn {
     io: Io,
-    peer: Peer,
+    /// Shared, because who tells of the connection outlives it.
+    peer: Arc<Peer>,
     counts: Arc<Counts>,
     max_message: Option<usize>,
     half_close: bool,
@@ -117,7 +118,7 @@ impl Conn {
     }
 
     fn new(io: Io, peer: Peer, max_message: Option<usize>) -> Self {
-        Self { io, peer, counts: Arc::default(), max_message, half_close: true }
+        Self { io, peer: Arc::new(peer), counts: Arc::default(), max_message, half_close: true }
     }
 
     /// States that this connection cannot tell its peer that it will send no more.
@@ -129,7 +130,7 @@ impl Conn {
 
     /// Remembers what the address was called that led to this connection.
     pub(crate) fn dialled(mut self, address: &str) -> Self {
-        self.peer.dialled = Some(address.into());
+        Arc::make_mut(&mut self.peer).dialled = Some(address.into());
         self
     }
 
@@ -143,18 +144,18 @@ impl Conn {
         layer: impl FnOnce(Io) -> Io,
     ) -> Self {
         let Self { io, mut peer, half_close, .. } = self;
-        peer.through.push(name);
+        Arc::make_mut(&mut peer).through.push(name);
         Self { io: layer(io), peer, counts: Arc::default(), max_message, half_close }
     }
 
     /// Puts something between the connection and those who use it that changes nothing they can see.
-    pub(crate) fn observed(self, observer: impl FnOnce(Io, &Peer) -> Io) -> Self {
+    pub(crate) fn observed(self, observer: impl FnOnce(Io, &Arc<Peer>) -> Io) -> Self {
         let io = observer(self.io, &self.peer);
         Self { io, ..self }
     }
 
-    /// Who is at the other end.
-    pub fn peer(&self) -> &Peer {
+    /// Who is at the other end. Cloning is cheap.
+    pub fn peer(&self) -> &Arc<Peer> {
         &self.peer
     }
 

@@ -35,7 +35,7 @@ pub enum Event {
         /// Its number in this process.
         id: u64,
         /// The other end.
-        peer: Peer,
+        peer: Arc<Peer>,
         /// Bytes that came from it, above all layers.
         received: u64,
         /// Bytes that went to it, above all layers.
@@ -53,7 +53,7 @@ pub enum Event {
     /// A message went over a connection. Told only to those who asked for messages.
     Message {
         /// The other end.
-        peer: Peer,
+        peer: Arc<Peer>,
         /// Which way.
         way: Way,
         /// The bytes of one read or one message.
@@ -68,7 +68,7 @@ pub enum Event {
         /// Which service, and where.
         listener: Arc<str>,
         /// The other end.
-        peer: Peer,
+        peer: Arc<Peer>,
     },
     /// A listener refuses newcomers, and lets those inside finish.
     Stopping {
@@ -95,6 +95,8 @@ pub enum Ended {
     Done,
     /// It failed.
     Failed(Error),
+    /// The service panicked: a fault of ours, which touched no other connection.
+    Panicked,
     /// It was still open when the last limit of the stop ran out.
     Stopped,
 }
@@ -183,7 +185,7 @@ mod tests {
     use super::*;
 
     fn opened(id: u64) -> Event {
-        Event::Opened { id, listener: "echo".into(), peer: Peer::new("mem") }
+        Event::Opened { id, listener: "echo".into(), peer: Arc::new(Peer::new("mem")) }
     }
 
     #[test]

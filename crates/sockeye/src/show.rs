@@ -1,6 +1,7 @@
 //! Telling each message of a connection as an event, for those who asked to see them.
 
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::conn::{Bytes, Conn, Io, Messages};
@@ -28,7 +29,7 @@ struct Shown<T> {
 }
 
 struct Teller {
-    peer: Peer,
+    peer: Arc<Peer>,
     events: Events,
 }
 

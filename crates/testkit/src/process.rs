@@ -120,6 +120,17 @@ impl Process {
         }
     }
 
+    /// Waits until stdout has ended, and returns all of it. The process may run on.
+    ///
+    /// Panics when `limit` runs out.
+    #[track_caller]
+    pub fn wait_stdout_end(&self, limit: Duration) -> Vec<u8> {
+        match self.stdout.wait_for(limit, |bytes, ended| ended.then(|| bytes.to_vec())) {
+            Ok(bytes) => bytes,
+            Err(missing) => self.give_up(limit, "the end of stdout", &missing),
+        }
+    }
+
     /// Waits for a line on stderr for which `wanted` holds, and returns it without its line end.
     ///
     /// The first such line since the start counts. A line without a line feed counts only when stderr has
@@ -270,6 +281,20 @@ mod tests {
         cat.close_stdin();
         assert_eq!(cat.wait(LIMIT).code, Some(0));
         assert_eq!(cat.stdout(), b"one two");
+    }
+
+    #[test]
+    fn the_end_of_stdout_is_seen_while_the_process_runs() {
+        let mut shell = Process::spawn(&mut shell("printf all; exec >&-; read go; exit $go"));
+        assert_eq!(shell.wait_stdout_end(LIMIT), b"all");
+        shell.write(b"3\n");
+        assert_eq!(shell.wait(LIMIT).code, Some(3));
+    }
+
+    #[test]
+    #[should_panic(expected = "waited 30ms for the end of stdout")]
+    fn a_stdout_that_does_not_end_fails_the_wait() {
+        Process::spawn(&mut Command::new("cat")).wait_stdout_end(SHORT);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `check`: does it answer?
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye::proto::address::{Address, Role};
@@ -34,7 +35,7 @@ pub(super) static CHECK: Verb = Verb {
 /// How long an address has to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-type Checked = (usize, Duration, sockeye::Result<Peer>);
+type Checked = (usize, Duration, sockeye::Result<Arc<Peer>>);
 
 fn run(request: &Request) -> Result<Exit, Failure> {
     let words = request.words().iter();
@@ -100,7 +101,7 @@ fn report(request: &Request, addresses: &[Address], checked: &[Checked]) -> Exit
     }
 }
 
-fn line(name: &str, width: usize, took: Duration, answered: &sockeye::Result<Peer>) -> String {
+fn line(name: &str, width: usize, took: Duration, answered: &sockeye::Result<Arc<Peer>>) -> String {
     match answered {
         Ok(peer) => format!("{name:width$}  answers  {}  {}", print_duration(rounded(took)), answerer(peer)),
         Err(error) => format!("{name:width$}  fails    {}  {}", print_duration(rounded(took)), error.cause()),
@@ -115,7 +116,7 @@ fn answerer(peer: &Peer) -> String {
     }
 }
 
-fn json(name: &str, took: Duration, answered: &sockeye::Result<Peer>) -> String {
+fn json(name: &str, took: Duration, answered: &sockeye::Result<Arc<Peer>>) -> String {
     let mut object = serde_json::json!({
         "address": name,
         "answers": answered.is_ok(),
