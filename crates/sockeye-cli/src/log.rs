@@ -40,7 +40,13 @@ impl Log {
             }
         };
         let verbose = request.has(&flag::VERBOSE);
-        let wants = if request.has(&flag::SHOW) { Wants::Messages } else { Wants::Connections };
+        let wants = if request.has(&flag::SHOW) {
+            Wants::Messages
+        } else if verbose || json {
+            Wants::Connections
+        } else {
+            Wants::Trouble
+        };
         let mut events = Events::default();
         let queue = events.subscribe(ROOM, wants);
         let (writing, written) = std::sync::mpsc::channel();

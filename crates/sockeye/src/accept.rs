@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::conn::{Conn, Counts};
 use crate::ctx::{Ctx, within};
 use crate::error::{Cause, Error, Kind, Limit, Op, Result};
-use crate::event::{Ended, Event};
+use crate::event::{Ended, Event, Wants};
 use crate::idle::quiet;
 use crate::layer::{self, Wrap};
 use crate::listener::{Listener, accept};
@@ -97,7 +97,7 @@ impl House {
         // Let those inside finish, as long as the drain limit says or until somebody is in a hurry.
         if !self.tasks.is_empty() {
             let (listener, open) = (self.guest.name.clone(), self.tasks.len());
-            ctx.events.tell(|| Event::Stopping { listener, open });
+            ctx.events.tell(Wants::Trouble, || Event::Stopping { listener, open });
         }
         let drained = tokio::select! {
             drained = within(ctx.limits.drain, self.empty()) => drained.is_ok(),
@@ -138,7 +138,7 @@ impl House {
                 Ok((conn, slot)) => {
                     if failures > 0 {
                         let listener = self.guest.name.clone();
-                        ctx.events.tell(|| Event::AcceptResumed { listener, failures });
+                        ctx.events.tell(Wants::Trouble, || Event::AcceptResumed { listener, failures });
                         failures = 0;
                     }
                     self.served.accepted += 1;
@@ -152,7 +152,7 @@ impl House {
                 Err(error) => {
                     if failures == 0 {
                         let listener = self.guest.name.clone();
-                        ctx.events.tell(|| Event::AcceptFailed { listener, error });
+                        ctx.events.tell(Wants::Trouble, || Event::AcceptFailed { listener, error });
                     }
                     failures += 1;
                     tokio::select! {
@@ -230,7 +230,11 @@ impl<'a> Visit<'a> {
         static VISITS: AtomicU64 = AtomicU64::new(1);
         let id = VISITS.fetch_add(1, Ordering::Relaxed);
         let peer = conn.peer().clone();
-        guest.ctx.events.tell(|| Event::Opened { id, listener: guest.name.clone(), peer: peer.clone() });
+        guest.ctx.events.tell(Wants::Connections, || Event::Opened {
+            id,
+            listener: guest.name.clone(),
+            peer: peer.clone(),
+        });
         Self { guest, id, peer, counts: conn.counts(), began: Instant::now(), ended: Ended::Stopped }
     }
 }
@@ -240,7 +244,11 @@ impl Drop for Visit<'_> {
         if std::thread::panicking() {
             self.ended = Ended::Panicked;
         }
-        self.guest.ctx.events.tell(|| Event::Closed {
+        let what = match self.ended {
+            Ended::Failed(_) | Ended::Panicked => Wants::Trouble,
+            Ended::Done | Ended::Stopped => Wants::Connections,
+        };
+        self.guest.ctx.events.tell(what, || Event::Closed {
             id: self.id,
             peer: self.peer.clone(),
             received: self.counts.received(),

@@ -101,12 +101,14 @@ pub enum Ended {
     Stopped,
 }
 
-/// What a subscriber wants to hear of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What a subscriber wants to hear of; each includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Everything but messages.
+    /// Listeners that cannot accept or are stopping, and connections that came to a bad end.
+    Trouble,
+    /// Every connection that begins and ends.
     Connections,
-    /// Everything.
+    /// Every message.
     Messages,
 }
 
@@ -140,15 +142,20 @@ impl Events {
         events
     }
 
-    /// Tells the subscribers; `event` is not even made where there are none.
-    pub fn tell(&self, event: impl FnOnce() -> Event) {
-        self.tell_to(event, |_| true);
-    }
-
-    /// Tells those who asked for messages.
-    pub fn tell_message(&self, event: impl FnOnce() -> Event) {
-        if self.wants_messages() {
-            self.tell_to(event, |subscriber| subscriber.wants == Wants::Messages);
+    /// Tells those who want to hear of `what`; where there are none, `event` is not even made.
+    pub fn tell(&self, what: Wants, event: impl FnOnce() -> Event) {
+        if !self.wants(what) {
+            return;
+        }
+        let event = event();
+        for subscriber in self.subscribers.iter().filter(|subscriber| subscriber.wants >= what) {
+            let missed = subscriber.lost.swap(0, Ordering::Relaxed);
+            if missed > 0 && subscriber.queue.try_send(Event::Lost { events: missed }).is_err() {
+                subscriber.lost.fetch_add(missed, Ordering::Relaxed);
+            }
+            if subscriber.queue.try_send(event.clone()).is_err() {
+                subscriber.lost.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -158,25 +165,10 @@ impl Events {
         Self { no_messages: true, ..self.clone() }
     }
 
-    /// Whether anybody asked for messages.
-    pub fn wants_messages(&self) -> bool {
-        !self.no_messages && self.subscribers.iter().any(|subscriber| subscriber.wants == Wants::Messages)
-    }
-
-    fn tell_to(&self, event: impl FnOnce() -> Event, to: impl Fn(&Subscriber) -> bool) {
-        if self.subscribers.is_empty() {
-            return;
-        }
-        let event = event();
-        for subscriber in self.subscribers.iter().filter(|subscriber| to(subscriber)) {
-            let missed = subscriber.lost.swap(0, Ordering::Relaxed);
-            if missed > 0 && subscriber.queue.try_send(Event::Lost { events: missed }).is_err() {
-                subscriber.lost.fetch_add(missed, Ordering::Relaxed);
-            }
-            if subscriber.queue.try_send(event.clone()).is_err() {
-                subscriber.lost.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+    /// Whether anybody wants to hear of `what`.
+    pub fn wants(&self, what: Wants) -> bool {
+        let muted = self.no_messages && what == Wants::Messages;
+        !muted && self.subscribers.iter().any(|subscriber| subscriber.wants >= what)
     }
 }
 
@@ -190,14 +182,14 @@ mod tests {
 
     #[test]
     fn nobody_is_told_what_nobody_asked_for() {
-        Events::default().tell(|| unreachable!("no event is made without a subscriber"));
+        Events::default().tell(Wants::Trouble, || unreachable!("no event is made without a subscriber"));
         let mut events = Events::default();
         let mut heard = events.subscribe(4, Wants::Connections);
-        events.tell_message(|| unreachable!("nobody wants messages"));
+        events.tell(Wants::Messages, || unreachable!("nobody wants messages"));
         events.subscribe(4, Wants::Messages);
-        assert!(events.wants_messages());
-        events.without_messages().tell_message(|| unreachable!("not of these connections"));
-        events.tell(|| opened(1));
+        assert!(events.wants(Wants::Messages));
+        events.without_messages().tell(Wants::Messages, || unreachable!("not of these connections"));
+        events.tell(Wants::Connections, || opened(1));
         assert!(matches!(heard.try_recv(), Ok(Event::Opened { id: 1, .. })));
     }
 
@@ -206,9 +198,9 @@ mod tests {
         let mut events = Events::default();
         let mut slow = events.subscribe(1, Wants::Connections);
         let mut quick = events.subscribe(9, Wants::Messages);
-        (1..=3).for_each(|id| events.tell(|| opened(id)));
+        (1..=3).for_each(|id| events.tell(Wants::Connections, || opened(id)));
         assert!(matches!(slow.try_recv(), Ok(Event::Opened { id: 1, .. })));
-        events.tell(|| opened(4));
+        events.tell(Wants::Connections, || opened(4));
         assert!(matches!(slow.try_recv(), Ok(Event::Lost { events: 2 })));
         assert_eq!(quick.len(), 4);
         assert!(quick.try_recv().is_ok());

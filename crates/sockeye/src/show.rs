@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::conn::{Bytes, Conn, Io, Messages};
-use crate::event::{Event, Events, Way};
+use crate::event::{Event, Events, Wants, Way};
 use crate::message::{Content, Message};
 use crate::peer::Peer;
 
 /// Tells what goes over `conn` from now on. Where nobody asked for messages, the connection is left as it is.
 pub(crate) fn messages(conn: Conn, events: &Events) -> Conn {
-    if !events.wants_messages() {
+    if !events.wants(Wants::Messages) {
         return conn;
     }
     conn.observed(|io, peer| {
@@ -36,7 +36,7 @@ struct Teller {
 impl Teller {
     fn tell(&self, way: Way, payload: &[u8], content: Content) {
         let peer = self.peer.clone();
-        self.events.tell_message(|| Event::Message { peer, way, payload: payload.into(), content });
+        self.events.tell(Wants::Messages, || Event::Message { peer, way, payload: payload.into(), content });
     }
 }
 
