@@ -23,9 +23,9 @@ pub(crate) fn plan(request: &Request, peer: &Address, ctx: &Ctx) -> Result<Plan,
                 "leave both out for both ways",
             ));
         }
-        (true, false) => Flow::LeftToRight,
-        (false, true) => Flow::RightToLeft,
-        (false, false) => Flow::Both,
+        (true, false) => Flow::OneWay,
+        // Standard input is not even opened then.
+        (false, _) => Flow::Both,
     };
     // Who sits at a terminal sees that the peer is done, and would wait for nothing. What a program still has to send
     // is sent, for the peer may read on.
@@ -107,8 +107,12 @@ impl Bytes for Kept {
         self.0.poll_write(cx, bytes)
     }
 
-    fn poll_shutdown_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_flush(cx)
+    }
+
+    fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
     }
 
     fn abort(&mut self) {}
@@ -130,6 +134,10 @@ impl Bytes for Crlf {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.beneath.poll_write(cx, bytes)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.beneath.poll_flush(cx)
     }
 
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -178,7 +186,8 @@ impl Bytes for Safe {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_empty(cx)
+        ready!(self.poll_empty(cx))?;
+        self.beneath.poll_flush(cx)
     }
 
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

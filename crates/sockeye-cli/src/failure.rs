@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sockeye::Op;
 use sockeye::proto::address::ParseError;
 use sockeye::proto::printable;
 use unicode_width::UnicodeWidthStr as _;
@@ -96,7 +97,11 @@ impl fmt::Display for Failure {
 
 /// What failed on what, and why, without the name of the program.
 pub(crate) fn one_line(error: &sockeye::Error) -> String {
-    let text = format!("{error}: {}", error.cause());
+    let text = match (error.address(), error.op()) {
+        (Some("-"), Op::Read) => format!("cannot read from standard input: {}", error.cause()),
+        (Some("-"), Op::Write) => format!("cannot write to standard output: {}", error.cause()),
+        _ => format!("{error}: {}", error.cause()),
+    };
     // What a peer or a path is called was chosen by others, and may hold anything.
     printable::line(text.as_bytes())
 }

@@ -41,8 +41,12 @@ pub(crate) fn ready(name: &str, listening: &Listening, request: &Request) {
 
 /// Serves all places until they end on their own, or are told to: the first interrupt drains, the second hurries, the
 /// third ends.
-pub(crate) async fn run(places: Vec<Place>, request: &Request, ctx: &Ctx) -> Result<Exit, Failure> {
-    let mut interrupts = Interrupts::listen()?;
+pub(crate) async fn run(
+    places: Vec<Place>,
+    mut interrupts: Interrupts,
+    request: &Request,
+    ctx: &Ctx,
+) -> Result<Exit, Failure> {
     let mut tasks = JoinSet::new();
     for place in places {
         let events = if place.shown { ctx.events.clone() } else { ctx.events.without_messages() };

@@ -3,6 +3,7 @@
 //! - [`lookup`]: names and services into addresses, with the resolver's own words for what failed.
 //! - [`inherited`]: descriptors that our parent left open for us.
 //! - [`readiness`]: descriptors that a runtime watches.
+//! - [`mod@unsent`]: how much of what was written has not arrived.
 //!
 //! Each block says what it relies on and who sees to it.
 #![allow(unsafe_code, reason = "this crate is the one place for it")]
@@ -11,3 +12,4 @@
 pub mod inherited;
 pub mod lookup;
 pub mod readiness;
+pub mod unsent;

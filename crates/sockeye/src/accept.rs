@@ -194,6 +194,7 @@ impl Guest {
         let ended = self.serve(conn, &mut visit).await;
         visit.ended = match &ended {
             Ok(()) => Ended::Done,
+            Err(error) if matches!(error.cause(), Cause::Stopped) => Ended::Stopped,
             Err(error) => Ended::Failed(error.clone()),
         };
         ended

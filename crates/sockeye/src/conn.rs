@@ -79,6 +79,7 @@ pub struct Conn {
     counts: Arc<Counts>,
     max_message: Option<usize>,
     half_close: bool,
+    can_read: bool,
 }
 
 /// How many bytes went over a connection, above all its layers. Whoever holds it may look at any time.
@@ -118,13 +119,27 @@ impl Conn {
     }
 
     fn new(io: Io, peer: Peer, max_message: Option<usize>) -> Self {
-        Self { io, peer: Arc::new(peer), counts: Arc::default(), max_message, half_close: true }
+        Self {
+            io,
+            peer: Arc::new(peer),
+            counts: Arc::default(),
+            max_message,
+            half_close: true,
+            can_read: true,
+        }
     }
 
     /// States that this connection cannot tell its peer that it will send no more.
     #[must_use]
     pub fn without_half_close(mut self) -> Self {
         self.half_close = false;
+        self
+    }
+
+    /// States that nothing will ever be read from this connection: that is no end of file, which could be passed on.
+    #[must_use]
+    pub fn without_reading(mut self) -> Self {
+        self.can_read = false;
         self
     }
 
@@ -143,9 +158,9 @@ impl Conn {
         max_message: Option<usize>,
         layer: impl FnOnce(Io) -> Io,
     ) -> Self {
-        let Self { io, mut peer, half_close, .. } = self;
+        let Self { io, mut peer, .. } = self;
         Arc::make_mut(&mut peer).through.push(name);
-        Self { io: layer(io), peer, counts: Arc::default(), max_message, half_close }
+        Self { io: layer(io), peer, counts: Arc::default(), max_message, ..self }
     }
 
     /// Puts something between the connection and those who use it that changes nothing they can see.
@@ -175,6 +190,11 @@ impl Conn {
     /// Whether the peer can be told that we will send no more.
     pub fn half_close(&self) -> bool {
         self.half_close
+    }
+
+    /// Whether it can be read at all; a file that is written cannot.
+    pub fn can_read(&self) -> bool {
+        self.can_read
     }
 
     /// What went over it, also after it is gone.

@@ -76,6 +76,8 @@ pub enum Cause {
         /// The most that the connection carries.
         most: usize,
     },
+    /// A stop was in a hurry.
+    Stopped,
     /// Messages were asked of a connection that carries bytes, or the other way round.
     WrongShape {
         /// What the connection carries.
@@ -200,6 +202,7 @@ impl Error {
             },
             Cause::OtherFamily => Kind::NotFound,
             Cause::PathTaken(_) => Kind::InUse,
+            Cause::Stopped => Kind::Other,
             Cause::TooLarge { .. } => Kind::TooLarge,
             Cause::Exclusive(..) | Cause::UnknownOwner(_) | Cause::WrongShape { .. } => Kind::Usage,
         }
@@ -302,6 +305,7 @@ impl fmt::Display for Cause {
                 PathTaken::NotASocket => "a file is there that is no socket",
                 PathTaken::OtherOwner => "a socket of another user is there",
             }),
+            Self::Stopped => f.write_str("cut off by the stop"),
             Self::TooLarge { size, most } => write!(f, "a message of {size} bytes, where {most} is the most"),
             Self::UnknownOwner(name) => write!(f, "there is no user or group {name:?}"),
             Self::WrongShape { has } => write!(f, "it carries {has}"),

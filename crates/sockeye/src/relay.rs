@@ -1,22 +1,24 @@
 //! Joining two connections: the one loop that moves bytes, or messages, both ways.
 
-use std::future::{Future, pending, poll_fn};
+mod course;
+mod forward;
+
+use std::future::{Future as _, pending, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use sockeye_proto::address::{Address, Value};
-use sockeye_proto::shape::Shape;
+use tokio::time::{Instant, Sleep, sleep};
 
+use self::course::Course;
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Limit, Op, Result, Side};
 use crate::idle::quiet;
-use crate::message::Message;
-use crate::open;
 use crate::option;
-use crate::service::{BoxFuture, Service};
-use crate::transit::Transit;
+
+pub use self::forward::Forward;
 
 /// How two connections are joined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,8 +31,9 @@ pub struct Plan {
     pub right_end: End,
     /// End with an error once nothing has gone either way for so long.
     pub idle: Option<Duration>,
-    /// Once the left side has ended, be done when nothing more has come for so long. `None` waits for the right
-    /// side's own end, however long that takes: an answer may be slow.
+    /// Once the left side has ended, be done when nothing more has come from the right for so long; a left side that
+    /// is slow to take what came does not count. `None` waits for the right side's own end, however long that takes:
+    /// an answer may be slow.
     pub wait: Option<Duration>,
 }
 
@@ -40,11 +43,9 @@ pub enum Flow {
     /// Both ways.
     #[default]
     Both,
-    /// Left to right alone. What comes back is read and dropped, so that the other side is not held up, and so that
-    /// closing does not reset it. Done when the left side has ended.
-    LeftToRight,
-    /// The other way round. Done when the right side has ended.
-    RightToLeft,
+    /// Left to right alone. What comes back is read and dropped, so that the other side is not held up. Done when the
+    /// left side has ended, and what it sent has arrived.
+    OneWay,
 }
 
 /// What the end of file of one side does to the other.
@@ -95,8 +96,9 @@ impl Plan {
 /// Joins two connections until both have ended, and says what was moved.
 ///
 /// The end of one side is passed on to the other, which may go on. When one side breaks off, so is the other, so that
-/// a cut transfer cannot be taken for a whole one. When one side no longer reads, what it still sends is passed on to
-/// its end, and what the other sends is dropped; that is an error too, but breaks nothing off. While nothing is under way no buffer is held. Not cancel safe: what is under way would be lost.
+/// a cut transfer cannot be taken for a whole one; so are both when a limit runs out, a stop is in a hurry, or this
+/// future is dropped. When one side has ended and then no longer reads, what it sent is passed on to its end, and what
+/// comes for it is dropped: an error too, but nothing is broken off. While nothing is under way no buffer is held.
 ///
 /// # Errors
 /// Names the side that failed; a limit that ran out; two connections of which one carries bytes and one messages.
@@ -106,6 +108,12 @@ pub async fn relay(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) ->
         return Err(Error::new(Op::Relay, cause).on(right.peer()).at(Side::Right));
     }
     let counts = (left.counts(), right.counts());
+    let (to_left, to_right) =
+        (Course::new(right, plan.right_end, ctx), Course::new(left, plan.left_end, ctx));
+    let mut joint = Joint { left, right, to_left, to_right, is_whole: false };
+    if plan.flow == Flow::OneWay {
+        joint.to_left.drop_all();
+    }
     let idle = async {
         match plan.idle {
             Some(limit) => {
@@ -115,225 +123,134 @@ pub async fn relay(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) ->
             None => pending().await,
         }
     };
-    let done = tokio::select! {
-        done = join(left, right, plan, ctx) => done,
-        limit = idle => Err(Error::new(Op::Relay, Cause::Limit(Limit::Idle, limit)).on(right.peer())),
+    let ended = tokio::select! {
+        ended = joint.run(plan, ctx) => ended,
+        limit = idle => Err(Error::new(Op::Relay, Cause::Limit(Limit::Idle, limit)).into()),
     };
-    if done.is_err() {
-        left.abort();
-        right.abort();
+    joint.is_whole = matches!(ended, Ok(()) | Err(Failure { is_orderly: true, .. }));
+    ended.map_err(|failure| failure.error.on(joint.right.peer()))?;
+    Ok(Moved { to_right: counts.1.sent(), to_left: counts.0.sent() })
+}
+
+/// Why a relay failed.
+struct Failure {
+    error: Error,
+    /// Whether both sides were told all there was to tell, so that nothing has to be broken off.
+    is_orderly: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, is_orderly: false }
     }
-    match done? {
-        None => Ok(Moved { to_right: counts.1.sent(), to_left: counts.0.sent() }),
-        Some(lost) => Err(lost),
-    }
 }
 
-/// Moves until all is over. What is returned was lost on the way to a side that no longer read.
-async fn join(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) -> Result<Option<Error>> {
-    let incoming = right.counts();
-    let incoming = &*incoming;
-    let mut to_right = Course::new(left, plan.left_end, plan.flow != Flow::RightToLeft, ctx);
-    let mut to_left = Course::new(right, plan.right_end, plan.flow != Flow::LeftToRight, ctx);
-    let mut hurried = pin!(ctx.stop.hurried());
-    let mut hurry = false;
-    let mut waited: Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> = None;
-    poll_fn(move |cx| {
-        hurry = hurry || hurried.as_mut().poll(cx).is_ready();
-        loop {
-            let before = (to_right.step, to_left.step);
-            if let Poll::Ready(Err(error)) = to_right.poll(left, right, hurry, cx) {
-                return Poll::Ready(Err(error.sided(Side::Left, Side::Right)));
-            }
-            if let Poll::Ready(Err(error)) = to_left.poll(right, left, hurry, cx) {
-                return Poll::Ready(Err(error.sided(Side::Right, Side::Left)));
-            }
-            // What one course found out may end the other.
-            if (to_right.step, to_left.step) == before {
-                break;
-            }
-        }
-        let over = match plan.flow {
-            Flow::Both => to_right.is_over() && to_left.is_over(),
-            Flow::LeftToRight => to_right.is_over(),
-            Flow::RightToLeft => to_left.is_over(),
-        };
-        let closed = to_right.step == Step::Over(End::Close) || to_left.step == Step::Over(End::Close);
-        if over || closed {
-            let lost = to_right.lost.take().map(|error| error.at(Side::Right));
-            let lost = lost.or_else(|| to_left.lost.take().map(|error| error.at(Side::Left)));
-            return Poll::Ready(Ok(lost));
-        }
-        if let Some(limit) = plan.wait.filter(|_| to_right.is_over()) {
-            let waited = waited.get_or_insert_with(|| Box::pin(quiet([incoming], limit)));
-            return waited.as_mut().poll(cx).map(|()| Ok(None));
-        }
-        Poll::Pending
-    })
-    .await
+/// Two connections under way.
+struct Joint<'a> {
+    left: &'a mut Conn,
+    right: &'a mut Conn,
+    to_left: Course,
+    to_right: Course,
+    /// Whether nothing was cut off: else the drop breaks off both.
+    is_whole: bool,
 }
 
-/// One way of a relay.
-struct Course {
-    cargo: Cargo,
-    end: End,
-    step: Step,
-    /// Whether what is read is passed on, or dropped.
-    passes: bool,
-    /// The other side no longer reads: told at the end, after what it still has to say.
-    lost: Option<Error>,
-}
-
-/// What is under way.
-enum Cargo {
-    Bytes(Transit),
-    /// The flag says whether the message is still to be sent.
-    Messages(Box<Message>, bool),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Moving,
-    Ending,
-    Over(End),
-}
-
-/// Which end of a course failed.
-enum Failure {
-    Source(Error),
-    Target(Error),
-}
-
-impl Failure {
-    fn sided(self, source: Side, target: Side) -> Error {
-        match self {
-            Self::Source(error) => error.at(source),
-            Self::Target(error) => error.at(target),
+impl Drop for Joint<'_> {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            self.left.abort();
+            self.right.abort();
         }
     }
 }
 
-impl Course {
-    fn new(source: &Conn, end: End, passes: bool, ctx: &Ctx) -> Self {
-        let cargo = match source.shape() {
-            Shape::Bytes => Cargo::Bytes(Transit::new(&ctx.buffers)),
-            Shape::Messages => Cargo::Messages(Box::default(), false),
-        };
-        Self { cargo, end, step: Step::Moving, passes, lost: None }
-    }
-
-    fn is_over(&self) -> bool {
-        self.lost.is_some() || matches!(self.step, Step::Over(_))
-    }
-
-    fn poll(
-        &mut self,
-        source: &mut Conn,
-        target: &mut Conn,
-        hurry: bool,
-        cx: &mut Context<'_>,
-    ) -> Poll<std::result::Result<(), Failure>> {
-        loop {
-            match self.step {
-                Step::Moving => match ready!(self.poll_move(source, target, hurry, cx)) {
-                    Ok(true) => {}
-                    Ok(false) => self.step = Step::Ending,
-                    Err(Failure::Target(error)) if !target_is_gone(&error) => {
-                        return Poll::Ready(Err(Failure::Target(error)));
-                    }
-                    Err(Failure::Target(error)) => {
-                        // From here on what comes is dropped, so that its sender is not held up, and can hear the rest.
-                        self.lost = Some(error);
-                        self.passes = false;
-                    }
-                    Err(failure) => return Poll::Ready(Err(failure)),
-                },
-                Step::Ending => {
-                    // A way whose bytes are dropped has nobody to tell.
-                    if self.passes && self.end != End::Ignore {
-                        ready!(target.poll_shutdown_write(cx)).map_err(Failure::Target)?;
-                    }
-                    self.step = Step::Over(self.end);
-                }
-                Step::Over(_) => return Poll::Ready(Ok(())),
+impl Joint<'_> {
+    async fn run(&mut self, plan: &Plan, ctx: &Ctx) -> std::result::Result<(), Failure> {
+        let mut hurried = pin!(ctx.stop.hurried());
+        let mut silence = plan.wait.map(Silence::new);
+        poll_fn(|cx| {
+            if hurried.as_mut().poll(cx).is_ready() {
+                self.to_left.hurry();
+                self.to_right.hurry();
+                hurried.set(ctx.stop.hurried());
             }
-        }
-    }
-
-    /// Moves once; `false` is the end.
-    fn poll_move(
-        &mut self,
-        source: &mut Conn,
-        target: &mut Conn,
-        hurry: bool,
-        cx: &mut Context<'_>,
-    ) -> Poll<std::result::Result<bool, Failure>> {
-        match &mut self.cargo {
-            Cargo::Bytes(transit) => {
-                if !transit.is_empty() {
-                    if self.passes {
-                        ready!(transit.poll_drain(target, cx)).map_err(Failure::Target)?;
-                    } else {
-                        transit.discard();
-                    }
-                }
-                if hurry {
-                    return Poll::Ready(Ok(false));
-                }
-                let read = ready!(transit.poll_fill(source, cx)).map_err(Failure::Source)?;
-                Poll::Ready(Ok(read > 0))
+            self.poll_both(cx)?;
+            if self.is_over(plan.flow) {
+                return Poll::Ready(self.verdict());
             }
-            Cargo::Messages(message, loaded) => {
-                if *loaded && self.passes {
-                    ready!(target.poll_send(cx, &message.payload)).map_err(Failure::Target)?;
+            match &mut silence {
+                Some(silence) if self.to_right.is_over() => {
+                    silence.poll(self.to_left.is_empty(), self.right.counts().received(), cx).map(Ok)
                 }
-                *loaded = false;
-                if hurry {
-                    return Poll::Ready(Ok(false));
-                }
-                *loaded = ready!(source.poll_receive(cx, message)).map_err(Failure::Source)?;
-                Poll::Ready(Ok(*loaded))
-            }
-        }
-    }
-}
-
-/// Whether writing failed because the other side left, so that what it sent before may still be there to read.
-fn target_is_gone(error: &Error) -> bool {
-    error.kind() == crate::error::Kind::Reset
-}
-
-/// A service that joins each connection to an address, dialled anew for each.
-#[derive(Debug)]
-pub struct Forward {
-    /// Where each connection is led to.
-    pub to: Address,
-    /// How they are joined.
-    pub plan: Plan,
-}
-
-impl Service for Forward {
-    fn serve<'a>(&'a self, mut conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move {
-            let dialled = tokio::select! {
-                dialled = open::dial(&self.to, ctx) => dialled,
-                () = ctx.stop.hurried() => return Ok(()),
-            };
-            match dialled {
-                Ok(mut to) => {
-                    let ended = relay(&mut conn, &mut to, &self.plan, ctx).await.map(|_| ());
-                    drop(to);
-                    if ended.as_ref().is_err_and(|error| error.op() == Op::Write) {
-                        conn.farewell(ctx).await?;
-                    }
-                    ended
-                }
-                Err(error) => {
-                    // The peer must not take this for an orderly end of a conversation that never was.
-                    conn.abort();
-                    Err(error.at(Side::Right))
-                }
+                _ => Poll::Pending,
             }
         })
+        .await?;
+        if plan.flow == Flow::OneWay && !self.to_left.is_over() {
+            self.right.arrived(ctx).await;
+        }
+        Ok(())
+    }
+
+    /// Moves what can be moved now.
+    fn poll_both(&mut self, cx: &mut Context<'_>) -> std::result::Result<(), Failure> {
+        loop {
+            let before = (self.to_right.progress(), self.to_left.progress());
+            // Who was reset is not believed to have come to an orderly end.
+            let (left_ends, right_ends) = (!self.to_left.is_reset(), !self.to_right.is_reset());
+            let moved = self.to_right.poll(self.left, self.right, left_ends, cx);
+            if let Poll::Ready(Err(failed)) = moved {
+                return Err(failed.at(Side::Left, Side::Right).into());
+            }
+            let moved = self.to_left.poll(self.right, self.left, right_ends, cx);
+            if let Poll::Ready(Err(failed)) = moved {
+                return Err(failed.at(Side::Right, Side::Left).into());
+            }
+            // What one course found out may end the other.
+            if (self.to_right.progress(), self.to_left.progress()) == before {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_over(&self, flow: Flow) -> bool {
+        let both = self.to_right.is_over() && (self.to_left.is_over() || flow == Flow::OneWay);
+        both || self.to_right.ends_all() || self.to_left.ends_all()
+    }
+
+    /// How it ended, once it is over.
+    fn verdict(&mut self) -> std::result::Result<(), Failure> {
+        let is_reset = self.to_left.is_reset() || self.to_right.is_reset();
+        let lost = self.to_right.take_lost().map(|error| error.at(Side::Right));
+        if let Some(error) = lost.or_else(|| self.to_left.take_lost().map(|error| error.at(Side::Left))) {
+            return Err(Failure { error, is_orderly: !is_reset });
+        }
+        if self.to_left.is_cut() || self.to_right.is_cut() {
+            return Err(Error::new(Op::Relay, Cause::Stopped).on(self.right.peer()).into());
+        }
+        Ok(())
+    }
+}
+
+/// Waiting for a right side that says nothing more.
+struct Silence {
+    limit: Duration,
+    received: u64,
+    over: Option<Pin<Box<Sleep>>>,
+}
+
+impl Silence {
+    fn new(limit: Duration) -> Self {
+        Self { limit, received: 0, over: None }
+    }
+
+    /// Ready once nothing has come for the limit, all of it while nothing that came was still to be passed on.
+    fn poll(&mut self, passed_on: bool, received: u64, cx: &mut Context<'_>) -> Poll<()> {
+        let over = self.over.get_or_insert_with(|| Box::pin(sleep(self.limit)));
+        if !passed_on || received != self.received {
+            self.received = received;
+            over.as_mut().reset(Instant::now() + self.limit);
+        }
+        over.as_mut().poll(cx)
     }
 }

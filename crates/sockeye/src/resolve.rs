@@ -47,7 +47,14 @@ impl Resolver {
             return if found.is_empty() { Err(Cause::OtherFamily) } else { Ok(found) };
         }
         let (family, names, service) = (self.family, self.names, port.to_string());
-        let found = tokio::task::spawn_blocking(move || lookup(&host, &service, family, names)).await;
+        let found = tokio::task::spawn_blocking(move || {
+            let found = lookup(&host, &service, family, names);
+            // The C library says the same of a name that is not there and of one that has no such address.
+            let is_missing = found.as_ref().is_err_and(|error| error.kind() == LookupErrorKind::NoSuchHost);
+            let other = || lookup(&host, &service, Family::Any, names).is_ok();
+            if is_missing && family != Family::Any && other() { Ok(Vec::new()) } else { found }
+        })
+        .await;
         let found: Result<Vec<SocketAddr>, LookupError> = found.map_err(std::io::Error::from)?;
         let found = found?;
         if found.is_empty() { Err(Cause::OtherFamily) } else { Ok(found) }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sockeye::proto::address::{Address, Role};
-use sockeye::{Flow, Forward, Plan, Side};
+use sockeye::{Flow, Forward, Limits, Plan, Side};
 
 use crate::args::Request;
 use crate::exit::Exit;
@@ -52,26 +52,35 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         return plan::print(request, &[("from", &left), ("to", &right)]);
     }
     match left.role() {
+        Role::Listen if is_for_one(&right) && !sockeye::limits(&left, &Limits::default()).once => {
+            let reason = format!("{right} is there for one connection, and {left} accepts many");
+            Err(Failure::usage(reason, "add ,once to the first address, or see sockeye listen --keep"))
+        }
         Role::Listen => serve(request, &left, right),
         Role::Dial => join(request, &left, &right),
     }
 }
 
+/// Whether an address can be dialled only once in the life of a process.
+fn is_for_one(address: &Address) -> bool {
+    sockeye::SCHEMES.iter().any(|scheme| scheme.grammar.name == address.scheme().name && scheme.dials_once)
+}
+
 fn flow(request: &Request) -> Flow {
-    if request.has(&flag::ONE_WAY) { Flow::LeftToRight } else { Flow::Both }
+    if request.has(&flag::ONE_WAY) { Flow::OneWay } else { Flow::Both }
 }
 
 /// A pair for each connection that comes.
 fn serve(request: &Request, left: &Address, right: Address) -> Result<Exit, Failure> {
     session::run(request, Threads::Cores, async |ctx| {
-        // Who is idle on the listening side is ended there.
+        let interrupts = Interrupts::listen()?;
         let plan = Plan { flow: flow(request), ..Plan::of(left, &right, &ctx) };
         let listening = sockeye::listen(left, &ctx).await?;
         let place =
             Place { name: "relay", listening, service: Arc::new(Forward { to: right, plan }), shown: true };
         let places = vec![place];
         server::announce(&places, request);
-        server::run(places, request, &ctx).await
+        server::run(places, interrupts, request, &ctx).await
     })
 }
 

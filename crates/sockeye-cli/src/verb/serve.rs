@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::server::{self, Place};
 use crate::session::{self, Threads};
+use crate::signal::Interrupts;
 use crate::verb::Verb;
 use crate::{flag, help, plan, say};
 
@@ -63,6 +64,8 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         return plan::print(request, &planned.collect::<Vec<_>>());
     }
     session::run(request, Threads::Cores, async |ctx| {
+        // Before anything listens: whoever is told where may end us at once.
+        let interrupts = Interrupts::listen()?;
         let mut places = Vec::new();
         for order in &orders {
             // One service for all its addresses: what it keeps, it keeps for all of them.
@@ -81,7 +84,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         if all {
             say::to_people(&help::what_to_try(&own_name()));
         }
-        server::run(places, request, &ctx).await
+        server::run(places, interrupts, request, &ctx).await
     })
 }
 

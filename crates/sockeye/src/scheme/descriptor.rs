@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{self, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendFlags, Shutdown};
+use rustix::termios::isatty;
 use sockeye_sys::readiness::register;
 use tokio::io::unix::AsyncFd;
 use tokio::task::coop;
@@ -27,6 +28,9 @@ pub(super) struct Descriptors {
     pub(super) writing: Option<Way>,
     /// What else must end so that whoever reads what we write sees the end.
     pub(super) on_shutdown: fn() -> io::Result<()>,
+    /// The pipe was opened by its name, and perhaps nobody has opened it to write yet: until somebody has, reading
+    /// would look like its end.
+    pub(super) awaits_writer: bool,
     /// Nobody reads what we write any more, so there is no point in reading on either.
     broken: bool,
 }
@@ -53,13 +57,19 @@ pub(super) enum Direction {
 impl Way {
     /// Finds out how to wait for a descriptor. Must be called on a runtime.
     pub(super) fn new(file: OwnedFd, direction: Direction) -> io::Result<Self> {
-        match FileType::from_raw_mode(fs::fstat(&file)?.st_mode) {
+        let stat = fs::fstat(&file)?;
+        match FileType::from_raw_mode(stat.st_mode) {
             FileType::Socket => register(file).map(Self::Socket).map_err(|(_, error)| error),
             FileType::CharacterDevice | FileType::Fifo => {
                 if fs::fcntl_getfl(&file)?.contains(OFlags::NONBLOCK) {
                     return register(file).map(Self::Own).or_else(|(file, error)| Self::direct(file, error));
                 }
-                match reopen(file.as_fd(), direction) {
+                let own = if is_the_same_anew(&file, &stat) {
+                    reopen(file.as_fd(), direction)
+                } else {
+                    Err(Errno::PERM)
+                };
+                match own {
                     Ok(own) => register(own).map(Self::Own).or_else(|(own, error)| Self::direct(own, error)),
                     // Another user's terminal, or a pipe without a reader.
                     Err(_) => {
@@ -109,6 +119,13 @@ impl Way {
     }
 }
 
+/// Whether opening the file anew gives the same thing: so it is for pipes and terminals, but another device may give
+/// each opener an instance of its own, as the master side of a terminal does (pts(4), device 5:2).
+fn is_the_same_anew(file: &OwnedFd, stat: &fs::Stat) -> bool {
+    let is_master = (fs::major(stat.st_rdev), fs::minor(stat.st_rdev)) == (5, 2);
+    FileType::from_raw_mode(stat.st_mode) == FileType::Fifo || (isatty(file) && !is_master)
+}
+
 /// Opens the same pipe or terminal once more, so that it can have flags of its own.
 fn reopen(file: BorrowedFd<'_>, direction: Direction) -> rustix::io::Result<OwnedFd> {
     let access = if direction == Direction::Read { OFlags::RDONLY } else { OFlags::WRONLY };
@@ -126,7 +143,7 @@ fn ready_now(file: BorrowedFd<'_>, direction: Direction) -> bool {
 
 impl Descriptors {
     pub(super) fn new(reading: Option<Way>, writing: Option<Way>) -> Self {
-        Self { reading, writing, on_shutdown: || Ok(()), broken: false }
+        Self { reading, writing, on_shutdown: || Ok(()), awaits_writer: false, broken: false }
     }
 }
 
@@ -134,6 +151,12 @@ impl Bytes for Descriptors {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         if self.broken {
             return Poll::Ready(Err(Errno::PIPE.into()));
+        }
+        if self.awaits_writer {
+            if let Some(Way::Own(pipe)) = &self.reading {
+                ready!(pipe.poll_read_ready(cx))?.retain_ready();
+            }
+            self.awaits_writer = false;
         }
         match &self.reading {
             None => Poll::Ready(Ok(0)),

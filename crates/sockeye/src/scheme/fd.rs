@@ -29,6 +29,7 @@ pub(super) static FD: Scheme = Scheme {
     example: "fd:3",
     max_message: None,
     half_close: true,
+    dials_once: true,
     dial,
     listen: super::no_listener,
 };
@@ -40,7 +41,13 @@ fn dial<'a>(address: &'a Address, _: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
 
 fn open(address: &Address) -> std::result::Result<Conn, Cause> {
     let Target::Descriptor(number) = address.target() else { return Err(wrong_target()) };
-    let file = inherited::take(RawFd::try_from(*number).unwrap_or(RawFd::MAX))?;
+    // The first three belong to the process for good: others write to them too.
+    let file = match number {
+        0 => rustix::stdio::stdin().try_clone_to_owned()?,
+        1 => rustix::stdio::stdout().try_clone_to_owned()?,
+        2 => rustix::stdio::stderr().try_clone_to_owned()?,
+        number => inherited::take(RawFd::try_from(*number).unwrap_or(RawFd::MAX))?,
+    };
     let access = fcntl_getfl(&file)? & OFlags::RWMODE;
     let both = access == OFlags::RDWR;
     let (reading, writing) = if both {
@@ -51,5 +58,7 @@ fn open(address: &Address) -> std::result::Result<Conn, Cause> {
     } else {
         (None, Some(Way::new(file, Direction::Write)?))
     };
-    Ok(Conn::bytes(Descriptors::new(reading, writing), Peer::new(FD.grammar.name)))
+    let can_read = reading.is_some();
+    let conn = Conn::bytes(Descriptors::new(reading, writing), Peer::new(FD.grammar.name));
+    Ok(if can_read { conn } else { conn.without_reading() })
 }

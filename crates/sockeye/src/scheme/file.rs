@@ -33,6 +33,7 @@ pub(super) static FILE: Scheme = Scheme {
     example: "file:notes.txt",
     max_message: None,
     half_close: true,
+    dials_once: false,
     dial,
     listen: super::no_listener,
 };
@@ -55,5 +56,8 @@ fn open(address: &Address) -> std::result::Result<Conn, Cause> {
     let flags = access | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
     let way = Way::new(fs::open(path, flags, Mode::from_raw_mode(0o666))?, direction)?;
     let (reading, writing) = if direction == Direction::Read { (Some(way), None) } else { (None, Some(way)) };
-    Ok(Conn::bytes(Descriptors::new(reading, writing), Peer::new(FILE.grammar.name)))
+    let mut both = Descriptors::new(reading, writing);
+    both.awaits_writer = direction == Direction::Read;
+    let conn = Conn::bytes(both, Peer::new(FILE.grammar.name));
+    Ok(if direction == Direction::Read { conn } else { conn.without_reading() })
 }

@@ -36,6 +36,7 @@ pub(super) static MEM: Scheme = Scheme {
     example: "mem:name",
     max_message: None,
     half_close: true,
+    dials_once: false,
     dial,
     listen,
 };
@@ -46,6 +47,7 @@ pub(super) static MEM_SEQ: Scheme = Scheme {
     example: "mem-seq:name",
     max_message: Some(MOST),
     half_close: true,
+    dials_once: false,
     dial,
     listen,
 };

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendFlags, Shutdown, SocketFlags, sockopt};
 use sockeye_sys::readiness;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::conn::{Bytes, Conn};
@@ -24,29 +25,56 @@ fn watch(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 
 /// A connected stream socket.
 #[derive(Debug)]
-pub(super) struct Socket(AsyncFd<OwnedFd>);
+pub(super) struct Socket {
+    fd: AsyncFd<OwnedFd>,
+    kind: Kind,
+}
+
+/// Which kind of stream it is, where that matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Tcp,
+    Unix,
+}
 
 impl Socket {
     /// Must be called on a runtime, which is told when the socket is ready.
-    pub(super) fn new(socket: OwnedFd) -> io::Result<Self> {
-        watch(socket).map(Self)
+    pub(super) fn new(socket: OwnedFd, kind: Kind) -> io::Result<Self> {
+        Ok(Self { fd: watch(socket)?, kind })
+    }
+
+    /// Whether a short read has emptied the kernel's buffer, so that the next news comes as a new event, and asking
+    /// before it would only cost a call. Not so where a read stops early: TCP's at urgent data, which telnet sends,
+    /// and a Unix socket's at descriptors that are passed.
+    fn short_read_is_all(&self) -> bool {
+        self.kind == Kind::Tcp && self.fd.try_io(Interest::PRIORITY, |_| Ok(())).is_err()
+    }
+
+    /// All is read, and urgent data with it.
+    fn forget_urgent(&self) {
+        if self.kind == Kind::Tcp {
+            let forgotten =
+                self.fd.try_io(Interest::PRIORITY, |_| Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+            debug_assert!(forgotten.is_err());
+        }
     }
 }
 
 impl Bytes for Socket {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
-            let mut guard = ready!(self.0.poll_read_ready(cx))?;
-            match net::recv(self.0.as_fd(), &mut *buffer, RecvFlags::DONTWAIT) {
+            let mut guard = ready!(self.fd.poll_read_ready(cx))?;
+            match net::recv(self.fd.as_fd(), &mut *buffer, RecvFlags::DONTWAIT) {
                 Ok((read, _)) => {
-                    // A short read has emptied the kernel's buffer: the next news comes as a new event, and asking
-                    // before it would cost a call. The end of file is an event that `clear_ready` keeps.
-                    if 0 < read && read < buffer.len() {
+                    if 0 < read && read < buffer.len() && self.short_read_is_all() {
                         guard.clear_ready();
                     }
                     return Poll::Ready(Ok(read));
                 }
-                Err(Errno::AGAIN) => guard.clear_ready(),
+                Err(Errno::AGAIN) => {
+                    guard.clear_ready();
+                    self.forget_urgent();
+                }
                 Err(Errno::INTR) => {}
                 Err(errno) => return Poll::Ready(Err(errno.into())),
             }
@@ -55,8 +83,8 @@ impl Bytes for Socket {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
-            let mut guard = ready!(self.0.poll_write_ready(cx))?;
-            match net::send(self.0.as_fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            let mut guard = ready!(self.fd.poll_write_ready(cx))?;
+            match net::send(self.fd.as_fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Ok(written) => {
                     if written < bytes.len() {
                         guard.clear_ready();
@@ -71,7 +99,7 @@ impl Bytes for Socket {
     }
 
     fn poll_shutdown_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(match net::shutdown(self.0.as_fd(), Shutdown::Write) {
+        Poll::Ready(match net::shutdown(self.fd.as_fd(), Shutdown::Write) {
             // The peer reset the connection: there is nobody to tell, and reading says so.
             Ok(()) | Err(Errno::NOTCONN) => Ok(()),
             Err(errno) => Err(errno.into()),
@@ -84,23 +112,23 @@ impl Bytes for Socket {
             clippy::let_underscore_must_use,
             reason = "on a dead socket, or without resets, the drop must do"
         )]
-        let _: rustix::io::Result<()> = sockopt::set_socket_linger(self.0.as_fd(), Some(Duration::ZERO));
+        let _: rustix::io::Result<()> = sockopt::set_socket_linger(self.fd.as_fd(), Some(Duration::ZERO));
     }
 
     fn bare(&self) -> Option<&AsyncFd<OwnedFd>> {
-        Some(&self.0)
+        Some(&self.fd)
     }
 }
 
 /// Waits until a socket that is connecting is connected. Cancel safe: dropping it closes the socket.
-pub(super) async fn connected(socket: OwnedFd) -> io::Result<Socket> {
-    let socket = Socket::new(socket)?;
+pub(super) async fn connected(socket: OwnedFd, kind: Kind) -> io::Result<Socket> {
+    let socket = Socket::new(socket, kind)?;
     loop {
-        let mut guard = socket.0.writable().await?;
-        if let Err(errno) = sockopt::socket_error(socket.0.as_fd())? {
+        let mut guard = socket.fd.writable().await?;
+        if let Err(errno) = sockopt::socket_error(socket.fd.as_fd())? {
             return Err(errno.into());
         }
-        if net::getpeername(socket.0.as_fd()).is_ok() {
+        if net::getpeername(socket.fd.as_fd()).is_ok() {
             break;
         }
         guard.clear_ready();
@@ -112,14 +140,15 @@ pub(super) async fn connected(socket: OwnedFd) -> io::Result<Socket> {
 pub(super) fn peer(scheme: &'static str, socket: &Socket) -> Peer {
     let name = |named: Option<net::SocketAddrAny>| named.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
     let mut peer = Peer::new(scheme);
-    peer.local = name(net::getsockname(socket.0.as_fd()).ok());
-    peer.remote = name(net::getpeername(socket.0.as_fd()).ok().flatten());
+    peer.local = name(net::getsockname(socket.fd.as_fd()).ok());
+    peer.remote = name(net::getpeername(socket.fd.as_fd()).ok().flatten());
     peer
 }
 
 /// Listening sockets that belong to one address: one for each family, or one path.
 pub(super) struct SocketListener {
     scheme: &'static str,
+    kind: Kind,
     sockets: Vec<Listening>,
     /// The socket that is asked first: they take turns, so that a flood on one does not starve the others.
     first: usize,
@@ -135,14 +164,19 @@ struct Listening {
 
 impl SocketListener {
     /// Takes over sockets that listen. Must be called on a runtime.
-    pub(super) fn new(scheme: &'static str, sockets: Vec<OwnedFd>, identify: bool) -> io::Result<Self> {
+    pub(super) fn new(
+        scheme: &'static str,
+        kind: Kind,
+        sockets: Vec<OwnedFd>,
+        identify: bool,
+    ) -> io::Result<Self> {
         let mut listening = Vec::new();
         for socket in sockets {
             let local = Endpoint::from_kernel(net::getsockname(&socket)?);
             let local_is_exact = !matches!(local, Endpoint::Inet(address) if address.ip().is_unspecified());
             listening.push(Listening { socket: watch(socket)?, local, local_is_exact });
         }
-        Ok(Self { scheme, sockets: listening, first: 0, identify })
+        Ok(Self { scheme, kind, sockets: listening, first: 0, identify })
     }
 
     fn accepted(
@@ -155,10 +189,10 @@ impl SocketListener {
         peer.remote = remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
         peer.local =
             if at.local_is_exact { at.local } else { Endpoint::from_kernel(net::getsockname(&socket)?) };
-        if self.identify && self.scheme == "unix" {
+        if self.identify && self.kind == Kind::Unix {
             peer.user = Some(sockopt::socket_peercred(&socket)?.uid.as_raw());
         }
-        Ok(Conn::bytes(Socket::new(socket)?, peer))
+        Ok(Conn::bytes(Socket::new(socket, self.kind)?, peer))
     }
 }
 

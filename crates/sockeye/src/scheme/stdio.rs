@@ -36,6 +36,7 @@ pub(super) static STDIO: Scheme = Scheme {
     example: "-",
     max_message: None,
     half_close: true,
+    dials_once: true,
     dial,
     listen: super::no_listener,
 };
@@ -58,7 +59,8 @@ fn open(input: bool) -> io::Result<Conn> {
     };
     let mut both = Descriptors::new(reading, writing);
     both.on_shutdown = close_standard_output;
-    Ok(Conn::bytes(both, Peer::new(STDIO.grammar.name)))
+    let conn = Conn::bytes(both, Peer::new(STDIO.grammar.name));
+    Ok(if input { conn } else { conn.without_reading() })
 }
 
 /// Whoever reads our standard output sees its end only when descriptor 1 is closed too. Nothing else may take that

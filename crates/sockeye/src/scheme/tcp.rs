@@ -10,7 +10,7 @@ use sockeye_proto::address::{Address, Form, Host, SchemeGrammar, Target, Value};
 use sockeye_proto::shape::Shape;
 
 use super::race::race;
-use super::socket::{FLAGS, Socket, SocketListener, connected, peer};
+use super::socket::{FLAGS, Kind, Socket, SocketListener, connected, peer};
 use super::{Scheme, wrong_target};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
@@ -34,6 +34,7 @@ pub(super) static TCP: Scheme = Scheme {
     example: "tcp:localhost:80",
     max_message: None,
     half_close: true,
+    dials_once: false,
     dial,
     listen,
 };
@@ -83,7 +84,7 @@ async fn attempt(to: SocketAddr, address: &Address, source: Option<SocketAddr>) 
         Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
         Err(errno) => return Err(errno.into()),
     }
-    let socket = connected(socket).await?;
+    let socket = connected(socket, Kind::Tcp).await?;
     let ends = peer(TCP.grammar.name, &socket);
     // The kernel may choose the very port that is dialled, on loopback: TCP then connects the socket to itself, and
     // we would talk to nobody but us.
@@ -96,6 +97,8 @@ async fn attempt(to: SocketAddr, address: &Address, source: Option<SocketAddr>) 
 fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
     let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = net::socket_with(family, SocketType::STREAM, FLAGS, None)?;
+    // Urgent data stays in its place among the rest, so that nothing is lost on the way through a relay.
+    sockopt::set_socket_oobinline(&socket, true)?;
     option::apply(socket.as_fd(), address).map_err(|(option, errno)| {
         io::Error::new(io::Error::from(errno).kind(), format!("{option}: {errno}"))
     })?;
@@ -125,7 +128,7 @@ async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn
         None => ctx.resolver.addresses(host, port).await?,
     };
     let sockets = bind_all(&at, address)?;
-    Ok(Box::new(SocketListener::new(TCP.grammar.name, sockets, ctx.identify)?))
+    Ok(Box::new(SocketListener::new(TCP.grammar.name, Kind::Tcp, sockets, ctx.identify)?))
 }
 
 /// Listens on every address, with one port for all of them. A family that this machine does not have is left out as

@@ -14,7 +14,7 @@ use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, 
 use sockeye_proto::shape::Shape;
 
 use self::path::Claim;
-use super::socket::{FLAGS, Socket, SocketListener, connected, peer};
+use super::socket::{self, FLAGS, Socket, SocketListener, connected, peer};
 use super::{Scheme, tcp, wrong_target};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
@@ -55,6 +55,7 @@ pub(super) static UNIX: Scheme = Scheme {
     example: "unix:/run/app.sock",
     max_message: None,
     half_close: true,
+    dials_once: false,
     dial,
     listen,
 };
@@ -75,10 +76,10 @@ async fn connect(address: &Address) -> std::result::Result<Conn, Cause> {
         let socket = open(address)?;
         match net::connect(&socket, &name) {
             Ok(()) => {
-                let socket = Socket::new(socket)?;
+                let socket = Socket::new(socket, socket::Kind::Unix)?;
                 return Ok(conn(address, socket));
             }
-            Err(Errno::INPROGRESS) => return Ok(conn(address, connected(socket).await?)),
+            Err(Errno::INPROGRESS) => return Ok(conn(address, connected(socket, socket::Kind::Unix).await?)),
             Err(Errno::AGAIN) => tokio::time::sleep(FULL_PAUSE).await,
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
@@ -124,7 +125,7 @@ fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, 
         }
     };
     net::listen(&socket, tcp::backlog(address))?;
-    let sockets = SocketListener::new(UNIX.grammar.name, vec![socket], ctx.identify)?;
+    let sockets = SocketListener::new(UNIX.grammar.name, socket::Kind::Unix, vec![socket], ctx.identify)?;
     Ok(Box::new(UnixListener { sockets, claim }))
 }
 

@@ -44,7 +44,8 @@ impl Claim {
             _ => PRIVATE,
         };
         let lock = take_lock(path)?;
-        let claimed = clear(path, name).and_then(|()| {
+        let wanted = owner.and_then(|(user, _)| user);
+        let claimed = clear(path, name, wanted).and_then(|()| {
             // The kernel gives the path the socket's own mode, less the umask, so it is never open for a moment.
             fs::fchmod(socket, Mode::from_raw_mode(mode & PRIVATE))?;
             net::bind(socket, name)?;
@@ -115,7 +116,7 @@ fn remove_lock(path: &Path) {
 }
 
 /// Makes room for our socket. Called with the lock held, so that no other listener of our kind is between.
-fn clear(path: &Path, name: &SocketAddrUnix) -> Result<(), Cause> {
+fn clear(path: &Path, name: &SocketAddrUnix, wanted: Option<Uid>) -> Result<(), Cause> {
     let found = match fs::lstat(path) {
         Ok(found) => found,
         Err(Errno::NOENT) => return Ok(()),
@@ -124,7 +125,9 @@ fn clear(path: &Path, name: &SocketAddrUnix) -> Result<(), Cause> {
     if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
         return Err(Cause::PathTaken(PathTaken::NotASocket));
     }
-    if found.st_uid != rustix::process::geteuid().as_raw() {
+    // What we made and gave to the owner that `owner=` names is ours still.
+    let ours = [Some(rustix::process::geteuid()), wanted];
+    if !ours.contains(&Some(Uid::from_raw(found.st_uid))) {
         return Err(Cause::PathTaken(PathTaken::OtherOwner));
     }
     let probe = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;

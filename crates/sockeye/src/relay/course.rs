@@ -1,0 +1,203 @@
+//! One way of a relay: from its source to its target, and the end of file after it.
+
+use std::task::{Context, Poll, ready};
+
+use rustix::io::Errno;
+use sockeye_proto::shape::Shape;
+
+use super::End;
+use crate::conn::Conn;
+use crate::ctx::Ctx;
+use crate::error::{Cause, Error, Kind, Side};
+use crate::message::Message;
+use crate::transit::Transit;
+
+/// What goes one way.
+pub(super) struct Course {
+    cargo: Cargo,
+    step: Step,
+    end: End,
+    fate: Fate,
+    /// A stop is in a hurry: nothing more is read.
+    hurried: bool,
+}
+
+enum Cargo {
+    Bytes(Transit),
+    Messages {
+        message: Box<Message>,
+        /// Whether the message is still to be sent.
+        is_loaded: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Moving,
+    Ending,
+    Over,
+}
+
+/// What becomes of what is read.
+enum Fate {
+    /// It is passed on.
+    Passed,
+    /// It is dropped, because nobody wants it.
+    Dropped,
+    /// It is dropped, because the target no longer reads: so its source is not held up, and can hear the rest.
+    Lost(Error),
+    /// A stop cut it off.
+    Cut,
+}
+
+/// Which end of a course broke.
+pub(super) enum Broken {
+    Source(Error),
+    Target(Error),
+}
+
+impl Broken {
+    /// Names the side that broke.
+    pub(super) fn at(self, source: Side, target: Side) -> Error {
+        match self {
+            Self::Source(error) => error.at(source),
+            Self::Target(error) => error.at(target),
+        }
+    }
+}
+
+impl Course {
+    /// A course from `source`; one that cannot be read is over at once, and its end is told to nobody.
+    pub(super) fn new(source: &Conn, end: End, ctx: &Ctx) -> Self {
+        let cargo = match source.shape() {
+            Shape::Bytes => Cargo::Bytes(Transit::new(&ctx.buffers)),
+            Shape::Messages => Cargo::Messages { message: Box::default(), is_loaded: false },
+        };
+        let (step, end) = if source.can_read() { (Step::Moving, end) } else { (Step::Over, End::Ignore) };
+        Self { cargo, step, end, fate: Fate::Passed, hurried: false }
+    }
+
+    /// Drops from here on whatever comes.
+    pub(super) fn drop_all(&mut self) {
+        self.fate = Fate::Dropped;
+    }
+
+    /// Passes on what is in hand, and reads no more.
+    pub(super) fn hurry(&mut self) {
+        self.hurried = true;
+    }
+
+    /// Whether nothing more will reach the target.
+    pub(super) fn is_over(&self) -> bool {
+        self.step == Step::Over || matches!(self.fate, Fate::Lost(_))
+    }
+
+    /// Whether all that was read is passed on.
+    pub(super) fn is_empty(&self) -> bool {
+        match &self.cargo {
+            Cargo::Bytes(transit) => transit.is_empty(),
+            Cargo::Messages { is_loaded, .. } => !is_loaded,
+        }
+    }
+
+    /// Whether the end of the source ends the whole relay.
+    pub(super) fn ends_all(&self) -> bool {
+        self.step == Step::Over && self.end == End::Close
+    }
+
+    /// Whether a stop cut it off.
+    pub(super) fn is_cut(&self) -> bool {
+        matches!(self.fate, Fate::Cut)
+    }
+
+    /// Whether the target broke off, rather than ended and then read no more. A socket that got a reset reports it
+    /// once, to whoever comes first; reading from it then looks like an orderly end.
+    pub(super) fn is_reset(&self) -> bool {
+        let Fate::Lost(error) = &self.fate else { return false };
+        matches!(error.cause(), Cause::Io(io) if Errno::from_io_error(io) == Some(Errno::CONNRESET))
+    }
+
+    /// What the target did not take any more.
+    pub(super) fn take_lost(&mut self) -> Option<Error> {
+        match std::mem::replace(&mut self.fate, Fate::Dropped) {
+            Fate::Lost(error) => Some(error),
+            fate => {
+                self.fate = fate;
+                None
+            }
+        }
+    }
+
+    /// Something that changes whenever the other course should look again.
+    pub(super) fn progress(&self) -> (bool, bool) {
+        (self.step == Step::Over, matches!(self.fate, Fate::Lost(_)))
+    }
+
+    /// Moves what can be moved now. `is_believed` says whether an end of the source is told to the target.
+    pub(super) fn poll(
+        &mut self,
+        source: &mut Conn,
+        target: &mut Conn,
+        is_believed: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Broken>> {
+        loop {
+            match self.step {
+                Step::Moving => match ready!(self.poll_move(source, target, cx)) {
+                    Ok(true) => {}
+                    Ok(false) => self.step = Step::Ending,
+                    Err(Broken::Target(error)) if error.kind() == Kind::Reset => {
+                        self.fate = Fate::Lost(error)
+                    }
+                    Err(broken) => return Poll::Ready(Err(broken)),
+                },
+                Step::Ending => {
+                    let is_told = is_believed && matches!(self.fate, Fate::Passed) && self.end != End::Ignore;
+                    if is_told {
+                        ready!(target.poll_shutdown_write(cx)).map_err(Broken::Target)?;
+                    }
+                    self.step = Step::Over;
+                }
+                Step::Over => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    /// Passes on what is in hand, and reads once; `false` is the end.
+    fn poll_move(
+        &mut self,
+        source: &mut Conn,
+        target: &mut Conn,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<bool, Broken>> {
+        let passes = matches!(self.fate, Fate::Passed);
+        match &mut self.cargo {
+            Cargo::Bytes(transit) if passes => {
+                ready!(transit.poll_drain(target, cx)).map_err(Broken::Target)?
+            }
+            Cargo::Bytes(transit) => transit.discard(),
+            Cargo::Messages { message, is_loaded } => {
+                if *is_loaded && passes {
+                    ready!(target.poll_send(cx, &message.payload)).map_err(Broken::Target)?;
+                }
+                *is_loaded = false;
+            }
+        }
+        if self.hurried {
+            if passes {
+                self.fate = Fate::Cut;
+            }
+            return Poll::Ready(Ok(false));
+        }
+        Poll::Ready(match &mut self.cargo {
+            Cargo::Bytes(transit) => {
+                let read = ready!(transit.poll_fill(source, cx));
+                read.map(|read| read > 0).map_err(Broken::Source)
+            }
+            Cargo::Messages { message, is_loaded } => {
+                *is_loaded = ready!(source.poll_receive(cx, message)).map_err(Broken::Source)?;
+                Ok(*is_loaded)
+            }
+        })
+    }
+}
