@@ -4,6 +4,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use rustix::termios::isatty;
+use serde_json::json;
 use sockeye::proto::address::Address;
 use sockeye::proto::newline::ToCrlf;
 use sockeye::proto::printable::Printable;
@@ -15,7 +16,7 @@ use crate::failure::Failure;
 use crate::{flag, say};
 
 /// How the flags of `dial` and `listen` ask for a conversation with `peer`, which is the right side.
-pub(crate) fn plan(request: &Request, peer: &Address, ctx: &Ctx) -> Result<Plan, Failure> {
+pub(crate) fn plan(request: &Request, peer: &Address, output: Output, ctx: &Ctx) -> Result<Plan, Failure> {
     let flow = match (request.has(&flag::SEND_ONLY), request.has(&flag::RECV_ONLY)) {
         (true, true) => {
             return Err(Failure::usage(
@@ -28,9 +29,9 @@ pub(crate) fn plan(request: &Request, peer: &Address, ctx: &Ctx) -> Result<Plan,
         (false, _) => Flow::Both,
     };
     // Who sits at a terminal sees that the peer is done, and would wait for nothing. What a program still has to send
-    // is sent, for the peer may read on.
+    // is sent, for the peer may read on; unless others wait for their turn.
     let right_end = match peer.options().value("eof") {
-        None if isatty(rustix::stdio::stdin()) => End::Close,
+        None if output == Output::Stays || isatty(rustix::stdio::stdin()) => End::Close,
         _ => End::of(peer),
     };
     let idle = sockeye::limits(peer, &ctx.limits).idle;
@@ -75,16 +76,15 @@ pub(crate) async fn open(request: &Request, output: Output, ctx: &Ctx) -> Result
 /// whoever read it had enough.
 pub(crate) fn ended(
     request: &Request,
-    result: sockeye::Result<Moved>,
+    (moved, result): (Moved, sockeye::Result<()>),
     here: Option<Side>,
 ) -> Result<Exit, Failure> {
+    if request.has(&flag::VERBOSE) {
+        let object = json!({ "event": "moved", "to_right": moved.to_right, "to_left": moved.to_left });
+        say::note(request, &object, &format!("{} B there, {} B back", moved.to_right, moved.to_left));
+    }
     match result {
-        Ok(moved) => {
-            if request.has(&flag::VERBOSE) {
-                say::line(&format!("{} B there, {} B back", moved.to_right, moved.to_left));
-            }
-            Ok(Exit::Done)
-        }
+        Ok(()) => Ok(Exit::Done),
         Err(error) if here.is_some_and(|here| is_output_closed(&error, here)) => Ok(Exit::Done),
         Err(error) => Err(error.into()),
     }

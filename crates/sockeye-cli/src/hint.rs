@@ -17,14 +17,11 @@ pub(crate) fn of(error: &Error) -> Option<&'static str> {
         },
         (_, _, Cause::TooLarge { .. }) => "send it in smaller messages, or over tcp: or unix:",
         (Op::Relay, _, Cause::WrongShape { .. }) => "frame=burst on the side of bytes makes messages of them",
-        (Op::Relay, Kind::TimeLimit, _) => "idle= sets how long nothing may go over it",
+        (Op::Relay, _, Cause::Limit(..)) => "idle= sets how long nothing may go over it",
         (Op::Dial, Kind::NotFound, Cause::Io(error)) if error.kind() == ErrorKind::AddrNotAvailable => {
             "bind= takes an address of this machine: ip addr"
         }
-        (Op::Dial, Kind::Refused, _) if error.address().is_some_and(|address| address.contains("unix:")) => {
-            "nobody listens there: is the server up?"
-        }
-        (Op::Dial, Kind::Refused, _) => "nobody listens there: is the server up, and the port right?",
+        (Op::Dial, Kind::Refused, _) => "nobody listens there: is the server up, and the address right?",
         (_, Kind::NotFound, Cause::Lookup(error)) if error.kind() == LookupErrorKind::NoSuchService => {
             "write the port as a number; getent services lists the names"
         }
@@ -34,7 +31,7 @@ pub(crate) fn of(error: &Error) -> Option<&'static str> {
         {
             "open it in the shell: sockeye ... 3<FILE"
         }
-        (Op::Dial, Kind::NotFound, _) => "check the path, or start what listens there first",
+        (Op::Dial, Kind::NotFound, _) => "check what is named there, or start what listens there first",
         (Op::Dial, Kind::TimeLimit, _) => "is the host up, and no firewall between? connect= sets the limit",
         (Op::Dial, Kind::Unreachable, _) => {
             "check the network, or the name server: ip route; cat /etc/resolv.conf"
@@ -46,7 +43,7 @@ pub(crate) fn of(error: &Error) -> Option<&'static str> {
             "listen on an address of this machine (ip addr), in a folder that exists"
         }
         (Op::Handshake, Kind::TimeLimit, _) => "handshake= sets the limit",
-        (Op::Read, Kind::TimeLimit, _) => "idle= sets how long nothing may go over it",
+        (Op::Read, _, Cause::Limit(..)) => "idle= sets how long nothing may go over it",
         (Op::Read, Kind::Reset, _) => "the peer broke off: what came before may not be all",
         (Op::Write, Kind::Reset, _) => "the peer no longer reads: what was sent last may not have arrived",
         (Op::Write, Kind::NotFound, _) => {

@@ -102,10 +102,17 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{peer} left after {lasted}, {received} B in, {sent} B out{how}")
         }
         Event::Lost { events } => format!("{events} events were not told: standard error is too slow"),
-        Event::Message { peer, way, payload, .. } => match way {
-            Way::In => format!("{peer} says {}", printable::line(payload)),
-            Way::Out => format!("{peer} hears {}", printable::line(payload)),
-        },
+        Event::Message { peer, way, payload, size, .. } => {
+            let does = match way {
+                Way::In => "says",
+                Way::Out => "hears",
+            };
+            let rest = match size - payload.len() {
+                0 => String::new(),
+                more => format!(" … and {more} bytes more"),
+            };
+            format!("{peer} {does} {}{rest}", printable::line(payload))
+        }
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
         Event::Stopping { listener, open } => {
@@ -137,12 +144,13 @@ fn for_programs(event: &Event) -> Value {
             })
         }
         Event::Lost { events } => json!({ "event": "lost", "events": events }),
-        Event::Message { peer, way, payload, .. } => {
+        Event::Message { peer, way, payload, size, .. } => {
             let way = match way {
                 Way::In => "in",
                 Way::Out => "out",
             };
-            let mut object = json!({ "event": "message", "peer": peer.to_string(), "way": way });
+            let mut object =
+                json!({ "event": "message", "peer": peer.to_string(), "way": way, "size": size });
             // Bytes that are no text would not survive as JSON text.
             match std::str::from_utf8(payload) {
                 Ok(text) => set(&mut object, "text", text),

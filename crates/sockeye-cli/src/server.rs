@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use sockeye::{Ctx, Listening, Served, Service};
 use tokio::task::JoinSet;
 
 use crate::args::Request;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::log;
 use crate::say;
 use crate::signal::Interrupts;
 
@@ -29,13 +29,8 @@ pub(crate) fn announce(places: &[Place], request: &Request) {
 /// Tells where a listener listens: whoever started us with port 0 reads it from here.
 pub(crate) fn ready(name: &str, listening: &Listening, request: &Request) {
     for local in listening.listener.locals() {
-        if log::wants_json(request) {
-            let line =
-                serde_json::json!({ "event": "listening", "service": name, "address": local.to_string() });
-            say::to_people(&line.to_string());
-        } else {
-            say::line(&format!("{name} on {local}"));
-        }
+        let object = json!({ "event": "listening", "service": name, "address": local.to_string() });
+        say::note(request, &object, &format!("{name} on {local}"));
     }
 }
 
@@ -84,12 +79,7 @@ pub(crate) async fn run(
         (_, 2.., _) => Ok(Exit::Interrupted),
         (_, _, 1..) => {
             let said = format!("the drain limit ran out with {outstayed} still inside; drain= sets it");
-            match log::wants_json(request) {
-                true => say::to_people(
-                    &serde_json::json!({ "event": "drain-limit", "open": outstayed }).to_string(),
-                ),
-                false => say::line(&said),
-            }
+            say::note(request, &json!({ "event": "drain-limit", "open": outstayed }), &said);
             Ok(Exit::TimeLimit)
         }
         (Some(error), _, 0) => Err(error.into()),

@@ -47,14 +47,17 @@ where
 
 /// What connections live in, as the flags ask.
 pub(crate) fn context(request: &Request, events: Events) -> Result<Ctx, Failure> {
-    Ok(Ctx { resolver: request.resolver()?, limits: limits(raise_open_files()), events, ..Ctx::default() })
+    let listeners = request.groups.iter().map(|group| group.words.len()).sum();
+    let limits = limits(raise_open_files(), listeners);
+    Ok(Ctx { resolver: request.resolver()?, limits, events, ..Ctx::default() })
 }
 
-/// The defaults, with no more connections than half of the files that may be open: a relay needs two for each.
-fn limits(open_files: u64) -> Limits {
+/// The defaults, with no more connections than half of the files that may be open: a relay needs two for each. Several
+/// listeners share them.
+fn limits(open_files: u64, listeners: usize) -> Limits {
     let limits = Limits::default();
-    let room = open_files.saturating_sub(OWN_DESCRIPTORS) / 2;
-    Limits { max_conns: limits.max_conns.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1), ..limits }
+    let room = usize::try_from(open_files.saturating_sub(OWN_DESCRIPTORS) / 2).unwrap_or(usize::MAX);
+    Limits { max_conns: limits.max_conns.min(room / listeners.max(1)).max(1), ..limits }
 }
 
 /// Raises the soft limit of open files to the hard one, and says where it stands.
@@ -71,8 +74,9 @@ mod tests {
 
     #[test]
     fn few_open_files_allow_few_connections() {
-        assert_eq!(limits(1 << 20).max_conns, 10_000);
-        assert_eq!(limits(1024).max_conns, 480);
-        assert_eq!(limits(3).max_conns, 1);
+        assert_eq!(limits(1 << 20, 1).max_conns, 10_000);
+        assert_eq!(limits(1024, 0).max_conns, 480);
+        assert_eq!(limits(1024, 4).max_conns, 120);
+        assert_eq!(limits(3, 1).max_conns, 1);
     }
 }

@@ -7,8 +7,7 @@ use std::task::Poll;
 
 use sockeye::proto::shape::Shape;
 use sockeye::{
-    BoxFuture, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow, ServiceWants,
-    Transit,
+    BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow, Transit,
 };
 
 use crate::session;
@@ -17,7 +16,7 @@ pub(crate) static CHARGEN: ServiceRow = ServiceRow {
     name: "chargen",
     help: "a pattern without end (RFC 864)",
     flags: &[],
-    wants: ServiceWants::Either,
+    carries: Carries::Either,
     may: May::Answer,
     port: 7702,
     example: "sockeye dial tcp:localhost:PORT | head",

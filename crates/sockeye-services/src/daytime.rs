@@ -6,9 +6,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sockeye::proto::shape::Shape;
-use sockeye::{
-    BoxFuture, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow, ServiceWants,
-};
+use sockeye::{BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow};
 
 use crate::session;
 
@@ -16,7 +14,7 @@ pub(crate) static DAYTIME: ServiceRow = ServiceRow {
     name: "daytime",
     help: "the date and time here, in one line (RFC 867)",
     flags: &[],
-    wants: ServiceWants::Either,
+    carries: Carries::Either,
     may: May::Answer,
     port: 7703,
     example: "sockeye dial tcp:localhost:PORT",

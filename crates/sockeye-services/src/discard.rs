@@ -7,8 +7,7 @@ use std::task::Poll;
 
 use sockeye::proto::shape::Shape;
 use sockeye::{
-    BoxFuture, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow, ServiceWants,
-    Transit,
+    BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow, Transit,
 };
 
 use crate::session;
@@ -17,7 +16,7 @@ pub(crate) static DISCARD: ServiceRow = ServiceRow {
     name: "discard",
     help: "everything read, nothing back (RFC 863)",
     flags: &[],
-    wants: ServiceWants::Either,
+    carries: Carries::Either,
     may: May::Answer,
     port: 7701,
     example: "head -c 1G /dev/zero | sockeye dial tcp:localhost:PORT",

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use sockeye::proto::shape::Shape;
-use sockeye::{
-    BoxFuture, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow, ServiceWants,
-};
+use sockeye::{BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow};
 
 use crate::session;
 
@@ -13,7 +11,7 @@ pub(crate) static ECHO: ServiceRow = ServiceRow {
     name: "echo",
     help: "everything back as it came (RFC 862)",
     flags: &[],
-    wants: ServiceWants::Either,
+    carries: Carries::Either,
     may: May::Answer,
     port: 7700,
     example: "echo hi | nc -N localhost PORT",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sockeye::{BoxFuture, Conn, Ctx, May, Message, Result, Service, ServiceRow, ServiceWants};
+use sockeye::{BoxFuture, Carries, Conn, Ctx, May, Message, Result, Service, ServiceRow};
 
 use crate::session;
 
@@ -10,7 +10,7 @@ pub(crate) static HELLO: ServiceRow = ServiceRow {
     name: "hello",
     help: "Hello, and Hello,<text>! to each message; exit ends",
     flags: &[],
-    wants: ServiceWants::Messages { frame: "frame=burst" },
+    carries: Carries::Messages { frame: "frame=burst" },
     may: May::Answer,
     port: 7705,
     example: "sockeye dial tcp:localhost:PORT",
@@ -23,11 +23,9 @@ impl Service for Hello {
     fn serve<'a>(&'a self, mut conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             conn.send(b"Hello").await?;
-            let (mut message, mut reply) = (Message::default(), Vec::new());
+            let mut message = Message::default();
             while session::next(&mut conn, ctx, &mut message).await? {
-                if !answer(&message.payload, &mut reply) {
-                    break;
-                }
+                let Some(reply) = answer(&message.payload) else { break };
                 conn.send(&reply).await?;
             }
             conn.farewell(ctx).await
@@ -35,17 +33,13 @@ impl Service for Hello {
     }
 }
 
-/// Writes the answer to a message; `false` where it asks to end. The end of line is taken off first, and stands
+/// The answer to a message; `None` where it asks to end. The end of line is taken off first, and stands
 /// behind the answer.
-fn answer(message: &[u8], reply: &mut Vec<u8>) -> bool {
+fn answer(message: &[u8]) -> Option<Vec<u8>> {
     let text = message.strip_suffix(b"\n").unwrap_or(message);
     let text = if text.len() < message.len() { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
     let end_of_line = message.get(text.len()..).unwrap_or_default();
-    reply.clear();
-    for part in [b"Hello,", text, b"!", end_of_line] {
-        reply.extend_from_slice(part);
-    }
-    text != b"exit"
+    (text != b"exit").then(|| [b"Hello,", text, b"!", end_of_line].concat())
 }
 
 #[cfg(test)]
@@ -54,7 +48,6 @@ mod tests {
 
     #[test]
     fn the_end_of_line_stands_behind_the_answer() {
-        let mut reply = Vec::new();
         for (message, want) in [
             ("mike", "Hello,mike!"),
             ("mike\n", "Hello,mike!\n"),
@@ -65,15 +58,14 @@ mod tests {
             ("驴\n", "Hello,驴!\n"),
             ("exit now", "Hello,exit now!"),
         ] {
-            assert!(answer(message.as_bytes(), &mut reply), "{message:?}");
-            assert_eq!(String::from_utf8_lossy(&reply), want);
+            assert_eq!(answer(message.as_bytes()).as_deref(), Some(want.as_bytes()), "{message:?}");
         }
     }
 
     #[test]
     fn exit_ends_with_any_end_of_line() {
         for message in ["exit", "exit\n", "exit\r\n"] {
-            assert!(!answer(message.as_bytes(), &mut Vec::new()), "{message:?}");
+            assert_eq!(answer(message.as_bytes()), None, "{message:?}");
         }
     }
 }

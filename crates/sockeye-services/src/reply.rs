@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use sockeye::{
-    BoxFuture, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceFlag, ServiceRow,
-    ServiceWants,
+    BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceFlag, ServiceRow,
 };
 
 use crate::session;
@@ -13,7 +12,7 @@ pub(crate) static REPLY: ServiceRow = ServiceRow {
     name: "reply",
     help: "the same answer to each message",
     flags: &[ServiceFlag { name: "text", value: "TEXT", help: "the answer; \"Hello, client!\" unless set" }],
-    wants: ServiceWants::Messages { frame: "frame=burst" },
+    carries: Carries::Messages { frame: "frame=burst" },
     may: May::Answer,
     port: 7706,
     example: "echo hi | sockeye dial tcp:localhost:PORT",

@@ -29,11 +29,11 @@ pub(crate) async fn send_back(mut conn: Conn, ctx: &Ctx, mut change: impl FnMut(
 pub(crate) async fn answer(mut conn: Conn, ctx: &Ctx, service: &dyn Datagrams) -> Result<()> {
     let (mut message, mut replies) = (Message::default(), Replies::default());
     while next(&mut conn, ctx, &mut message).await? {
-        replies.clear();
         service.answer(&message, &mut replies, ctx);
         for reply in replies.iter() {
             conn.send(reply).await?;
         }
+        replies.clear();
     }
     conn.shutdown_write().await
 }

@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use sockeye::proto::shape::Shape;
-use sockeye::{
-    BoxFuture, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow, ServiceWants,
-};
+use sockeye::{BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow};
 
 use crate::session;
 
@@ -14,7 +12,7 @@ pub(crate) static UPPER: ServiceRow = ServiceRow {
     name: "upper",
     help: "everything back in capitals (ASCII; other bytes as they are)",
     flags: &[],
-    wants: ServiceWants::Either,
+    carries: Carries::Either,
     may: May::Answer,
     port: 7704,
     example: "echo hi | sockeye dial tcp:localhost:PORT",

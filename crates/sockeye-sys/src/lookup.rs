@@ -23,7 +23,7 @@ pub enum Names {
     /// They may.
     #[default]
     LookedUp,
-    /// Only numbers are read: no file, no server is asked.
+    /// Hosts are numbers alone: no name server is asked, nor hosts(5). Ports may still be names of services(5).
     NumbersOnly,
 }
 

@@ -1,18 +1,70 @@
 //! Descriptors whose readiness tokio tells.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::task::{Context, Poll};
 
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
-/// Registers a descriptor, which should be non-blocking, for reading, writing and urgent data. Panics outside a tokio runtime.
-///
-/// # Errors
-/// What epoll(7) said, `EPERM` for files that are always ready, and the descriptor itself.
-pub fn register(file: OwnedFd) -> Result<AsyncFd<OwnedFd>, (OwnedFd, io::Error)> {
-    let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
-    // SAFETY: an `OwnedFd` names the same open descriptor for as long as it lives, and `AsyncFd` keeps it until it is
-    // dropped, or gives it back after it was deregistered.
-    unsafe { AsyncFd::register_with_interest(file, interest) }.map_err(|error| error.into_parts())
+/// A descriptor that a runtime watches, for reading, writing and urgent data. It stays the same for as long as this
+/// lives, which is what watching relies on.
+#[derive(Debug)]
+pub struct Watched(AsyncFd<OwnedFd>);
+
+impl Watched {
+    /// Watches a descriptor, which should be non-blocking. Panics outside a tokio runtime.
+    ///
+    /// # Errors
+    /// What epoll(7) said, `EPERM` for files that are always ready, and the descriptor itself.
+    pub fn new(file: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
+        let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
+        // SAFETY: an `OwnedFd` names the same open descriptor for as long as it lives. Nobody can exchange it:
+        // the `AsyncFd` is private, and only lent out as a borrowed descriptor.
+        let watched = unsafe { AsyncFd::register_with_interest(file, interest) };
+        watched.map(Self).map_err(|error| error.into_parts())
+    }
+
+    /// Waits until it may be read. What a call then says to be over is forgotten with
+    /// [`AsyncFdReadyGuard::clear_ready`].
+    pub fn poll_read_ready<'a>(
+        &'a self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<AsyncFdReadyGuard<'a, OwnedFd>>> {
+        self.0.poll_read_ready(cx)
+    }
+
+    /// Waits until it may be written.
+    pub fn poll_write_ready<'a>(
+        &'a self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<AsyncFdReadyGuard<'a, OwnedFd>>> {
+        self.0.poll_write_ready(cx)
+    }
+
+    /// Waits until it may be written. Cancel safe.
+    ///
+    /// # Errors
+    /// The runtime is shutting down.
+    pub async fn writable(&self) -> io::Result<AsyncFdReadyGuard<'_, OwnedFd>> {
+        self.0.writable().await
+    }
+
+    /// Whether urgent data has come (tcp(7)) since [`Watched::forget_urgent`].
+    pub fn is_urgent(&self) -> bool {
+        self.0.try_io(Interest::PRIORITY, |_| Ok(())).is_ok()
+    }
+
+    /// Forgets that urgent data has come.
+    pub fn forget_urgent(&self) {
+        let over = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+        // Asked about urgent data, and told that there is none: both outcomes are the wanted one.
+        let (Ok(()) | Err(_)) = self.0.try_io(Interest::PRIORITY, |_| over());
+    }
+}
+
+impl AsFd for Watched {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.get_ref().as_fd()
+    }
 }

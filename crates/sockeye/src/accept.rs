@@ -17,7 +17,7 @@ use crate::listener::{Listener, accept};
 use crate::open::Listening;
 use crate::peer::Peer;
 use crate::service::Service;
-use crate::show;
+use crate::show::{ShownDatagrams, show};
 
 /// What a listener did in its life.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ pub struct Served {
 pub async fn serve(listening: Listening, service: Arc<dyn Service>, name: &str, ctx: &Ctx) -> Served {
     let Listening { mut listener, wraps, limits } = listening;
     let ctx = Ctx { limits, ..ctx.child() };
-    if let Some(served) = answer_datagrams(&mut *listener, &wraps, &*service, &ctx).await {
+    if let Some(served) = answer_datagrams(&mut *listener, &wraps, &*service, name, &ctx).await {
         return served;
     }
     let house = House {
@@ -55,21 +55,32 @@ pub async fn serve(listening: Listening, service: Arc<dyn Service>, name: &str, 
     house.run(listener, &ctx).await
 }
 
-/// Hands datagrams to a service that needs no session, where listener and service both can.
+/// Hands datagrams to a service that needs no session, where listener and service both can. A failure is told, and
+/// after a pause it goes on.
 async fn answer_datagrams(
     listener: &mut dyn Listener,
     wraps: &[Arc<dyn Wrap>],
     service: &dyn Service,
+    name: &str,
     ctx: &Ctx,
 ) -> Option<Served> {
     let datagrams = service.as_datagrams().filter(|_| wraps.is_empty())?;
-    let pump = listener.answer(datagrams, ctx)?;
-    let mut served = Served::default();
-    tokio::select! {
-        () = ctx.stop.draining() => {}
-        ended = pump => served.count(Ok(ended)),
+    let scheme = listener.locals().first().map_or("", |local| local.scheme);
+    let shown = ShownDatagrams::new(datagrams, scheme);
+    loop {
+        let pump = listener.answer(&shown, ctx)?;
+        let error = tokio::select! {
+            () = ctx.stop.draining() => break,
+            ended = pump => ended.err(),
+        };
+        let Some(error) = error else { break };
+        ctx.events.tell(Wants::Trouble, || Event::AcceptFailed { listener: name.into(), error });
+        tokio::select! {
+            () = ctx.stop.draining() => break,
+            () = sleep(ctx.limits.accept_pause) => {}
+        }
     }
-    Some(served)
+    Some(Served::default())
 }
 
 /// Those who are inside, and what they need.
@@ -205,7 +216,7 @@ impl Guest {
         let bare = conn.peer().clone();
         let wrapped = within(ctx.limits.handshake, layer::wrap_all(&self.wraps, conn, ctx)).await;
         let late = |after| Err(Error::new(Op::Handshake, Cause::Limit(Limit::Handshake, after)).on(bare));
-        let conn = show::messages(wrapped.unwrap_or_else(late)?, &ctx.events);
+        let conn = show(wrapped.unwrap_or_else(late)?, &ctx.events);
         visit.counts = conn.counts();
         let Some(limit) = ctx.limits.idle else { return self.service.serve(conn, ctx).await };
         let (counts, peer) = (conn.counts(), conn.peer().clone());

@@ -2,16 +2,15 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use sockeye_proto::shape::Shape;
-use tokio::io::unix::AsyncFd;
+use sockeye_sys::readiness::Watched;
 
 use crate::error::{Cause, Error, Op, Result};
-use crate::message::Message;
+use crate::message::{Message, release};
 use crate::peer::Peer;
 
 /// A stream of bytes.
@@ -36,7 +35,7 @@ pub trait Bytes: Send {
     fn abort(&mut self);
 
     /// The descriptor beneath and its readiness; `None` while any byte is held above the kernel.
-    fn bare(&self) -> Option<&AsyncFd<OwnedFd>> {
+    fn bare(&self) -> Option<&Watched> {
         None
     }
 }
@@ -57,7 +56,7 @@ pub trait Messages: Send {
     fn abort(&mut self);
 
     /// As [`Bytes::bare`].
-    fn bare(&self) -> Option<&AsyncFd<OwnedFd>> {
+    fn bare(&self) -> Option<&Watched> {
         None
     }
 }
@@ -80,6 +79,7 @@ pub struct Conn {
     max_message: Option<usize>,
     half_close: bool,
     can_read: bool,
+    is_aborted: bool,
 }
 
 /// How many bytes went over a connection, above all its layers. Whoever holds it may look at any time.
@@ -126,6 +126,7 @@ impl Conn {
             max_message,
             half_close: true,
             can_read: true,
+            is_aborted: false,
         }
     }
 
@@ -144,8 +145,8 @@ impl Conn {
     }
 
     /// Remembers what the address was called that led to this connection.
-    pub(crate) fn dialled(mut self, address: &str) -> Self {
-        Arc::make_mut(&mut self.peer).dialled = Some(address.into());
+    pub(crate) fn named(mut self, address: &str) -> Self {
+        Arc::make_mut(&mut self.peer).name = Some(address.into());
         self
     }
 
@@ -197,13 +198,18 @@ impl Conn {
         self.can_read
     }
 
+    /// Whether [`Conn::abort`] was called.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.is_aborted
+    }
+
     /// What went over it, also after it is gone.
     pub fn counts(&self) -> Arc<Counts> {
         self.counts.clone()
     }
 
     /// The descriptor beneath and its readiness; `None` while any byte is held above the kernel.
-    pub fn bare(&self) -> Option<&AsyncFd<OwnedFd>> {
+    pub fn bare(&self) -> Option<&Watched> {
         match &self.io {
             Io::Bytes(io) => io.bare(),
             Io::Messages(io) => io.bare(),
@@ -212,6 +218,7 @@ impl Conn {
 
     /// Makes the coming drop an abrupt end: a TCP peer sees a reset, and not an end of file that looks complete.
     pub fn abort(&mut self) {
+        self.is_aborted = true;
         match &mut self.io {
             Io::Bytes(io) => io.abort(),
             Io::Messages(io) => io.abort(),
@@ -265,7 +272,12 @@ impl Conn {
     pub fn poll_receive(&mut self, cx: &mut Context<'_>, message: &mut Message) -> Poll<Result<bool>> {
         let Io::Messages(io) = &mut self.io else { return Poll::Ready(Err(self.wrong_shape(Op::Read))) };
         message.clear();
-        match ready!(io.poll_receive(cx, message)) {
+        let Poll::Ready(received) = io.poll_receive(cx, message) else {
+            // While nothing is pending no buffer is held: not even one that a large message left behind.
+            release(&mut message.payload);
+            return Poll::Pending;
+        };
+        match received {
             Ok(more) => {
                 count(&self.counts.received, message.payload.len());
                 Poll::Ready(Ok(more))

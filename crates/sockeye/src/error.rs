@@ -234,6 +234,15 @@ fn io_kind(error: &io::Error) -> Kind {
     }
 }
 
+/// What a system error says, as people are told: std begins it with a capital and appends "(os error 111)".
+pub(crate) fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    match error.raw_os_error() {
+        Some(_) => text.split(" (os error").next().unwrap_or(&text).to_lowercase(),
+        None => text,
+    }
+}
+
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
@@ -280,14 +289,7 @@ impl std::error::Error for Error {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(error) => match error.raw_os_error() {
-                // std appends "(os error 111)", which tells a person nothing more.
-                Some(_) => {
-                    let text = error.to_string();
-                    f.write_str(text.split(" (os error").next().unwrap_or(&text).to_lowercase().as_str())
-                }
-                None => write!(f, "{error}"),
-            },
+            Self::Io(error) => f.write_str(&words(error)),
             Self::Exclusive(one, other) => write!(f, "{one} and {other} exclude each other"),
             Self::Limit(limit, after) => {
                 let after = sockeye_proto::unit::print_duration(*after);

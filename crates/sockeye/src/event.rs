@@ -56,8 +56,10 @@ pub enum Event {
         peer: Arc<Peer>,
         /// Which way.
         way: Way,
-        /// The bytes of one read or one message.
+        /// The bytes of one read or one message, but at most the first [`SHOWN`]: what waits to be told is bounded.
         payload: Arc<[u8]>,
+        /// How many bytes there were.
+        size: usize,
         /// Text or not.
         content: Content,
     },
@@ -78,6 +80,9 @@ pub enum Event {
         open: usize,
     },
 }
+
+/// The most bytes of a message that are told.
+pub const SHOWN: usize = 4096;
 
 /// Which way a message went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

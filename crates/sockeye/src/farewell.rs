@@ -34,13 +34,15 @@ enum Enough {
 
 impl Conn {
     /// Ends our side, and closes once the peer has ended its own. A peer that does not end, or takes no more of what
-    /// was sent, is given 2 s.
+    /// was sent, is given 2 s. One that was aborted is closed at once.
     ///
     /// # Errors
     /// The peer is gone already.
     pub async fn farewell(mut self, ctx: &Ctx) -> Result<()> {
-        self.shutdown_write().await?;
-        self.see_off(Enough::Ended, ctx).await;
+        if !self.is_aborted() {
+            self.shutdown_write().await?;
+            self.see_off(Enough::Ended, ctx).await;
+        }
         Ok(())
     }
 

@@ -45,7 +45,17 @@ impl Message {
     }
 }
 
-/// The answers of a service to one datagram. The buffers are used again.
+/// How much room an empty buffer keeps for its next use.
+const KEPT: usize = 4 << 10;
+
+/// Frees a buffer that is larger than what its next use most likely needs.
+pub(crate) fn release(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > KEPT {
+        *buffer = Vec::new();
+    }
+}
+
+/// The answers of a service to one datagram. Small buffers are used again.
 #[derive(Debug, Default)]
 pub struct Replies {
     payloads: Vec<Vec<u8>>,
@@ -71,8 +81,9 @@ impl Replies {
         self.payloads.iter().take(self.used).map(Vec::as_slice)
     }
 
-    /// Forgets the answers; the buffers are kept.
+    /// Forgets the answers; small buffers are kept.
     pub fn clear(&mut self) {
+        self.payloads.iter_mut().take(self.used).for_each(release);
         self.used = 0;
     }
 }

@@ -47,7 +47,7 @@ pub async fn dial(address: &Address, ctx: &Ctx) -> Result<Conn> {
     let limit = option::limits(address, &ctx.limits).connect;
     let opened = within(limit, async {
         let wraps = layer::prepare(address, ctx)?;
-        let conn = (scheme::of(address).dial)(address, ctx).await?.dialled(&address.bare_word());
+        let conn = (scheme::of(address).dial)(address, ctx).await?.named(&address.bare_word());
         layer::wrap_all(&wraps, conn, ctx).await
     });
     let opened =

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::net::{SocketAddrAny, SocketAddrUnix};
+use sockeye_proto::address::escape;
 use sockeye_proto::printable;
 
 /// One end of a connection, as the kernel names it.
@@ -35,8 +36,8 @@ pub struct UnixName {
 pub struct Peer {
     /// The name of the scheme that opened the connection.
     pub scheme: &'static str,
-    /// What it was called when it was dialled, in the caller's spelling; `None` where it came to us.
-    pub dialled: Option<Arc<str>>,
+    /// What it is called, where that is not what the kernel calls it: as it was dialled, in the caller's spelling.
+    pub name: Option<Arc<str>>,
     /// The other end.
     pub remote: Endpoint,
     /// Our end.
@@ -61,11 +62,11 @@ impl Peer {
     }
 }
 
-/// The address as it was dialled; else that of the other end, and of ours where the other has no name.
+/// Its name; else that of the other end, and of ours where the other has no name.
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(dialled) = &self.dialled {
-            return f.write_str(&printable::line(dialled.as_bytes()));
+        if let Some(name) = &self.name {
+            return f.write_str(&printable::line(name.as_bytes()));
         }
         match (self.remote, self.local) {
             (Endpoint::Unnamed, Endpoint::Unnamed) => f.write_str(self.scheme),
@@ -123,12 +124,12 @@ impl UnixName {
     }
 }
 
-/// The path, or `@` and the abstract name, made safe for a terminal: whoever binds a socket chooses these bytes.
+/// The path, or `@` and the abstract name, as an address writes them, and made safe for a terminal: whoever binds a socket chooses these bytes.
 impl fmt::Display for UnixName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_bytes() {
-            [0, name @ ..] => write!(f, "@{}", printable::line(name)),
-            path => f.write_str(&printable::line(path)),
+            [0, name @ ..] => write!(f, "@{}", escape(&printable::line(name))),
+            path => f.write_str(&escape(&printable::line(path))),
         }
     }
 }
@@ -151,7 +152,7 @@ mod tests {
         assert_eq!(peer.to_string(), "unix:/run/x");
         peer.remote = Endpoint::Unix(UnixName::new(b"\0a\x1b[2J").unwrap());
         assert_eq!(peer.to_string(), "unix:@a\\x1b[2J");
-        peer.dialled = Some("unix:x".into());
+        peer.name = Some("unix:x".into());
         assert_eq!(peer.to_string(), "unix:x");
         assert_eq!(Endpoint::path(Path::new(&"a".repeat(109))), Endpoint::Unnamed);
     }

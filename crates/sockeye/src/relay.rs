@@ -93,7 +93,7 @@ impl Plan {
     }
 }
 
-/// Joins two connections until both have ended, and says what was moved.
+/// Joins two connections until both have ended; says what was moved, and how it ended.
 ///
 /// The end of one side is passed on to the other, which may go on. When one side breaks off, so is the other, so that
 /// a cut transfer cannot be taken for a whole one; so are both when a limit runs out, a stop is in a hurry, or this
@@ -102,7 +102,14 @@ impl Plan {
 ///
 /// # Errors
 /// Names the side that failed; a limit that ran out; two connections of which one carries bytes and one messages.
-pub async fn relay(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) -> Result<Moved> {
+pub async fn relay(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) -> (Moved, Result<()>) {
+    let counts = (left.counts(), right.counts());
+    let before = (counts.0.sent(), counts.1.sent());
+    let result = join(left, right, plan, ctx).await;
+    (Moved { to_right: counts.1.sent() - before.1, to_left: counts.0.sent() - before.0 }, result)
+}
+
+async fn join(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) -> Result<()> {
     if left.shape() != right.shape() {
         let cause = Cause::WrongShape { has: right.shape() };
         return Err(Error::new(Op::Relay, cause).on(right.peer()).at(Side::Right));
@@ -128,8 +135,7 @@ pub async fn relay(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) ->
         limit = idle => Err(Error::new(Op::Relay, Cause::Limit(Limit::Idle, limit)).into()),
     };
     joint.is_whole = matches!(ended, Ok(()) | Err(Failure { is_orderly: true, .. }));
-    ended.map_err(|failure| failure.error.on(joint.right.peer()))?;
-    Ok(Moved { to_right: counts.1.sent(), to_left: counts.0.sent() })
+    ended.map_err(|failure| failure.error.on(joint.right.peer()))
 }
 
 /// Why a relay failed.

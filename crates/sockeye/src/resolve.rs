@@ -62,6 +62,9 @@ impl Resolver {
 
     /// The number of a port.
     pub(crate) async fn port(&self, port: &Port) -> Result<u16, Cause> {
+        if let Port::Number(number) = port {
+            return Ok(*number);
+        }
         let any = Self { family: Family::Any, ..self.clone() };
         let found = any.addresses(&Host::Loopback, port).await?;
         Ok(found.first().map_or(0, SocketAddr::port))

@@ -49,7 +49,7 @@ pub enum May {
 
 /// What a service wants its connections to carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Wants {
+pub enum Carries {
     /// Whatever the address gives.
     Either,
     /// Messages; where the address gives bytes, this option puts the frame on that makes messages of them.
@@ -69,7 +69,7 @@ pub struct ServiceRow {
     /// Its own flags.
     pub flags: &'static [ServiceFlag],
     /// What its connections are to carry.
-    pub wants: Wants,
+    pub carries: Carries,
     /// What it may do.
     pub may: May,
     /// The loopback port that `serve` without arguments puts it on.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::conn::{Bytes, Conn, Io, Messages};
-use crate::event::{Event, Events, Wants, Way};
-use crate::message::{Content, Message};
+use crate::ctx::Ctx;
+use crate::event::{Event, Events, SHOWN, Wants, Way};
+use crate::message::{Content, Message, Replies};
 use crate::peer::Peer;
+use crate::service::Datagrams;
 
 /// Tells what goes over `conn` from now on. Where nobody asked for messages, the connection is left as it is.
-pub(crate) fn messages(conn: Conn, events: &Events) -> Conn {
+pub fn show(conn: Conn, events: &Events) -> Conn {
     if !events.wants(Wants::Messages) {
         return conn;
     }
@@ -35,8 +37,39 @@ struct Teller {
 
 impl Teller {
     fn tell(&self, way: Way, payload: &[u8], content: Content) {
-        let peer = self.peer.clone();
-        self.events.tell(Wants::Messages, || Event::Message { peer, way, payload: payload.into(), content });
+        self.events.tell(Wants::Messages, || Event::Message {
+            peer: self.peer.clone(),
+            way,
+            payload: payload.get(..SHOWN).unwrap_or(payload).into(),
+            size: payload.len(),
+            content,
+        });
+    }
+}
+
+/// A service of datagrams whose messages are told to those who asked to see them.
+pub(crate) struct ShownDatagrams<'a> {
+    service: &'a dyn Datagrams,
+    /// The scheme of the listener, for what is told.
+    scheme: &'static str,
+}
+
+impl<'a> ShownDatagrams<'a> {
+    pub(crate) fn new(service: &'a dyn Datagrams, scheme: &'static str) -> Self {
+        Self { service, scheme }
+    }
+}
+
+impl Datagrams for ShownDatagrams<'_> {
+    fn answer(&self, datagram: &Message, replies: &mut Replies, ctx: &Ctx) {
+        self.service.answer(datagram, replies, ctx);
+        if ctx.events.wants(Wants::Messages) {
+            let mut peer = Peer::new(self.scheme);
+            (peer.remote, peer.local) = (datagram.from, datagram.to);
+            let teller = Teller { peer: Arc::new(peer), events: ctx.events.clone() };
+            teller.tell(Way::In, &datagram.payload, datagram.content);
+            replies.iter().for_each(|reply| teller.tell(Way::Out, reply, Content::Binary));
+        }
     }
 }
 

@@ -41,6 +41,10 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     let words = request.words().iter();
     let addresses =
         words.map(|word| sockeye::parse(&word.text, &word.beside)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(other) = addresses.iter().find(|address| !address.scheme().listens) {
+        let reason = format!("{other} is nothing that anybody listens on");
+        return Err(Failure::usage(reason, "name an address to connect to"));
+    }
     if let Some(listener) = addresses.iter().find(|address| address.role() == Role::Listen) {
         return Err(Failure::usage(format!("{listener} is listened on"), "name an address to connect to"));
     }

@@ -8,6 +8,7 @@ use crate::session::{self, Threads};
 use crate::signal::Interrupts;
 use crate::verb::Verb;
 use crate::{console, flag, plan, say};
+use serde_json::json;
 use sockeye::Side;
 use sockeye::proto::address::Role;
 
@@ -44,11 +45,12 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     }
     session::run(request, Threads::One, async |ctx| {
         let mut interrupts = Interrupts::listen()?;
-        let plan = console::plan(request, &address, &ctx)?;
+        let plan = console::plan(request, &address, Output::Ends, &ctx)?;
         let conversation = async {
             let mut peer = sockeye::dial(&address, &ctx).await?;
             if request.has(&flag::VERBOSE) {
-                say::line(&format!("connected to {}", peer.peer()));
+                let object = json!({ "event": "connected", "peer": peer.peer().to_string() });
+                say::note(request, &object, &format!("connected to {}", peer.peer()));
             }
             let mut here = console::open(request, Output::Ends, &ctx).await?;
             let joined = sockeye::relay(&mut here, &mut peer, &plan, &ctx).await;

@@ -19,7 +19,8 @@ pub(super) static LISTEN: Verb = Verb {
     summary: "connect standard input and output to whoever comes",
     usage: "sockeye listen [FLAG]... ADDR",
     about: "tcp:8080 and tcp-l:8080 are the same here. A port alone is this machine's own; tcp:any:8080 \
-            is open to others. Ends with its first peer, or with --keep serves one after another.",
+            is open to others. Ends with its first peer, or with --keep serves \
+            one after another: the end of a peer, unless eof= says otherwise, is the next one's turn.",
     examples: &[
         ("sockeye listen tcp:8080", "wait for one peer on this machine"),
         ("sockeye listen --keep unix:/tmp/log.sock >>log", "collect what comes"),
@@ -40,12 +41,12 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     session::run(request, Threads::One, async |ctx| {
         let mut interrupts = Interrupts::listen()?;
         let keep = request.has(&flag::KEEP);
-        let plan = console::plan(request, &address, &ctx)?;
+        let output = if keep { Output::Stays } else { Output::Ends };
+        let plan = console::plan(request, &address, output, &ctx)?;
         let mut listening = sockeye::listen(&address, &ctx).await?;
         // One at a time: the others wait in the kernel's queue.
         listening.limits.max_conns = 1;
         listening.limits.once |= !keep;
-        let output = if keep { Output::Stays } else { Output::Ends };
         let here = console::open(request, output, &ctx).await?;
         server::ready("listening", &listening, request);
         let terminal = Arc::new(Terminal { here: Mutex::new(here), plan });
@@ -70,7 +71,7 @@ impl Service for Terminal {
     fn serve<'a>(&'a self, mut peer: Conn, ctx: &'a Ctx) -> BoxFuture<'a, sockeye::Result<()>> {
         Box::pin(async move {
             let mut here = self.here.lock().await;
-            let ended = sockeye::relay(&mut here, &mut peer, &self.plan, ctx).await.map(|_| ());
+            let (_moved, ended) = sockeye::relay(&mut here, &mut peer, &self.plan, ctx).await;
             if ended.as_ref().is_err_and(|error| console::is_output_closed(error, Side::Left)) {
                 ctx.stop.drain();
             }

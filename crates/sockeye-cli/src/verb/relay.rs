@@ -74,7 +74,9 @@ fn flow(request: &Request) -> Flow {
 fn serve(request: &Request, left: &Address, right: Address) -> Result<Exit, Failure> {
     session::run(request, Threads::Cores, async |ctx| {
         let interrupts = Interrupts::listen()?;
-        let plan = Plan { flow: flow(request), ..Plan::of(left, &right, &ctx) };
+        // Who is idle on the listening side is ended there.
+        let idle = sockeye::limits(&right, &ctx.limits).idle;
+        let plan = Plan { flow: flow(request), idle, ..Plan::of(left, &right, &ctx) };
         let listening = sockeye::listen(left, &ctx).await?;
         let place =
             Place { name: "relay", listening, service: Arc::new(Forward { to: right, plan }), shown: true };
@@ -90,8 +92,8 @@ fn join(request: &Request, left: &Address, right: &Address) -> Result<Exit, Fail
         let mut interrupts = Interrupts::listen()?;
         let plan = Plan { flow: flow(request), ..Plan::of(left, right, &ctx) };
         let joined = async {
-            let mut left = sockeye::dial(left, &ctx).await?;
-            let mut right = sockeye::dial(right, &ctx).await?;
+            let mut left = sockeye::show(sockeye::dial(left, &ctx).await?, &ctx.events);
+            let mut right = sockeye::show(sockeye::dial(right, &ctx).await?, &ctx.events);
             Ok::<_, Failure>(sockeye::relay(&mut left, &mut right, &plan, &ctx).await)
         };
         let sides = [(left, Side::Left), (right, Side::Right)];

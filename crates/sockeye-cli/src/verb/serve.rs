@@ -3,7 +3,7 @@
 use sockeye::proto::address::Address;
 use sockeye::proto::shape::Shape;
 use sockeye::proto::suggest::nearest;
-use sockeye::{ServiceRow, ServiceWants};
+use sockeye::{Carries, ServiceRow};
 use sockeye_services::ALL as SERVICES;
 
 use crate::args::{Group, Request};
@@ -13,7 +13,7 @@ use crate::server::{self, Place};
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
 use crate::verb::Verb;
-use crate::{flag, help, plan, say};
+use crate::{flag, help, log, plan, say};
 
 pub(super) static SERVE: Verb = Verb {
     name: "serve",
@@ -81,7 +81,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             }
         }
         server::announce(&places, request);
-        if all {
+        if all && !log::wants_json(request) {
             say::to_people(&help::what_to_try(&own_name()));
         }
         server::run(places, interrupts, request, &ctx).await
@@ -121,7 +121,7 @@ fn order(group: &Group, shown: bool) -> Result<Order, Failure> {
 
 /// Puts the frame on that the service wants, where the address gives bytes and says nothing itself.
 fn framed(mut address: Address, row: &ServiceRow) -> Result<Address, Failure> {
-    if let (ServiceWants::Messages { frame }, Shape::Bytes) = (row.wants, address.shape()) {
+    if let (Carries::Messages { frame }, Shape::Bytes) = (row.carries, address.shape()) {
         address.insert(frame, sockeye::vocabulary())?;
     }
     Ok(address)

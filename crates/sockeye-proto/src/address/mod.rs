@@ -20,6 +20,7 @@ mod value;
 mod vocabulary;
 
 pub use error::ParseError;
+pub use escape::escape;
 pub use parse::{parse, parse_listener};
 pub use target::{Form, Host, Port, Target};
 pub use value::{Kind, Value};

@@ -137,7 +137,7 @@ fn socket_path(text: &str) -> Result<Target, Fault> {
 fn host_port(text: &str, role: Role, default_port: Option<u16>) -> Result<Target, Fault> {
     let colons = text.matches(':').count();
     if let Some(port) = default_port {
-        if text.parse::<Ipv6Addr>().is_ok() {
+        if is_ipv6(text) {
             return fault("an IPv6 address without brackets may end in a port", format!("write [{text}]"));
         }
         if colons == 0 || text.ends_with(']') {
@@ -147,6 +147,9 @@ fn host_port(text: &str, role: Role, default_port: Option<u16>) -> Result<Target
     let Some((before, after)) = text.rsplit_once(':').filter(|_| !text.ends_with(']')) else {
         return lone(text, role);
     };
+    if is_ipv6(text) && !is_ipv6(before) {
+        return fault("the port is missing", format!("write [{text}]:PORT"));
+    }
     let port = read_port(after, role).map_err(|fault| Fault { end: Some(after.to_owned()), ..fault })?;
     if before.is_empty() {
         let instead = match role {
@@ -158,19 +161,27 @@ fn host_port(text: &str, role: Role, default_port: Option<u16>) -> Result<Target
     Ok(Target::HostPort(host(before, role)?, port))
 }
 
+/// Whether this is an IPv6 address without brackets, with or without a zone.
+fn is_ipv6(text: &str) -> bool {
+    text.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
 /// A target without a colon: a port to listen on, or a mistake.
 fn lone(text: &str, role: Role) -> Result<Target, Fault> {
     if text.is_empty() {
         return Err(Fault::new("expected HOST:PORT"));
     }
     match role {
-        Role::Listen if !text.contains(['.', '[']) => {
+        // A host without a port is more likely meant than a service of such a name.
+        Role::Listen if !text.contains(['.', '[']) && !["any", "localhost"].contains(&text) => {
             Ok(Target::HostPort(Host::Loopback, read_port(text, role)?))
         }
         Role::Dial if text.bytes().all(|b| b.is_ascii_digit()) => {
             fault("expected HOST:PORT", format!("localhost:{text} is this machine"))
         }
-        _ => host(text, role).and_then(|_| fault("the port is missing", format!("write {text}:PORT"))),
+        _ => {
+            host(text, Role::Listen).and_then(|_| fault("the port is missing", format!("write {text}:PORT")))
+        }
     }
 }
 

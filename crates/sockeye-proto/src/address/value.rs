@@ -77,7 +77,10 @@ impl Kind {
             },
             Self::Text(_) => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
             Self::Time if text == "off" => Some(Value::Time(None)),
-            Self::Time => unit::duration(text).map(|limit| Value::Time(Some(limit))),
+            Self::Time => {
+                let limit = unit::duration(text).filter(|limit| !limit.is_zero());
+                limit.map(|limit| Value::Time(Some(limit)))
+            }
         };
         value.map_or_else(expected, Ok)
     }

@@ -1,13 +1,11 @@
 //! `frame=`: makes messages of bytes.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use sockeye_proto::address::{Address, Kind, LayerGrammar, OptionGrammar, Side, Written};
 use sockeye_proto::shape::Shape;
-use tokio::io::unix::AsyncFd;
 
 use super::{Layer, Wrap};
 use crate::buffer::{Buffers, Size};
@@ -95,9 +93,5 @@ impl Messages for Burst {
 
     fn abort(&mut self) {
         self.beneath.abort();
-    }
-
-    fn bare(&self) -> Option<&AsyncFd<OwnedFd>> {
-        None
     }
 }

@@ -36,13 +36,13 @@ impl Service for Forward {
                     return Err(error.at(Side::Right));
                 }
             };
-            let ended = relay(&mut conn, &mut to, &self.plan, ctx).await;
+            let (_moved, ended) = relay(&mut conn, &mut to, &self.plan, ctx).await;
             drop(to);
             if ended.as_ref().is_err_and(|error| error.op() == Op::Write) {
                 // The other side ended and then read no more, while the peer was still sending.
                 conn.farewell(ctx).await?;
             }
-            ended.map(|_| ())
+            ended
         })
     }
 }

@@ -13,8 +13,7 @@ use rustix::fs::{self, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendFlags, Shutdown};
 use rustix::termios::isatty;
-use sockeye_sys::readiness::register;
-use tokio::io::unix::AsyncFd;
+use sockeye_sys::readiness::Watched;
 use tokio::task::coop;
 
 use crate::conn::Bytes;
@@ -40,11 +39,11 @@ pub(super) enum Way {
     /// Never waits: regular files, and devices without readiness. A disk that hangs holds up one worker thread.
     Direct(OwnedFd),
     /// Ours alone, and non-blocking.
-    Own(AsyncFd<OwnedFd>),
+    Own(Watched),
     /// Shared and blocking: asked with poll(2) before each call.
-    Shared(AsyncFd<OwnedFd>),
+    Shared(Watched),
     /// A socket, where each call can say that it must not wait.
-    Socket(AsyncFd<OwnedFd>),
+    Socket(Watched),
 }
 
 /// Which way a descriptor is used.
@@ -59,10 +58,12 @@ impl Way {
     pub(super) fn new(file: OwnedFd, direction: Direction) -> io::Result<Self> {
         let stat = fs::fstat(&file)?;
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Socket => register(file).map(Self::Socket).map_err(|(_, error)| error),
+            FileType::Socket => Watched::new(file).map(Self::Socket).map_err(|(_, error)| error),
             FileType::CharacterDevice | FileType::Fifo => {
                 if fs::fcntl_getfl(&file)?.contains(OFlags::NONBLOCK) {
-                    return register(file).map(Self::Own).or_else(|(file, error)| Self::direct(file, error));
+                    return Watched::new(file)
+                        .map(Self::Own)
+                        .or_else(|(file, error)| Self::direct(file, error));
                 }
                 let own = if is_the_same_anew(&file, &stat) {
                     reopen(file.as_fd(), direction)
@@ -70,11 +71,13 @@ impl Way {
                     Err(Errno::PERM)
                 };
                 match own {
-                    Ok(own) => register(own).map(Self::Own).or_else(|(own, error)| Self::direct(own, error)),
-                    // Another user's terminal, or a pipe without a reader.
-                    Err(_) => {
-                        register(file).map(Self::Shared).or_else(|(file, error)| Self::direct(file, error))
+                    Ok(own) => {
+                        Watched::new(own).map(Self::Own).or_else(|(own, error)| Self::direct(own, error))
                     }
+                    // Another user's terminal, or a pipe without a reader.
+                    Err(_) => Watched::new(file)
+                        .map(Self::Shared)
+                        .or_else(|(file, error)| Self::direct(file, error)),
                 }
             }
             _ => Ok(Self::Direct(file)),
@@ -92,14 +95,14 @@ impl Way {
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
-        mut attempt: impl FnMut(&OwnedFd) -> rustix::io::Result<T>,
+        mut attempt: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<T>,
     ) -> Poll<io::Result<T>> {
         let turn = ready!(coop::poll_proceed(cx));
         loop {
             let outcome = match self {
                 Self::Shared(file) if !ready_now(file.as_fd(), direction) => Err(Errno::AGAIN),
-                Self::Direct(file) => attempt(file),
-                Self::Own(file) | Self::Shared(file) | Self::Socket(file) => attempt(file.get_ref()),
+                Self::Direct(file) => attempt(file.as_fd()),
+                Self::Own(file) | Self::Shared(file) | Self::Socket(file) => attempt(file.as_fd()),
             };
             match (outcome, self) {
                 (Err(Errno::INTR), _) => {}

@@ -1,9 +1,10 @@
 //! `mem:name` and `mem-seq:name`: bytes and messages inside this process.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io;
-use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
@@ -11,6 +12,7 @@ use sockeye_proto::address::{Address, Form, SchemeGrammar, Target};
 use sockeye_proto::shape::Shape;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
+use tokio::task::coop;
 use tokio_util::sync::PollSender;
 
 use super::{Scheme, wrong_target};
@@ -75,7 +77,10 @@ fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dy
         taken.ok_or_else(|| Errno::ADDRINUSE.into())
     });
     let listened: Result<Box<dyn Listener>> = match listened {
-        Ok(name) => Ok(Box::new(MemListener { scheme: scheme.name, name: Some(name) })),
+        Ok(name) => {
+            let called = format!("{}:{}", scheme.name, address.target());
+            Ok(Box::new(MemListener { scheme: scheme.name, called: called.into(), name: Some(name) }))
+        }
         Err(cause) => Err(Error::new(Op::Listen, cause).on(address.bare_word())),
     };
     Box::pin(std::future::ready(listened))
@@ -94,6 +99,7 @@ fn conn(link: Link, scheme: &'static str) -> Conn {
 
 struct MemListener {
     scheme: &'static str,
+    called: Arc<str>,
     /// `None` once it takes nobody any more.
     name: Option<Name>,
 }
@@ -113,7 +119,7 @@ impl Listener for MemListener {
     }
 
     fn locals(&self) -> Vec<Peer> {
-        vec![Peer::new(self.scheme)]
+        vec![Peer { name: Some(self.called.clone()), ..Peer::new(self.scheme) }]
     }
 
     fn answer<'a>(
@@ -146,37 +152,56 @@ impl Pump {
         ctx: &Ctx,
         cx: &mut Context<'_>,
     ) -> Poll<Result<()>> {
-        while self.links.len() < ctx.limits.max_conns
-            && let Poll::Ready(taken) = listener.poll_accept(cx)
-        {
-            self.links.push(taken?);
-        }
-        let Self { links, message, replies } = self;
-        links.retain_mut(|link| {
-            loop {
-                match link.poll_receive(cx, message) {
-                    Poll::Pending => return true,
-                    Poll::Ready(Ok(true)) => {}
-                    Poll::Ready(Ok(false) | Err(_)) => return false,
-                }
-                replies.clear();
-                service.answer(message, replies, ctx);
-                for reply in replies.iter() {
-                    #[expect(
-                        clippy::let_underscore_must_use,
-                        reason = "a datagram that finds no room is lost"
-                    )]
-                    let _: Poll<Result<()>> = link.poll_send(cx, reply);
-                }
+        loop {
+            while self.links.len() < ctx.limits.max_conns
+                && let Poll::Ready(taken) = listener.poll_accept(cx)
+            {
+                self.links.push(taken?);
             }
-        });
-        Poll::Pending
+            let Self { links, message, replies } = self;
+            let before = links.len();
+            links.retain_mut(|link| answer_all(link, service, message, replies, ctx, cx));
+            // Somebody left: there is room again, and the listener has to be asked.
+            if links.len() == before {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+/// Answers what has come over a link; `false` once it has ended.
+fn answer_all(
+    link: &mut Conn,
+    service: &dyn Datagrams,
+    message: &mut Message,
+    replies: &mut Replies,
+    ctx: &Ctx,
+    cx: &mut Context<'_>,
+) -> bool {
+    loop {
+        // Where this task has had its turn, sending would seem to find no room: what has come waits for the next.
+        if !coop::has_budget_remaining() {
+            cx.waker().wake_by_ref();
+            return true;
+        }
+        match link.poll_receive(cx, message) {
+            Poll::Pending => return true,
+            Poll::Ready(Ok(true)) => {}
+            Poll::Ready(Ok(false) | Err(_)) => return false,
+        }
+        service.answer(message, replies, ctx);
+        for reply in replies.iter() {
+            let mut sending = pin!(coop::unconstrained(poll_fn(|cx| link.poll_send(cx, reply))));
+            #[expect(clippy::let_underscore_must_use, reason = "a datagram that finds no room is lost")]
+            let _: Poll<Result<()>> = sending.as_mut().poll(cx);
+        }
+        replies.clear();
     }
 }
 
 struct MemBytes {
     stream: DuplexStream,
-    broken: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    broken: Arc<AtomicBool>,
 }
 
 fn reset() -> io::Error {
@@ -207,7 +232,7 @@ impl Bytes for MemBytes {
 struct MemMessages {
     sending: PollSender<Vec<u8>>,
     receiving: mpsc::Receiver<Vec<u8>>,
-    broken: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    broken: Arc<AtomicBool>,
 }
 
 impl Messages for MemMessages {

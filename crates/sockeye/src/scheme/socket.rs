@@ -6,27 +6,27 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{self, RecvFlags, SendFlags, Shutdown, SocketFlags, sockopt};
-use sockeye_sys::readiness;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, sockopt};
+use sockeye_proto::address::Address;
+use sockeye_sys::readiness::Watched;
 
 use crate::conn::{Bytes, Conn};
-use crate::error::{Error, Op, Result};
+use crate::error::{Error, Op, Result, words};
 use crate::listener::Listener;
+use crate::option;
 use crate::peer::{Endpoint, Peer};
 
 /// How every socket is made: it never blocks, and no child inherits it.
 pub(super) const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
 
-fn watch(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    readiness::register(socket).map_err(|(_, error)| error)
+fn watch(socket: OwnedFd) -> io::Result<Watched> {
+    Watched::new(socket).map_err(|(_, error)| error)
 }
 
 /// A connected stream socket.
 #[derive(Debug)]
 pub(super) struct Socket {
-    fd: AsyncFd<OwnedFd>,
+    fd: Watched,
     kind: Kind,
 }
 
@@ -35,6 +35,16 @@ pub(super) struct Socket {
 pub(super) enum Kind {
     Tcp,
     Unix,
+}
+
+impl Kind {
+    /// The name of its scheme.
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Unix => "unix",
+        }
+    }
 }
 
 impl Socket {
@@ -47,16 +57,7 @@ impl Socket {
     /// before it would only cost a call. Not so where a read stops early: TCP's at urgent data, which telnet sends,
     /// and a Unix socket's at descriptors that are passed.
     fn short_read_is_all(&self) -> bool {
-        self.kind == Kind::Tcp && self.fd.try_io(Interest::PRIORITY, |_| Ok(())).is_err()
-    }
-
-    /// All is read, and urgent data with it.
-    fn forget_urgent(&self) {
-        if self.kind == Kind::Tcp {
-            let forgotten =
-                self.fd.try_io(Interest::PRIORITY, |_| Err::<(), _>(io::ErrorKind::WouldBlock.into()));
-            debug_assert!(forgotten.is_err());
-        }
+        self.kind == Kind::Tcp && !self.fd.is_urgent()
     }
 }
 
@@ -73,7 +74,7 @@ impl Bytes for Socket {
                 }
                 Err(Errno::AGAIN) => {
                     guard.clear_ready();
-                    self.forget_urgent();
+                    self.fd.forget_urgent();
                 }
                 Err(Errno::INTR) => {}
                 Err(errno) => return Poll::Ready(Err(errno.into())),
@@ -115,39 +116,44 @@ impl Bytes for Socket {
         let _: rustix::io::Result<()> = sockopt::set_socket_linger(self.fd.as_fd(), Some(Duration::ZERO));
     }
 
-    fn bare(&self) -> Option<&AsyncFd<OwnedFd>> {
+    fn bare(&self) -> Option<&Watched> {
         Some(&self.fd)
     }
 }
 
-/// Waits until a socket that is connecting is connected. Cancel safe: dropping it closes the socket.
-pub(super) async fn connected(socket: OwnedFd, kind: Kind) -> io::Result<Socket> {
+/// A new stream socket, with the options that the address sets.
+pub(super) fn open(family: AddressFamily, address: &Address) -> io::Result<OwnedFd> {
+    let socket = net::socket_with(family, SocketType::STREAM, FLAGS, None)?;
+    match option::apply(socket.as_fd(), address) {
+        Ok(()) => Ok(socket),
+        Err((option, errno)) => {
+            let error = io::Error::from(errno);
+            Err(io::Error::new(error.kind(), format!("{option}: {}", words(&error))))
+        }
+    }
+}
+
+/// Waits until a socket that is connecting is connected, and names both of its ends. Cancel safe: dropping it closes
+/// the socket.
+pub(super) async fn connected(socket: OwnedFd, kind: Kind) -> io::Result<(Socket, Peer)> {
     let socket = Socket::new(socket, kind)?;
     loop {
         let mut guard = socket.fd.writable().await?;
         if let Err(errno) = sockopt::socket_error(socket.fd.as_fd())? {
             return Err(errno.into());
         }
-        if net::getpeername(socket.fd.as_fd()).is_ok() {
-            break;
+        if let Ok(remote) = net::getpeername(socket.fd.as_fd()) {
+            let mut peer = Peer::new(kind.scheme());
+            peer.remote = remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
+            peer.local = Endpoint::from_kernel(net::getsockname(socket.fd.as_fd())?);
+            return Ok((socket, peer));
         }
         guard.clear_ready();
     }
-    Ok(socket)
-}
-
-/// Names both ends of a socket.
-pub(super) fn peer(scheme: &'static str, socket: &Socket) -> Peer {
-    let name = |named: Option<net::SocketAddrAny>| named.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
-    let mut peer = Peer::new(scheme);
-    peer.local = name(net::getsockname(socket.fd.as_fd()).ok());
-    peer.remote = name(net::getpeername(socket.fd.as_fd()).ok().flatten());
-    peer
 }
 
 /// Listening sockets that belong to one address: one for each family, or one path.
 pub(super) struct SocketListener {
-    scheme: &'static str,
     kind: Kind,
     sockets: Vec<Listening>,
     /// The socket that is asked first: they take turns, so that a flood on one does not starve the others.
@@ -156,7 +162,7 @@ pub(super) struct SocketListener {
 }
 
 struct Listening {
-    socket: AsyncFd<OwnedFd>,
+    socket: Watched,
     local: Endpoint,
     /// Whether each connection has this local address, so that it need not be asked for.
     local_is_exact: bool,
@@ -164,19 +170,14 @@ struct Listening {
 
 impl SocketListener {
     /// Takes over sockets that listen. Must be called on a runtime.
-    pub(super) fn new(
-        scheme: &'static str,
-        kind: Kind,
-        sockets: Vec<OwnedFd>,
-        identify: bool,
-    ) -> io::Result<Self> {
+    pub(super) fn new(kind: Kind, sockets: Vec<OwnedFd>, identify: bool) -> io::Result<Self> {
         let mut listening = Vec::new();
         for socket in sockets {
             let local = Endpoint::from_kernel(net::getsockname(&socket)?);
             let local_is_exact = !matches!(local, Endpoint::Inet(address) if address.ip().is_unspecified());
             listening.push(Listening { socket: watch(socket)?, local, local_is_exact });
         }
-        Ok(Self { scheme, kind, sockets: listening, first: 0, identify })
+        Ok(Self { kind, sockets: listening, first: 0, identify })
     }
 
     fn accepted(
@@ -185,7 +186,7 @@ impl SocketListener {
         remote: Option<net::SocketAddrAny>,
         at: &Listening,
     ) -> io::Result<Conn> {
-        let mut peer = Peer::new(self.scheme);
+        let mut peer = Peer::new(self.kind.scheme());
         peer.remote = remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
         peer.local =
             if at.local_is_exact { at.local } else { Endpoint::from_kernel(net::getsockname(&socket)?) };
@@ -219,7 +220,7 @@ impl Listener for SocketListener {
             if let Poll::Ready(taken) = at.poll_accept(cx) {
                 let conn = taken.and_then(|(socket, remote)| self.accepted(socket, remote, at));
                 return Poll::Ready(conn.map_err(|error| {
-                    Error::new(Op::Accept, error).on(format_args!("{}:{}", self.scheme, at.local))
+                    Error::new(Op::Accept, error).on(format_args!("{}:{}", self.kind.scheme(), at.local))
                 }));
             }
         }
@@ -231,7 +232,7 @@ impl Listener for SocketListener {
     }
 
     fn locals(&self) -> Vec<Peer> {
-        let local = |at: &Listening| Peer { local: at.local, ..Peer::new(self.scheme) };
+        let local = |at: &Listening| Peer { local: at.local, ..Peer::new(self.kind.scheme()) };
         self.sockets.iter().map(local).collect()
     }
 }

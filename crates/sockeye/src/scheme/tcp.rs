@@ -2,22 +2,21 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketType, sockopt};
+use rustix::net::{self, AddressFamily, sockopt};
 use sockeye_proto::address::{Address, Form, Host, SchemeGrammar, Target, Value};
 use sockeye_proto::shape::Shape;
 
 use super::race::race;
-use super::socket::{FLAGS, Kind, Socket, SocketListener, connected, peer};
+use super::socket::{self, Socket, SocketListener, connected};
 use super::{Scheme, wrong_target};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
 use crate::listener::Listener;
-use crate::option;
-use crate::peer::Endpoint;
+use crate::peer::{Endpoint, Peer};
 use crate::service::BoxFuture;
 
 pub(super) static TCP: Scheme = Scheme {
@@ -64,15 +63,16 @@ async fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Caus
         matches!(error.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable)
     };
     match race(&found, attempt, unreachable).await {
-        Ok(socket) => {
-            let peer = peer(TCP.grammar.name, &socket);
-            Ok(Conn::bytes(socket, peer))
-        }
+        Ok((socket, peer)) => Ok(Conn::bytes(socket, peer)),
         Err(error) => Err(error.map_or(Cause::OtherFamily, Cause::Io)),
     }
 }
 
-async fn attempt(to: SocketAddr, address: &Address, source: Option<SocketAddr>) -> io::Result<Socket> {
+async fn attempt(
+    to: SocketAddr,
+    address: &Address,
+    source: Option<SocketAddr>,
+) -> io::Result<(Socket, Peer)> {
     let socket = open(to, address)?;
     if let Some(source) = source {
         if source.is_ipv4() != to.is_ipv4() {
@@ -84,24 +84,20 @@ async fn attempt(to: SocketAddr, address: &Address, source: Option<SocketAddr>) 
         Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
         Err(errno) => return Err(errno.into()),
     }
-    let socket = connected(socket, Kind::Tcp).await?;
-    let ends = peer(TCP.grammar.name, &socket);
+    let (socket, ends) = connected(socket, socket::Kind::Tcp).await?;
     // The kernel may choose the very port that is dialled, on loopback: TCP then connects the socket to itself, and
     // we would talk to nobody but us.
     if matches!(ends.remote, Endpoint::Inet(_)) && ends.remote == ends.local {
         return Err(Errno::CONNREFUSED.into());
     }
-    Ok(socket)
+    Ok((socket, ends))
 }
 
 fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
     let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let socket = net::socket_with(family, SocketType::STREAM, FLAGS, None)?;
+    let socket = socket::open(family, address)?;
     // Urgent data stays in its place among the rest, so that nothing is lost on the way through a relay.
     sockopt::set_socket_oobinline(&socket, true)?;
-    option::apply(socket.as_fd(), address).map_err(|(option, errno)| {
-        io::Error::new(io::Error::from(errno).kind(), format!("{option}: {errno}"))
-    })?;
     Ok(socket)
 }
 
@@ -128,16 +124,17 @@ async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn
         None => ctx.resolver.addresses(host, port).await?,
     };
     let sockets = bind_all(&at, address)?;
-    Ok(Box::new(SocketListener::new(TCP.grammar.name, Kind::Tcp, sockets, ctx.identify)?))
+    Ok(Box::new(SocketListener::new(socket::Kind::Tcp, sockets, ctx.identify)?))
 }
 
 /// Listens on every address, with one port for all of them. A family that this machine does not have is left out as
 /// long as another is there.
 fn bind_all(at: &[SocketAddr], address: &Address) -> io::Result<Vec<OwnedFd>> {
-    let mut tries = PORT_TRIES;
+    let is_chosen_by_kernel = at.first().is_some_and(|first| first.port() == 0);
+    let mut tries = if is_chosen_by_kernel { PORT_TRIES } else { 1 };
     loop {
         let mut bound: Vec<OwnedFd> = Vec::new();
-        let (mut port, mut failed) = (None, None);
+        let (mut port, mut failed, mut absent) = (None, None, None);
         for local in at {
             let local = SocketAddr::new(local.ip(), port.unwrap_or(local.port()));
             match bind(local, address) {
@@ -145,25 +142,23 @@ fn bind_all(at: &[SocketAddr], address: &Address) -> io::Result<Vec<OwnedFd>> {
                     port = Some(chosen);
                     bound.push(socket);
                 }
-                Err(error) => failed = Some((local, error)),
+                Err(error) if local.is_ipv6() && is_absent(&error) => absent = Some(error),
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
+        tries -= 1;
         match failed {
-            None => return Ok(bound),
-            Some((local, error)) => {
-                let absent = [Errno::ADDRNOTAVAIL, Errno::AFNOSUPPORT]
-                    .contains(&Errno::from_io_error(&error).unwrap_or(Errno::IO));
-                if absent && local.is_ipv6() && !bound.is_empty() {
-                    return Ok(bound);
-                }
-                let chosen_by_kernel = at.first().is_some_and(|first| first.port() == 0);
-                if error.kind() != io::ErrorKind::AddrInUse || !chosen_by_kernel || tries == 0 {
-                    return Err(error);
-                }
-                tries -= 1;
-            }
+            None if !bound.is_empty() => return Ok(bound),
+            Some(error) if error.kind() != io::ErrorKind::AddrInUse || tries == 0 => return Err(error),
+            None => return Err(absent.unwrap_or_else(|| Errno::ADDRNOTAVAIL.into())),
+            Some(_) => {}
         }
     }
+}
+
+/// Whether this machine has no such address, or not even the family.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT))
 }
 
 fn bind(local: SocketAddr, address: &Address) -> io::Result<(OwnedFd, u16)> {

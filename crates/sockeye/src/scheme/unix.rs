@@ -2,25 +2,22 @@
 
 mod path;
 
-use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketType};
+use rustix::net::{self, AddressFamily, SocketAddrUnix};
 use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, Side, Target};
 use sockeye_proto::shape::Shape;
 
 use self::path::Claim;
-use super::socket::{self, FLAGS, Socket, SocketListener, connected, peer};
+use super::socket::{self, FLAGS, SocketListener, connected};
 use super::{Scheme, tcp, wrong_target};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
 use crate::listener::Listener;
-use crate::option;
 use crate::peer::Peer;
 use crate::service::BoxFuture;
 
@@ -73,23 +70,17 @@ fn dial<'a>(address: &'a Address, _: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
 async fn connect(address: &Address) -> std::result::Result<Conn, Cause> {
     let name = kernel_name(address)?;
     loop {
-        let socket = open(address)?;
+        let socket = socket::open(AddressFamily::UNIX, address)?;
         match net::connect(&socket, &name) {
-            Ok(()) => {
-                let socket = Socket::new(socket, socket::Kind::Unix)?;
-                return Ok(conn(address, socket));
+            Ok(()) | Err(Errno::INPROGRESS) => {
+                let (socket, peer) = connected(socket, socket::Kind::Unix).await?;
+                return Ok(Conn::bytes(socket, peer));
             }
-            Err(Errno::INPROGRESS) => return Ok(conn(address, connected(socket, socket::Kind::Unix).await?)),
             Err(Errno::AGAIN) => tokio::time::sleep(FULL_PAUSE).await,
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
     }
-}
-
-fn conn(address: &Address, socket: Socket) -> Conn {
-    let peer = peer(address.scheme().name, &socket);
-    Conn::bytes(socket, peer)
 }
 
 fn kernel_name(address: &Address) -> std::result::Result<SocketAddrUnix, Cause> {
@@ -100,14 +91,6 @@ fn kernel_name(address: &Address) -> std::result::Result<SocketAddrUnix, Cause> 
     }
 }
 
-fn open(address: &Address) -> io::Result<OwnedFd> {
-    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
-    option::apply(socket.as_fd(), address).map_err(|(option, errno)| {
-        io::Error::new(io::Error::from(errno).kind(), format!("{option}: {errno}"))
-    })?;
-    Ok(socket)
-}
-
 fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dyn Listener>>> {
     let listened = bind(address, ctx);
     let listened = listened.map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()));
@@ -116,7 +99,7 @@ fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dy
 
 fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, Cause> {
     let name = kernel_name(address)?;
-    let socket = open(address)?;
+    let socket = socket::open(AddressFamily::UNIX, address)?;
     let claim = match address.target() {
         Target::Path(path) => Some(Claim::bind(Path::new(path), &socket, &name, address.options())?),
         _ => {
@@ -125,14 +108,15 @@ fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, 
         }
     };
     net::listen(&socket, tcp::backlog(address))?;
-    let sockets = SocketListener::new(UNIX.grammar.name, socket::Kind::Unix, vec![socket], ctx.identify)?;
-    Ok(Box::new(UnixListener { sockets, claim }))
+    let sockets = SocketListener::new(socket::Kind::Unix, vec![socket], ctx.identify)?;
+    Ok(Box::new(UnixListener { claim, sockets }))
 }
 
 /// A listener, and its claim on a path, which ends when it stops accepting.
 struct UnixListener {
-    sockets: SocketListener,
+    /// Dropped before the socket: who finds the path in between is refused, and not left waiting.
     claim: Option<Claim>,
+    sockets: SocketListener,
 }
 
 impl Listener for UnixListener {

@@ -1,9 +1,9 @@
 //! A claim on the path of a Unix socket: made so that two listeners never share it, and only ours is removed.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid};
+use rustix::fs::{self, AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketType};
 use sockeye_proto::address::{Settings, Value};
@@ -59,10 +59,15 @@ impl Claim {
             }
         };
         let claim = Self { path: path.to_owned(), made, _lock: lock };
-        if let Some((user, group)) = owner {
-            fs::chownat(CWD, path, user, group, AtFlags::SYMLINK_NOFOLLOW)?;
+        // By a descriptor of what we made: where others write to the folder, the path may be something else by now.
+        let ours = fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        if identity(&fs::fstat(&ours)?) != made {
+            return Err(Cause::PathTaken(PathTaken::NotASocket));
         }
-        fs::chmodat(CWD, path, Mode::from_raw_mode(mode), AtFlags::empty())?;
+        if let Some((user, group)) = owner {
+            fs::chownat(&ours, "", user, group, AtFlags::EMPTY_PATH)?;
+        }
+        fs::chmod(format!("/proc/self/fd/{}", ours.as_raw_fd()), Mode::from_raw_mode(mode))?;
         Ok(claim)
     }
 }
