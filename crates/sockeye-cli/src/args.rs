@@ -1,6 +1,6 @@
 //! What was typed: flags and words, checked against the verb's rows, and nothing decided yet.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use lexopt::Arg;
@@ -46,33 +46,29 @@ pub(crate) fn text(word: OsString) -> Result<String, Failure> {
 /// Reads what stands behind a verb.
 pub(crate) fn read(verb: &'static Verb, words: impl Iterator<Item = OsString>) -> Result<Request, Failure> {
     let mut parser = lexopt::Parser::from_args(words);
-    let mut groups = vec![Group::default()];
-    while let Some(arg) = parser.next().map_err(|error| Failure::usage(error.to_string(), see(verb)))? {
-        let Some(group) = groups.last_mut() else { break };
-        let named = match arg {
+    let mut request = Request { groups: vec![Group::default()] };
+    loop {
+        // Standard input and output with options begins like a flag, and is none.
+        let is_address = |word: &OsStr| word.as_encoded_bytes().starts_with(b"-,");
+        if let Some(word) = parser.try_raw_args().and_then(|mut raw| raw.next_if(is_address)) {
+            request.take_word(verb, text(word)?);
+            continue;
+        }
+        let wrong = |error: lexopt::Error| Failure::usage(error.to_string(), see(verb));
+        let Some(arg) = parser.next().map_err(wrong)? else { break };
+        let group = request.last();
+        let (name, takes_value) = match arg {
             Arg::Value(word) => {
-                let text = text(word)?;
-                if verb.groups && text != "-" && !text.contains(':') {
-                    groups.push(Group { service: Some(text), ..Group::default() });
-                } else {
-                    group.words.push(Word { text, beside: Vec::new() });
-                }
+                request.take_word(verb, text(word)?);
                 continue;
             }
-            Arg::Long(name) => {
-                known(verb, group, |long, _| long == name).ok_or_else(|| unknown(verb, group, name))
-            }
+            Arg::Long(name) => known(verb, group, |long, _| long == name)
+                .ok_or_else(|| unknown(verb, group, &format!("--{name}")))?,
             Arg::Short(letter) => known(verb, group, |_, short| short == Some(letter))
-                .ok_or_else(|| Failure::usage(format!("there is no flag -{letter}"), see(verb))),
+                .ok_or_else(|| unknown(verb, group, &format!("-{letter}")))?,
         };
-        let (name, takes_value) = named?;
         let value = match takes_value {
-            true => Some(
-                parser
-                    .value()
-                    .map_err(|error| Failure::usage(error.to_string(), see(verb)))
-                    .and_then(text)?,
-            ),
+            true => Some(parser.value().map_err(wrong).and_then(text)?),
             false => None,
         };
         if name == flag::OPTION.long {
@@ -84,7 +80,6 @@ pub(crate) fn read(verb: &'static Verb, words: impl Iterator<Item = OsString>) -
             group.flags.push((name, value));
         }
     }
-    let request = Request { groups };
     request.check_number_of_words(verb)?;
     Ok(request)
 }
@@ -107,7 +102,8 @@ fn service_flags(group: &Group) -> impl Iterator<Item = &'static str> {
     service.into_iter().flat_map(|row| row.flags.iter().map(|flag| flag.name))
 }
 
-fn unknown(verb: &Verb, group: &Group, name: &str) -> Failure {
+fn unknown(verb: &Verb, group: &Group, typed: &str) -> Failure {
+    let name = typed.trim_start_matches('-');
     let names = flag::COMMON.iter().chain(verb.flags).map(|flag| flag.long).chain(service_flags(group));
     let of_another = sockeye_services::ALL.iter().find(|row| row.flags.iter().any(|flag| flag.name == name));
     let hint = match (of_another.filter(|_| verb.groups), nearest(name, names)) {
@@ -115,7 +111,7 @@ fn unknown(verb: &Verb, group: &Group, name: &str) -> Failure {
         (None, Some(near)) => format!("did you mean --{near}?"),
         (None, None) => see(verb),
     };
-    Failure::usage(format!("there is no flag --{name}"), hint)
+    Failure::usage(format!("there is no flag {typed}"), hint)
 }
 
 /// Where to read more.
@@ -124,6 +120,20 @@ fn see(verb: &Verb) -> String {
 }
 
 impl Request {
+    /// The group that what comes next belongs to.
+    fn last(&mut self) -> &mut Group {
+        #[expect(clippy::expect_used, reason = "a request begins with one group, and none is ever removed")]
+        self.groups.last_mut().expect("at least one group")
+    }
+
+    fn take_word(&mut self, verb: &Verb, text: String) {
+        if verb.groups && !text.starts_with("-,") && text != "-" && !text.contains(':') {
+            self.groups.push(Group { service: Some(text), ..Group::default() });
+        } else {
+            self.last().words.push(Word { text, beside: Vec::new() });
+        }
+    }
+
     fn check_number_of_words(&self, verb: &Verb) -> Result<(), Failure> {
         let count = self.groups.iter().map(|group| group.words.len()).sum::<usize>();
         if self.has(&flag::HELP) || verb.words.contains(&count) {

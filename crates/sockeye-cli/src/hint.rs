@@ -37,7 +37,9 @@ pub(crate) fn of(error: &Error) -> Option<&'static str> {
             "check the network, or the name server: ip route; cat /etc/resolv.conf"
         }
         (Op::Dial, Kind::NoRight, _) => "check who may use it: ls -l, id",
-        (Op::Listen, Kind::InUse, _) => "port 0 lets the kernel choose; ss -ltnp shows who listens",
+        (Op::Listen, Kind::InUse, _) => {
+            "choose another; ss -lxtp shows who listens, and port 0 is the kernel's choice"
+        }
         (Op::Listen, Kind::NoRight, _) => "choose a port from 1024 on or a folder of yours, or run as root",
         (Op::Listen, Kind::NotFound, _) => {
             "listen on an address of this machine (ip addr), in a folder that exists"

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sockeye::proto::printable;
 use sockeye::proto::unit::{print_duration, rounded};
-use sockeye::{Clock, Ended, Event, Events, Op, Wants, Way};
+use sockeye::{Cause, Clock, Ended, Event, Events, Limit, Op, Wants, Way};
 use tokio::sync::mpsc::Receiver;
 
 use crate::args::Request;
@@ -91,7 +91,10 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
             };
             // What we could not reach is our user's concern; how a peer leaves is not.
             let ours = match ended {
-                Ended::Failed(error) => matches!(error.op(), Op::Dial | Op::Relay),
+                Ended::Failed(error) => {
+                    matches!(error.op(), Op::Dial | Op::Relay)
+                        && !matches!(error.cause(), Cause::Limit(Limit::Idle, _))
+                }
                 Ended::Panicked => true,
                 Ended::Done | Ended::Stopped => false,
             };

@@ -17,8 +17,12 @@ use crate::error::Result;
 use crate::message::Message;
 use crate::transit::Transit;
 
-/// How long a peer may take nothing of what we sent, or may go on after it has taken all of it.
+/// How long a peer may go without a step forward: taking some of what was sent.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a peer that has taken everything must have said nothing: what it says to a closed connection would reset
+/// it, and a program that is told so may give up before it has read all.
+const SILENCE: Duration = Duration::from_millis(200);
 
 /// How often the kernel is asked how much the peer has taken: it tells nobody.
 const LOOK: Duration = Duration::from_millis(20);
@@ -26,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// When it is enough.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Enough {
-    /// The peer has taken all of it.
+    /// The peer has taken all of it, and has nothing more to say.
     Arrived,
     /// The peer has ended its side too.
     Ended,
@@ -46,30 +50,36 @@ impl Conn {
         Ok(())
     }
 
-    /// Waits, after our end of file, until the peer has taken all of what was sent or has ended its side. Where the
-    /// kernel does not tell how much that is, only the latter; in any case no longer than 2 s without a step forward.
+    /// Waits, after our end of file, until the peer has ended its side, or has taken all of what was sent and says
+    /// nothing more. No longer than 2 s without a step forward. Nothing to wait for where there is no socket beneath.
     pub(crate) async fn arrived(&mut self, ctx: &Ctx) {
-        self.see_off(Enough::Arrived, ctx).await;
+        if self.unsent().is_some() {
+            self.see_off(Enough::Arrived, ctx).await;
+        }
     }
 
     async fn see_off(&mut self, enough: Enough, ctx: &Ctx) {
         let (mut bytes, mut message) = (Transit::new(&ctx.buffers), Message::default());
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut left, mut deadline) = (self.unsent(), Instant::now() + PATIENCE);
+        let (mut left, mut received) = (self.unsent(), self.counts().received());
+        let (mut step, mut word) = (Instant::now(), Instant::now());
         loop {
             tokio::select! {
                 () = poll_fn(|cx| self.poll_gone(&mut bytes, &mut message, cx)) => return,
                 () = ctx.stop.hurried() => return,
-                _ = looks.tick() => {}
-            }
-            let now = self.unsent();
-            if now < left {
-                deadline = Instant::now() + PATIENCE;
-            }
-            left = now;
-            if (enough == Enough::Arrived && left == Some(0)) || Instant::now() >= deadline {
-                return;
+                now = looks.tick() => {
+                    if self.unsent() < left {
+                        (left, step) = (self.unsent(), now);
+                    }
+                    if self.counts().received() != received {
+                        (received, word) = (self.counts().received(), now);
+                    }
+                    let is_silent = left == Some(0) && now.duration_since(word) >= SILENCE;
+                    if (enough == Enough::Arrived && is_silent) || now.duration_since(step) >= PATIENCE {
+                        return;
+                    }
+                }
             }
         }
     }

@@ -53,11 +53,21 @@ impl Peer {
     pub fn new(scheme: &'static str) -> Self {
         Self {
             scheme,
-            dialled: None,
+            name: None,
             remote: Endpoint::Unnamed,
             local: Endpoint::Unnamed,
             user: None,
             through: Vec::new(),
+        }
+    }
+}
+
+impl Peer {
+    /// The address that was reached, of those that a name may have; else what it is called.
+    pub fn reached(&self) -> String {
+        match self.remote {
+            Endpoint::Unnamed => self.to_string(),
+            remote => format!("{}:{remote}", self.scheme),
         }
     }
 }

@@ -111,6 +111,8 @@ pub async fn relay(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) ->
 
 async fn join(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) -> Result<()> {
     if left.shape() != right.shape() {
+        left.abort();
+        right.abort();
         let cause = Cause::WrongShape { has: right.shape() };
         return Err(Error::new(Op::Relay, cause).on(right.peer()).at(Side::Right));
     }
@@ -192,8 +194,12 @@ impl Joint<'_> {
             }
         })
         .await?;
-        if plan.flow == Flow::OneWay && !self.to_left.is_over() {
+        // Nobody reads any more: what was sent must not be lost with what comes in answer.
+        if self.to_right.is_told() && !self.to_left.is_over() {
             self.right.arrived(ctx).await;
+        }
+        if self.to_left.is_told() && !self.to_right.is_over() {
+            self.left.arrived(ctx).await;
         }
         Ok(())
     }
@@ -203,12 +209,11 @@ impl Joint<'_> {
         loop {
             let before = (self.to_right.progress(), self.to_left.progress());
             // Who was reset is not believed to have come to an orderly end.
-            let (left_ends, right_ends) = (!self.to_left.is_reset(), !self.to_right.is_reset());
-            let moved = self.to_right.poll(self.left, self.right, left_ends, cx);
+            let moved = self.to_right.poll(self.left, self.right, !self.to_left.is_reset(), cx);
             if let Poll::Ready(Err(failed)) = moved {
                 return Err(failed.at(Side::Left, Side::Right).into());
             }
-            let moved = self.to_left.poll(self.right, self.left, right_ends, cx);
+            let moved = self.to_left.poll(self.right, self.left, !self.to_right.is_reset(), cx);
             if let Poll::Ready(Err(failed)) = moved {
                 return Err(failed.at(Side::Right, Side::Left).into());
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sockeye::proto::address::{Address, Role};
 use sockeye::proto::unit::{print_duration, rounded};
-use sockeye::{Ctx, Endpoint, Events, Limits, Peer};
+use sockeye::{Ctx, Events, Limits, Peer};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -107,16 +107,8 @@ fn report(request: &Request, addresses: &[Address], checked: &[Checked]) -> Exit
 
 fn line(name: &str, width: usize, took: Duration, answered: &sockeye::Result<Arc<Peer>>) -> String {
     match answered {
-        Ok(peer) => format!("{name:width$}  answers  {}  {}", print_duration(rounded(took)), answerer(peer)),
+        Ok(peer) => format!("{name:width$}  answers  {}  {}", print_duration(rounded(took)), peer.reached()),
         Err(error) => format!("{name:width$}  fails    {}  {}", print_duration(rounded(took)), error.cause()),
-    }
-}
-
-/// The address that answered, of those that the name may have.
-fn answerer(peer: &Peer) -> String {
-    match peer.remote {
-        Endpoint::Unnamed => peer.to_string(),
-        remote => format!("{}:{remote}", peer.scheme),
     }
 }
 
@@ -128,7 +120,7 @@ fn json(name: &str, took: Duration, answered: &sockeye::Result<Arc<Peer>>) -> St
     });
     if let Some(object) = object.as_object_mut() {
         let (key, value) = match answered {
-            Ok(peer) => ("peer", answerer(peer)),
+            Ok(peer) => ("peer", peer.reached()),
             Err(error) => ("error", one_line(error)),
         };
         object.insert(key.to_owned(), value.into());

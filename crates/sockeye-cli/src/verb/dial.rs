@@ -49,8 +49,9 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         let conversation = async {
             let mut peer = sockeye::dial(&address, &ctx).await?;
             if request.has(&flag::VERBOSE) {
-                let object = json!({ "event": "connected", "peer": peer.peer().to_string() });
-                say::note(request, &object, &format!("connected to {}", peer.peer()));
+                let reached = peer.peer().reached();
+                let object = json!({ "event": "connected", "peer": reached });
+                say::note(request, &object, &format!("connected to {reached}"));
             }
             let mut here = console::open(request, Output::Ends, &ctx).await?;
             let joined = sockeye::relay(&mut here, &mut peer, &plan, &ctx).await;

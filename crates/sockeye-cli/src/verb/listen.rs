@@ -23,7 +23,7 @@ pub(super) static LISTEN: Verb = Verb {
             one after another: the end of a peer, unless eof= says otherwise, is the next one's turn.",
     examples: &[
         ("sockeye listen tcp:8080", "wait for one peer on this machine"),
-        ("sockeye listen --keep unix:/tmp/log.sock >>log", "collect what comes"),
+        ("sockeye listen --keep --recv-only unix:/tmp/log.sock >>log", "collect what comes"),
     ],
     flags: &[&flag::KEEP, &flag::WAIT, &flag::SEND_ONLY, &flag::RECV_ONLY, &flag::CRLF, &flag::RAW],
     groups: false,

@@ -36,7 +36,12 @@ pub(super) static RELAY: Verb = Verb {
 fn run(request: &Request) -> Result<Exit, Failure> {
     let [left, right] = request.words() else { return Ok(Exit::Usage) };
     let left = sockeye::parse(&left.text, &left.beside)?;
-    let right = sockeye::parse(&right.text, &right.beside)?;
+    let mut beside = right.beside.clone();
+    if request.has(&flag::ONE_WAY) && right.text == "-" {
+        // Nothing is read from there, so that it is left to others.
+        beside.push("input=no".to_owned());
+    }
+    let right = sockeye::parse(&right.text, &beside)?;
     if right.role() == Role::Listen {
         let hint = match left.role() {
             Role::Dial => format!("name the one that listens first: sockeye relay {right} {left}"),

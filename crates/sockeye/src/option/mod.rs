@@ -26,8 +26,8 @@ pub struct OptionRow {
 pub(crate) enum Effect {
     /// A limit of the listener, or of the dialled connection.
     Limit(fn(&mut Limits, &Value)),
-    /// The socket itself, as soon as it is made; `None` as value where nobody set it. Connections inherit it from
-    /// the socket that accepted them (tcp(7)), so a newcomer costs no call.
+    /// The socket itself, as soon as it is made; `None` as value where nobody set it. TCP connections
+    /// inherit it from the socket that accepted them (tcp(7)), so a newcomer costs no call.
     Socket(fn(BorrowedFd<'_>, Option<&Value>) -> Result<()>),
     /// Something that its scheme, or the relay, reads for itself.
     Read,

@@ -92,6 +92,11 @@ impl Course {
         self.step == Step::Over || matches!(self.fate, Fate::Lost(_))
     }
 
+    /// Whether the target was told the end of the source.
+    pub(super) fn is_told(&self) -> bool {
+        self.step == Step::Over && matches!(self.fate, Fate::Passed) && self.end != End::Ignore
+    }
+
     /// Whether all that was read is passed on.
     pub(super) fn is_empty(&self) -> bool {
         match &self.cargo {

@@ -1,7 +1,7 @@
 //! A stream socket over readiness: the one type behind `tcp:` and `unix:`, dialled or accepted.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -124,13 +124,15 @@ impl Bytes for Socket {
 /// A new stream socket, with the options that the address sets.
 pub(super) fn open(family: AddressFamily, address: &Address) -> io::Result<OwnedFd> {
     let socket = net::socket_with(family, SocketType::STREAM, FLAGS, None)?;
-    match option::apply(socket.as_fd(), address) {
-        Ok(()) => Ok(socket),
-        Err((option, errno)) => {
-            let error = io::Error::from(errno);
-            Err(io::Error::new(error.kind(), format!("{option}: {}", words(&error))))
-        }
-    }
+    set_options(socket.as_fd(), address)?;
+    Ok(socket)
+}
+
+fn set_options(socket: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
+    option::apply(socket, address).map_err(|(option, errno)| {
+        let error = io::Error::from(errno);
+        io::Error::new(error.kind(), format!("{option}: {}", words(&error)))
+    })
 }
 
 /// Waits until a socket that is connecting is connected, and names both of its ends. Cancel safe: dropping it closes
@@ -155,6 +157,8 @@ pub(super) async fn connected(socket: OwnedFd, kind: Kind) -> io::Result<(Socket
 /// Listening sockets that belong to one address: one for each family, or one path.
 pub(super) struct SocketListener {
     kind: Kind,
+    /// Set again on what is accepted, where the kernel does not hand options down: Unix sockets.
+    address: Option<Address>,
     sockets: Vec<Listening>,
     /// The socket that is asked first: they take turns, so that a flood on one does not starve the others.
     first: usize,
@@ -170,14 +174,21 @@ struct Listening {
 
 impl SocketListener {
     /// Takes over sockets that listen. Must be called on a runtime.
-    pub(super) fn new(kind: Kind, sockets: Vec<OwnedFd>, identify: bool) -> io::Result<Self> {
+    pub(super) fn new(
+        kind: Kind,
+        sockets: Vec<OwnedFd>,
+        address: &Address,
+        identify: bool,
+    ) -> io::Result<Self> {
         let mut listening = Vec::new();
         for socket in sockets {
             let local = Endpoint::from_kernel(net::getsockname(&socket)?);
             let local_is_exact = !matches!(local, Endpoint::Inet(address) if address.ip().is_unspecified());
             listening.push(Listening { socket: watch(socket)?, local, local_is_exact });
         }
-        Ok(Self { kind, sockets: listening, first: 0, identify })
+        let has_buffers = ["rcvbuf", "sndbuf"].iter().any(|option| address.options().value(option).is_some());
+        let address = (kind == Kind::Unix && has_buffers).then(|| address.clone());
+        Ok(Self { kind, address, sockets: listening, first: 0, identify })
     }
 
     fn accepted(
@@ -186,6 +197,9 @@ impl SocketListener {
         remote: Option<net::SocketAddrAny>,
         at: &Listening,
     ) -> io::Result<Conn> {
+        if let Some(address) = &self.address {
+            set_options(socket.as_fd(), address)?;
+        }
         let mut peer = Peer::new(self.kind.scheme());
         peer.remote = remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
         peer.local =

@@ -124,7 +124,7 @@ async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn
         None => ctx.resolver.addresses(host, port).await?,
     };
     let sockets = bind_all(&at, address)?;
-    Ok(Box::new(SocketListener::new(socket::Kind::Tcp, sockets, ctx.identify)?))
+    Ok(Box::new(SocketListener::new(socket::Kind::Tcp, sockets, address, ctx.identify)?))
 }
 
 /// Listens on every address, with one port for all of them. A family that this machine does not have is left out as

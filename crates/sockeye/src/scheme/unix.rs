@@ -108,7 +108,7 @@ fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, 
         }
     };
     net::listen(&socket, tcp::backlog(address))?;
-    let sockets = SocketListener::new(socket::Kind::Unix, vec![socket], ctx.identify)?;
+    let sockets = SocketListener::new(socket::Kind::Unix, vec![socket], address, ctx.identify)?;
     Ok(Box::new(UnixListener { claim, sockets }))
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Claim {
     /// The device and inode of our socket's path.
     made: (u64, u64),
     /// Held until the lock file is gone.
-    _lock: OwnedFd,
+    lock: OwnedFd,
 }
 
 impl Claim {
@@ -54,11 +54,11 @@ impl Claim {
         let made = match claimed {
             Ok(made) => made,
             Err(cause) => {
-                remove_lock(path);
+                remove_lock(path, &lock);
                 return Err(cause);
             }
         };
-        let claim = Self { path: path.to_owned(), made, _lock: lock };
+        let claim = Self { path: path.to_owned(), made, lock };
         // By a descriptor of what we made: where others write to the folder, the path may be something else by now.
         let ours = fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         if identity(&fs::fstat(&ours)?) != made {
@@ -82,8 +82,13 @@ impl Drop for Claim {
             )]
             let _: rustix::io::Result<()> = fs::unlink(&self.path);
         }
-        remove_lock(&self.path);
+        remove_lock(&self.path, &self.lock);
     }
+}
+
+/// Whether the path leads to this very file.
+fn is_at(path: &Path, file: &OwnedFd) -> bool {
+    fs::lstat(path).is_ok_and(|there| fs::fstat(file).is_ok_and(|here| identity(&there) == identity(&here)))
 }
 
 fn identity(stat: &Stat) -> (u64, u64) {
@@ -103,16 +108,18 @@ fn take_lock(path: &Path) -> Result<OwnedFd, Cause> {
             Err(Errno::WOULDBLOCK) => return Err(Cause::PathTaken(PathTaken::Locked)),
             Err(errno) => return Err(errno.into()),
         }
-        if fs::lstat(&lock_path)
-            .is_ok_and(|now| fs::fstat(&lock).is_ok_and(|ours| identity(&now) == identity(&ours)))
-        {
+        if is_at(&lock_path, &lock) {
             return Ok(lock);
         }
     }
     Err(Cause::PathTaken(PathTaken::Locked))
 }
 
-fn remove_lock(path: &Path) {
+/// Removes the lock file, unless somebody has put another in its place, which is not ours to remove.
+fn remove_lock(path: &Path, lock: &OwnedFd) {
+    if !is_at(&lock_path(path), lock) {
+        return;
+    }
     #[expect(
         clippy::let_underscore_must_use,
         reason = "a lock file that stays is locked by who listens next"
