@@ -81,7 +81,7 @@ pub(crate) fn ended(
 ) -> Result<Exit, Failure> {
     if request.has(&flag::VERBOSE) {
         let object = json!({ "event": "moved", "to_right": moved.to_right, "to_left": moved.to_left });
-        say::note(request, &object, &format!("{} B there, {} B back", moved.to_right, moved.to_left));
+        say::note(request, object, &format!("{} B there, {} B back", moved.to_right, moved.to_left));
     }
     match result {
         Ok(()) => Ok(Exit::Done),

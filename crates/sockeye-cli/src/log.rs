@@ -127,7 +127,7 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
 }
 
 fn for_programs(event: &Event) -> Value {
-    let mut object = match event {
+    let object = match event {
         Event::AcceptFailed { listener, error } => {
             json!({ "event": "accept-failed", "service": &**listener, "error": one_line(error) })
         }
@@ -173,6 +173,11 @@ fn for_programs(event: &Event) -> Value {
         }
         other => json!({ "event": "other", "what": format!("{other:?}") }),
     };
+    timed(object)
+}
+
+/// Adds the time of day, in seconds since 1970.
+pub(crate) fn timed(mut object: Value) -> Value {
     let since = Clock::default().wall().duration_since(std::time::SystemTime::UNIX_EPOCH);
     set(&mut object, "time", since.map_or(0.0, |since| since.as_secs_f64()));
     object

@@ -57,7 +57,7 @@ fn run(first: Option<OsString>, rest: impl Iterator<Item = OsString>) -> Result<
                 if !log::wants_json(&request) {
                     return Err(failure);
                 }
-                say::to_people(&failure.json().to_string());
+                say::to_people(&log::timed(failure.json()).to_string());
                 Ok(failure.exit())
             })
         }

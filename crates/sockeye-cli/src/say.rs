@@ -67,8 +67,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const PIPE_BUF: usize = 4096;
 
 /// Says something to people, or with `--log json` to programs.
-pub(crate) fn note(request: &Request, object: &serde_json::Value, text: &str) {
-    if log::wants_json(request) { to_people(&object.to_string()) } else { line(text) }
+pub(crate) fn note(request: &Request, object: serde_json::Value, text: &str) {
+    if log::wants_json(request) { to_people(&log::timed(object).to_string()) } else { line(text) }
 }
 
 /// One line for people, with our name before it.

@@ -30,7 +30,7 @@ pub(crate) fn announce(places: &[Place], request: &Request) {
 pub(crate) fn ready(name: &str, listening: &Listening, request: &Request) {
     for local in listening.listener.locals() {
         let object = json!({ "event": "listening", "service": name, "address": local.to_string() });
-        say::note(request, &object, &format!("{name} on {local}"));
+        say::note(request, object, &format!("{name} on {local}"));
     }
 }
 
@@ -79,7 +79,7 @@ pub(crate) async fn run(
         (_, 2.., _) => Ok(Exit::Interrupted),
         (_, _, 1..) => {
             let said = format!("the drain limit ran out with {outstayed} still inside; drain= sets it");
-            say::note(request, &json!({ "event": "drain-limit", "open": outstayed }), &said);
+            say::note(request, json!({ "event": "drain-limit", "open": outstayed }), &said);
             Ok(Exit::TimeLimit)
         }
         (Some(error), _, 0) => Err(error.into()),

@@ -51,7 +51,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             if request.has(&flag::VERBOSE) {
                 let reached = peer.peer().reached();
                 let object = json!({ "event": "connected", "peer": reached });
-                say::note(request, &object, &format!("connected to {reached}"));
+                say::note(request, object, &format!("connected to {reached}"));
             }
             let mut here = console::open(request, Output::Ends, &ctx).await?;
             let joined = sockeye::relay(&mut here, &mut peer, &plan, &ctx).await;
