@@ -72,5 +72,5 @@ pub use show::show;
 pub use sockeye_proto as proto;
 pub use sockeye_sys::readiness::Watched;
 pub use split::{ReadHalf, WriteHalf};
-pub use stop::Stop;
+pub use stop::{Hurried, Stop};
 pub use transit::Transit;

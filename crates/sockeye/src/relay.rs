@@ -180,7 +180,6 @@ impl Joint<'_> {
             if hurried.as_mut().poll(cx).is_ready() {
                 self.to_left.hurry();
                 self.to_right.hurry();
-                hurried.set(ctx.stop.hurried());
             }
             self.poll_both(cx)?;
             if self.is_over(plan.flow) {

@@ -1,15 +1,24 @@
 //! The one way to stop: refuse newcomers, drain, hurry, and then abort.
 
-use tokio_util::sync::CancellationToken;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// A request to stop that grows more urgent: first *drain* (take nobody new, let those inside finish), then *hurry*
 /// (end as soon as what is in hand is done). Whoever still runs after that is aborted by its owner.
 ///
 /// Clones share one request. A [`Stop::child`] is stopped with its parent, and can be stopped alone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Stop {
     drain: CancellationToken,
     hurry: CancellationToken,
+    /// Whether this stop, or one that it follows, is in a hurry: looked at without a lock, by every connection, each
+    /// time it waits.
+    is_hurried: Vec<Arc<AtomicBool>>,
 }
 
 impl Stop {
@@ -21,6 +30,9 @@ impl Stop {
     /// Asks to hurry, and to drain.
     pub fn hurry(&self) {
         self.drain.cancel();
+        if let Some(own) = self.is_hurried.last() {
+            own.store(true, Ordering::Release);
+        }
         self.hurry.cancel();
     }
 
@@ -30,8 +42,8 @@ impl Stop {
     }
 
     /// Waits until hurrying is asked for. Cancel safe.
-    pub async fn hurried(&self) {
-        self.hurry.cancelled().await;
+    pub fn hurried(&self) -> Hurried<'_> {
+        Hurried { stop: self, waiting: None }
     }
 
     /// Whether draining is asked for.
@@ -42,7 +54,47 @@ impl Stop {
     /// A stop that follows this one, and that can come earlier.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self { drain: self.drain.child_token(), hurry: self.hurry.child_token() }
+        let is_hurried = self.is_hurried.iter().cloned().chain([Arc::default()]).collect();
+        Self { drain: self.drain.child_token(), hurry: self.hurry.child_token(), is_hurried }
+    }
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self {
+            drain: CancellationToken::new(),
+            hurry: CancellationToken::new(),
+            is_hurried: vec![Arc::default()],
+        }
+    }
+}
+
+/// Ready once hurrying is asked for. Polling it again with the same waker takes no lock.
+#[derive(Debug)]
+#[must_use = "it does nothing unless it is awaited"]
+pub struct Hurried<'a> {
+    stop: &'a Stop,
+    waiting: Option<(Pin<Box<WaitForCancellationFuture<'a>>>, Waker)>,
+}
+
+impl Future for Hurried<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let stop = self.stop;
+        if stop.is_hurried.iter().any(|flag| flag.load(Ordering::Acquire)) {
+            return Poll::Ready(());
+        }
+        match &mut self.waiting {
+            // The flag was set before anybody is woken, so there is nothing to see behind the lock.
+            Some((_, waker)) if waker.will_wake(cx.waker()) => Poll::Pending,
+            waiting => {
+                let mut asked = Box::pin(stop.hurry.cancelled());
+                let asked_now = asked.as_mut().poll(cx);
+                *waiting = Some((asked, cx.waker().clone()));
+                asked_now
+            }
+        }
     }
 }
 
