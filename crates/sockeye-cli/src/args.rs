@@ -67,10 +67,7 @@ pub(crate) fn read(verb: &'static Verb, words: impl Iterator<Item = OsString>) -
             Arg::Short(letter) => known(verb, group, |_, short| short == Some(letter))
                 .ok_or_else(|| unknown(verb, group, &format!("-{letter}")))?,
         };
-        let value = match takes_value {
-            true => Some(parser.value().map_err(wrong).and_then(text)?),
-            false => None,
-        };
+        let value = if takes_value { Some(parser.value().map_err(wrong).and_then(text)?) } else { None };
         if name == flag::OPTION.long {
             let Some(word) = group.words.last_mut() else {
                 return Err(Failure::usage("-o stands behind the address that it is for", see(verb)));

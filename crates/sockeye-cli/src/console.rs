@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::{flag, say};
 
 /// How the flags of `dial` and `listen` ask for a conversation with `peer`, which is the right side.
-pub(crate) fn plan(request: &Request, peer: &Address, output: Output, ctx: &Ctx) -> Result<Plan, Failure> {
+pub(crate) fn plan(request: &Request, peer: &Address) -> Result<Plan, Failure> {
     let flow = match (request.has(&flag::SEND_ONLY), request.has(&flag::RECV_ONLY)) {
         (true, true) => {
             return Err(Failure::usage(
@@ -29,13 +29,12 @@ pub(crate) fn plan(request: &Request, peer: &Address, output: Output, ctx: &Ctx)
         (false, _) => Flow::Both,
     };
     // Who sits at a terminal sees that the peer is done, and would wait for nothing. What a program still has to send
-    // is sent, for the peer may read on; unless others wait for their turn.
+    // is sent, for the peer may read on.
     let right_end = match peer.options().value("eof") {
-        None if output == Output::Stays || isatty(rustix::stdio::stdin()) => End::Close,
+        None if isatty(rustix::stdio::stdin()) => End::Close,
         _ => End::of(peer),
     };
-    let idle = sockeye::limits(peer, &ctx.limits).idle;
-    Ok(Plan { flow, right_end, idle, wait: request.time(&flag::WAIT)?, ..Plan::default() })
+    Ok(Plan { flow, right_end, wait: request.time(&flag::WAIT)?, ..Plan::default() })
 }
 
 /// What the end of a peer does to standard output.

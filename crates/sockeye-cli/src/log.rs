@@ -68,9 +68,9 @@ impl Log {
 fn write(mut queue: Receiver<Event>, json: bool, verbose: bool) {
     while let Some(event) = queue.blocking_recv() {
         if json {
-            say::to_people(&for_programs(&event).to_string());
+            say::patiently(&for_programs(&event).to_string());
         } else if let Some(line) = for_people(&event, verbose) {
-            say::line(&line);
+            say::patiently(&format!("{}: {line}", say::NAME));
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{say, session};
 
 /// Prints each address in full, with its layers and limits, and does nothing.
 pub(crate) fn print(request: &Request, planned: &[(&str, &Address)]) -> Result<Exit, Failure> {
-    print_with(&session::context(request, sockeye::Events::default())?, planned)
+    print_with(&session::context(request, sockeye::Events::default(), planned.len())?, planned)
 }
 
 /// As [`print`], for a verb that has limits of its own.

@@ -1,7 +1,6 @@
 //! The two ways out: data for programs, and lines for people.
 
 use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -25,25 +24,37 @@ pub(crate) fn data(text: &str) -> Exit {
     }
 }
 
-/// Writes text for people to standard error, whole, so that two threads do not mix their lines.
+/// Writes text for people to standard error.
 ///
 /// One that nobody reads must not hold us: a server that cannot say goodbye still has to end. So what finds no room
 /// for [`PATIENCE`] is dropped.
 pub(crate) fn to_people(text: &str) {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _mine = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let line_end = if text.ends_with('\n') { "" } else { "\n" };
-    let text = format!("{text}{line_end}");
+    let text = line_of(text);
     let mut rest = text.as_bytes();
-    while !rest.is_empty() && has_room() {
-        let piece = rest.get(..PIPE_BUF).unwrap_or(rest);
-        match rustix::io::write(rustix::stdio::stderr(), piece) {
-            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-            Err(Errno::INTR | Errno::AGAIN) => {}
-            // With standard error gone there is nobody left to tell.
-            Err(_) => return,
-        }
+    while !rest.is_empty() && has_room() && write_some(&mut rest) {}
+}
+
+/// As [`to_people`], for a thread that may be held for as long as standard error is.
+pub(crate) fn patiently(text: &str) {
+    let text = line_of(text);
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() && (!has_room() || write_some(&mut rest)) {}
+}
+
+fn line_of(text: &str) -> String {
+    if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
+}
+
+/// Writes what can be written without waiting: a line that fits a pipe's buffer is not mixed with another thread's.
+/// `false` where standard error is gone, and nobody is left to tell.
+fn write_some(rest: &mut &[u8]) -> bool {
+    let piece = rest.get(..PIPE_BUF).unwrap_or(rest);
+    match rustix::io::write(rustix::stdio::stderr(), piece) {
+        Ok(written) => *rest = rest.get(written..).unwrap_or_default(),
+        Err(Errno::INTR | Errno::AGAIN) => {}
+        Err(_) => return false,
     }
+    true
 }
 
 /// Waits for room on standard error; `false` where there is none in time.

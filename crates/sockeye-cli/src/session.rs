@@ -22,17 +22,19 @@ pub(crate) enum Threads {
     Cores,
 }
 
-/// Runs a verb to its end, and then lets those who read events finish.
+/// Runs a verb that opens so many listeners to its end, and then lets those who read events finish.
 pub(crate) fn run<F>(
     request: &Request,
     threads: Threads,
+    listeners: usize,
     verb: impl FnOnce(Ctx) -> F,
 ) -> Result<Exit, Failure>
 where
     F: Future<Output = Result<Exit, Failure>>,
 {
     let (events, log) = Log::start(request)?;
-    let ctx = context(request, events)?;
+    raise_open_files();
+    let ctx = context(request, events, listeners)?;
     let mut builder = match threads {
         Threads::One => tokio::runtime::Builder::new_current_thread(),
         Threads::Cores => tokio::runtime::Builder::new_multi_thread(),
@@ -45,10 +47,9 @@ where
     exit
 }
 
-/// What connections live in, as the flags ask.
-pub(crate) fn context(request: &Request, events: Events) -> Result<Ctx, Failure> {
-    let listeners = request.groups.iter().map(|group| group.words.len()).sum();
-    let limits = limits(raise_open_files(), listeners);
+/// What connections live in, as the flags ask; so many listeners share what may be open.
+pub(crate) fn context(request: &Request, events: Events, listeners: usize) -> Result<Ctx, Failure> {
+    let limits = limits(getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX), listeners);
     Ok(Ctx { resolver: request.resolver()?, limits, events, ..Ctx::default() })
 }
 
@@ -60,12 +61,15 @@ fn limits(open_files: u64, listeners: usize) -> Limits {
     Limits { max_conns: limits.max_conns.min(room / listeners.max(1)).max(1), ..limits }
 }
 
-/// Raises the soft limit of open files to the hard one, and says where it stands.
-fn raise_open_files() -> u64 {
+/// Raises the soft limit of open files to the hard one.
+fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    let now = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
-    now.unwrap_or(u64::MAX)
+    #[expect(
+        clippy::let_underscore_must_use,
+        reason = "any process may raise it so far; if not, accepting will tell"
+    )]
+    let _: rustix::io::Result<()> = setrlimit(Resource::Nofile, raised);
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub(crate) static ECHO: ServiceRow = ServiceRow {
     may: May::Answer,
     port: 7700,
     example: "echo hi | nc -N localhost PORT",
-    build: |_| Arc::new(Echo),
+    build: |_| Ok(Arc::new(Echo)),
 };
 
 struct Echo;

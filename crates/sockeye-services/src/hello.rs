@@ -14,7 +14,7 @@ pub(crate) static HELLO: ServiceRow = ServiceRow {
     may: May::Answer,
     port: 7705,
     example: "sockeye dial tcp:localhost:PORT",
-    build: |_| Arc::new(Hello),
+    build: |_| Ok(Arc::new(Hello)),
 };
 
 struct Hello;
@@ -24,7 +24,8 @@ impl Service for Hello {
         Box::pin(async move {
             conn.send(b"Hello").await?;
             let mut message = Message::default();
-            while session::next(&mut conn, ctx, &mut message).await? {
+            let mut hurried = ctx.stop.hurried();
+            while session::next(&mut conn, &mut hurried, &mut message).await? {
                 let Some(reply) = answer(&message.payload) else { break };
                 conn.send(&reply).await?;
             }

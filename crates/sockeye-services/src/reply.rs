@@ -18,7 +18,7 @@ pub(crate) static REPLY: ServiceRow = ServiceRow {
     example: "echo hi | sockeye dial tcp:localhost:PORT",
     build: |values| {
         let text = values.first().cloned().flatten();
-        Arc::new(Reply { text: text.unwrap_or_else(|| "Hello, client!".to_owned()) })
+        Ok(Arc::new(Reply { text: text.unwrap_or_else(|| "Hello, client!".to_owned()) }))
     },
 };
 

@@ -4,7 +4,7 @@ use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::task::{Poll, ready};
 
-use sockeye::{Conn, Ctx, Datagrams, Message, Replies, Result, Transit};
+use sockeye::{Conn, Ctx, Datagrams, Hurried, Message, Replies, Result, Transit};
 
 /// Sends back all bytes that come, changed by `change`, until the peer ends its side.
 pub(crate) async fn send_back(mut conn: Conn, ctx: &Ctx, mut change: impl FnMut(&mut [u8])) -> Result<()> {
@@ -28,7 +28,8 @@ pub(crate) async fn send_back(mut conn: Conn, ctx: &Ctx, mut change: impl FnMut(
 /// Answers each message for itself, until the peer ends its side.
 pub(crate) async fn answer(mut conn: Conn, ctx: &Ctx, service: &dyn Datagrams) -> Result<()> {
     let (mut message, mut replies) = (Message::default(), Replies::default());
-    while next(&mut conn, ctx, &mut message).await? {
+    let mut hurried = ctx.stop.hurried();
+    while next(&mut conn, &mut hurried, &mut message).await? {
         service.answer(&message, &mut replies, ctx);
         for reply in replies.iter() {
             conn.send(reply).await?;
@@ -39,10 +40,10 @@ pub(crate) async fn answer(mut conn: Conn, ctx: &Ctx, service: &dyn Datagrams) -
 }
 
 /// Receives the next message; `false` is the end, the peer's or ours.
-pub(crate) async fn next(conn: &mut Conn, ctx: &Ctx, message: &mut Message) -> Result<bool> {
+pub(crate) async fn next(conn: &mut Conn, hurried: &mut Hurried<'_>, message: &mut Message) -> Result<bool> {
     tokio::select! {
         biased;
         more = conn.receive(message) => more,
-        () = ctx.stop.hurried() => Ok(false),
+        () = hurried => Ok(false),
     }
 }

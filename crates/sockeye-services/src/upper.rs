@@ -16,7 +16,7 @@ pub(crate) static UPPER: ServiceRow = ServiceRow {
     may: May::Answer,
     port: 7704,
     example: "echo hi | sockeye dial tcp:localhost:PORT",
-    build: |_| Arc::new(Upper),
+    build: |_| Ok(Arc::new(Upper)),
 };
 
 struct Upper;

@@ -50,16 +50,9 @@ impl Watched {
         self.0.writable().await
     }
 
-    /// Whether urgent data has come (tcp(7)) since [`Watched::forget_urgent`].
+    /// Whether urgent data has ever come (tcp(7)).
     pub fn is_urgent(&self) -> bool {
         self.0.try_io(Interest::PRIORITY, |_| Ok(())).is_ok()
-    }
-
-    /// Forgets that urgent data has come.
-    pub fn forget_urgent(&self) {
-        let over = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
-        // Asked about urgent data, and told that there is none: both outcomes are the wanted one.
-        let (Ok(()) | Err(_)) = self.0.try_io(Interest::PRIORITY, |_| over());
     }
 }
 

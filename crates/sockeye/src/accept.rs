@@ -1,7 +1,6 @@
 //! The one accept loop: every listener and every service go through here.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
@@ -239,8 +238,7 @@ struct Visit<'a> {
 
 impl<'a> Visit<'a> {
     fn begin(guest: &'a Guest, conn: &Conn) -> Self {
-        static VISITS: AtomicU64 = AtomicU64::new(1);
-        let id = VISITS.fetch_add(1, Ordering::Relaxed);
+        let id = guest.ctx.events.number();
         let peer = conn.peer().clone();
         guest.ctx.events.tell(Wants::Connections, || Event::Opened {
             id,

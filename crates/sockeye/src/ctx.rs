@@ -17,7 +17,8 @@ use crate::stop::Stop;
 pub struct Ctx {
     /// The request to stop, when it comes.
     pub stop: Stop,
-    /// Tasks that a connection starts beside itself; whoever accepted the connection waits for them.
+    /// Tasks that a connection starts beside itself. Whoever accepted the connection waits for them, for a bounded
+    /// time: they end by themselves when [`Stop::hurried`] comes.
     pub tasks: TaskTracker,
     /// The time of day.
     pub clock: Clock,

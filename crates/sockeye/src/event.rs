@@ -123,6 +123,8 @@ pub struct Events {
     subscribers: Arc<[Subscriber]>,
     /// Set where messages are told to nobody, whoever asked for them.
     no_messages: bool,
+    /// How many connections were numbered.
+    numbered: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -162,6 +164,11 @@ impl Events {
                 subscriber.lost.fetch_add(1, Ordering::Relaxed);
             }
         }
+    }
+
+    /// A number for a connection that no other has, among all who share these subscribers.
+    pub(crate) fn number(&self) -> u64 {
+        self.numbered.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// The same subscribers, for connections whose messages are not to be shown.

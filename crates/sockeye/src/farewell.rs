@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::message::Message;
 use crate::transit::Transit;
 
-/// How long a peer may go without a step forward: taking some of what was sent.
+/// How long a peer that is to end may go without a step forward: taking some of what was sent.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long a peer that has taken everything must have said nothing: what it says to a closed connection would reset
@@ -51,7 +51,8 @@ impl Conn {
     }
 
     /// Waits, after our end of file, until the peer has ended its side, or has taken all of what was sent and says
-    /// nothing more. No longer than 2 s without a step forward. Nothing to wait for where there is no socket beneath.
+    /// nothing more. As long as that takes: a slow peer is no reason to lose what it was sent, and whoever wants a
+    /// limit has `idle=`. Nothing to wait for where there is no socket beneath.
     pub(crate) async fn arrived(&mut self, ctx: &Ctx) {
         if self.unsent().is_some() {
             self.see_off(Enough::Arrived, ctx).await;
@@ -75,8 +76,11 @@ impl Conn {
                     if self.counts().received() != received {
                         (received, word) = (self.counts().received(), now);
                     }
-                    let is_silent = left == Some(0) && now.duration_since(word) >= SILENCE;
-                    if (enough == Enough::Arrived && is_silent) || now.duration_since(step) >= PATIENCE {
+                    let is_over = match enough {
+                        Enough::Arrived => left == Some(0) && now.duration_since(word) >= SILENCE,
+                        Enough::Ended => now.duration_since(step) >= PATIENCE,
+                    };
+                    if is_over {
                         return;
                     }
                 }

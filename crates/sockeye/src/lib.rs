@@ -67,7 +67,7 @@ pub use peer::{Endpoint, Peer, UnixName};
 pub use relay::{End, Flow, Forward, Moved, Plan, relay};
 pub use resolve::{Family, LookupErrorKind, Names, Resolver};
 pub use scheme::{ALL as SCHEMES, Scheme};
-pub use service::{BoxFuture, Carries, Datagrams, May, Service, ServiceFlag, ServiceRow};
+pub use service::{BoxFuture, Built, Carries, Datagrams, May, Service, ServiceFlag, ServiceRow};
 pub use show::show;
 pub use sockeye_proto as proto;
 pub use sockeye_sys::readiness::Watched;

@@ -134,7 +134,8 @@ impl UnixName {
     }
 }
 
-/// The path, or `@` and the abstract name, as an address writes them, and made safe for a terminal: whoever binds a socket chooses these bytes.
+/// The path, or `@` and the abstract name, as an address writes them, and made safe for a terminal: whoever
+/// binds a socket chooses these bytes.
 impl fmt::Display for UnixName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_bytes() {

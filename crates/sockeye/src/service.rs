@@ -76,9 +76,12 @@ pub struct ServiceRow {
     pub port: u16,
     /// A command that shows it at work, with `PORT` for its port.
     pub example: &'static str,
-    /// Makes it, from the values of its flags in the order of `flags`.
-    pub build: fn(&[Option<String>]) -> Arc<dyn Service>,
+    /// Makes it, from the values of its flags in the order of `flags`; or says what is wrong with one of them.
+    pub build: fn(&[Option<String>]) -> Built,
 }
+
+/// A service, or what is wrong with the value of one of its flags.
+pub type Built = std::result::Result<Arc<dyn Service>, String>;
 
 /// A flag of a service, with a value.
 #[derive(Debug)]

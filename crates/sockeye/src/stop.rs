@@ -18,7 +18,7 @@ pub struct Stop {
     hurry: CancellationToken,
     /// Whether this stop, or one that it follows, is in a hurry: looked at without a lock, by every connection, each
     /// time it waits.
-    is_hurried: Vec<Arc<AtomicBool>>,
+    is_hurried: Arc<[Arc<AtomicBool>]>,
 }
 
 impl Stop {
@@ -64,7 +64,7 @@ impl Default for Stop {
         Self {
             drain: CancellationToken::new(),
             hurry: CancellationToken::new(),
-            is_hurried: vec![Arc::default()],
+            is_hurried: [Arc::default()].into(),
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct Transit {
     buffers: Buffers,
     buffer: Option<Box<[u8]>>,
     filled: Range<usize>,
+    /// Whether what was written may be held back by a layer still.
+    is_unflushed: bool,
     size: Size,
     full_reads: u8,
 }
@@ -23,12 +25,19 @@ pub struct Transit {
 impl Transit {
     /// Nothing under way yet.
     pub fn new(buffers: &Buffers) -> Self {
-        Self { buffers: buffers.clone(), buffer: None, filled: 0..0, size: Size::Small, full_reads: 0 }
+        Self {
+            buffers: buffers.clone(),
+            buffer: None,
+            filled: 0..0,
+            is_unflushed: false,
+            size: Size::Small,
+            full_reads: 0,
+        }
     }
 
-    /// Whether everything that was read is written.
+    /// Whether everything that was read is written, and no layer holds any of it back.
     pub fn is_empty(&self) -> bool {
-        self.filled.is_empty()
+        self.filled.is_empty() && !self.is_unflushed
     }
 
     /// What was read and is not yet written; a service may change it in place.
@@ -37,11 +46,13 @@ impl Transit {
         self.buffer.as_mut().and_then(|buffer| buffer.get_mut(filled)).unwrap_or_default()
     }
 
-    /// Reads from `conn`, when empty, and says how much; 0 is the end. While it is pending no buffer is held.
+    /// Reads from `conn` and says how much; 0 is the end. While it is pending no buffer is held. What was read
+    /// before must have been drained or discarded.
     ///
     /// # Errors
     /// As [`Conn::poll_read`].
     pub fn poll_fill(&mut self, conn: &mut Conn, cx: &mut Context<'_>) -> Poll<Result<usize>> {
+        debug_assert!(self.filled.is_empty(), "what is under way must be drained first");
         let mut buffer = self.buffer.take().unwrap_or_else(|| self.buffers.lend(self.size));
         match conn.poll_read(cx, &mut buffer) {
             Poll::Ready(Ok(read)) if read > 0 => {
@@ -62,21 +73,25 @@ impl Transit {
     /// # Errors
     /// As [`Conn::poll_write`]; what is left can be dropped with [`Transit::discard`].
     pub fn poll_drain(&mut self, conn: &mut Conn, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        while !self.is_empty() {
+        while !self.filled.is_empty() {
             let rest =
                 self.buffer.as_ref().and_then(|buffer| buffer.get(self.filled.clone())).unwrap_or_default();
             let written = ready!(conn.poll_write(cx, rest))?;
+            self.is_unflushed = true;
             self.filled.start = self.filled.start.saturating_add(written).min(self.filled.end);
         }
         if self.buffer.as_ref().is_some_and(|buffer| buffer.len() != self.size.bytes()) {
             self.discard();
         }
-        conn.poll_flush(cx)
+        ready!(conn.poll_flush(cx))?;
+        self.is_unflushed = false;
+        Poll::Ready(Ok(()))
     }
 
     /// Forgets what is under way, and gives the buffer back.
     pub fn discard(&mut self) {
         self.filled = 0..0;
+        self.is_unflushed = false;
         if let Some(buffer) = self.buffer.take() {
             self.buffers.give_back(buffer);
         }

@@ -50,9 +50,9 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     }
     if request.has(&flag::PLAN) {
         let planned: Vec<_> = addresses.iter().map(|address| ("check", address)).collect();
-        return plan::print_with(&patient(session::context(request, Events::default())?), &planned);
+        return plan::print_with(&patient(session::context(request, Events::default(), 1)?), &planned);
     }
-    session::run(request, Threads::One, async |ctx| {
+    session::run(request, Threads::One, 1, async |ctx| {
         let ctx = patient(ctx);
         let mut interrupts = Interrupts::listen()?;
         tokio::select! {

@@ -9,8 +9,8 @@ use crate::signal::Interrupts;
 use crate::verb::Verb;
 use crate::{console, flag, plan, say};
 use serde_json::json;
-use sockeye::Side;
 use sockeye::proto::address::Role;
+use sockeye::{Plan, Side};
 
 pub(super) static DIAL: Verb = Verb {
     name: "dial",
@@ -43,9 +43,10 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     if request.has(&flag::PLAN) {
         return plan::print(request, &[("dial", &address)]);
     }
-    session::run(request, Threads::One, async |ctx| {
+    session::run(request, Threads::One, 1, async |ctx| {
         let mut interrupts = Interrupts::listen()?;
-        let plan = console::plan(request, &address, Output::Ends, &ctx)?;
+        let idle = sockeye::limits(&address, &ctx.limits).idle;
+        let plan = Plan { idle, ..console::plan(request, &address)? };
         let conversation = async {
             let mut peer = sockeye::dial(&address, &ctx).await?;
             if request.has(&flag::VERBOSE) {

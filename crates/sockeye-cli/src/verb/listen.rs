@@ -20,7 +20,7 @@ pub(super) static LISTEN: Verb = Verb {
     usage: "sockeye listen [FLAG]... ADDR",
     about: "tcp:8080 and tcp-l:8080 are the same here. A port alone is this machine's own; tcp:any:8080 \
             is open to others. Ends with its first peer, or with --keep serves \
-            one after another: the end of a peer, unless eof= says otherwise, is the next one's turn.",
+            one after another; --recv-only leaves standard input out of it.",
     examples: &[
         ("sockeye listen tcp:8080", "wait for one peer on this machine"),
         ("sockeye listen --keep --recv-only unix:/tmp/log.sock >>log", "collect what comes"),
@@ -35,14 +35,17 @@ pub(super) static LISTEN: Verb = Verb {
 fn run(request: &Request) -> Result<Exit, Failure> {
     let Some(word) = request.words().first() else { return Ok(Exit::Usage) };
     let address = sockeye::parse_listener(&word.text, &word.beside)?;
+    if address.options().value("max-conns").is_some() {
+        return Err(Failure::usage("listen serves one peer at a time", "leave max-conns= out"));
+    }
     if request.has(&flag::PLAN) {
         return plan::print(request, &[("listen", &address)]);
     }
-    session::run(request, Threads::One, async |ctx| {
+    session::run(request, Threads::One, 1, async |ctx| {
         let mut interrupts = Interrupts::listen()?;
         let keep = request.has(&flag::KEEP);
         let output = if keep { Output::Stays } else { Output::Ends };
-        let plan = console::plan(request, &address, output, &ctx)?;
+        let plan = console::plan(request, &address)?;
         let mut listening = sockeye::listen(&address, &ctx).await?;
         // One at a time: the others wait in the kernel's queue.
         listening.limits.max_conns = 1;

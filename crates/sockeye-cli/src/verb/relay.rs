@@ -77,7 +77,7 @@ fn flow(request: &Request) -> Flow {
 
 /// A pair for each connection that comes.
 fn serve(request: &Request, left: &Address, right: Address) -> Result<Exit, Failure> {
-    session::run(request, Threads::Cores, async |ctx| {
+    session::run(request, Threads::Cores, 1, async |ctx| {
         let interrupts = Interrupts::listen()?;
         // Who is idle on the listening side is ended there.
         let idle = sockeye::limits(&right, &ctx.limits).idle;
@@ -93,7 +93,7 @@ fn serve(request: &Request, left: &Address, right: Address) -> Result<Exit, Fail
 
 /// Two dialled ends, joined once.
 fn join(request: &Request, left: &Address, right: &Address) -> Result<Exit, Failure> {
-    session::run(request, Threads::One, async |ctx| {
+    session::run(request, Threads::One, 1, async |ctx| {
         let mut interrupts = Interrupts::listen()?;
         let plan = Plan { flow: flow(request), ..Plan::of(left, right, &ctx) };
         let joined = async {

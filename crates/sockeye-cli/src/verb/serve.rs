@@ -63,13 +63,16 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             orders.iter().flat_map(|order| order.addresses.iter().map(|address| (order.row.name, address)));
         return plan::print(request, &planned.collect::<Vec<_>>());
     }
-    session::run(request, Threads::Cores, async |ctx| {
+    let listeners = orders.iter().map(|order| order.addresses.len()).sum();
+    session::run(request, Threads::Cores, listeners, async |ctx| {
         // Before anything listens: whoever is told where may end us at once.
         let interrupts = Interrupts::listen()?;
         let mut places = Vec::new();
         for order in &orders {
             // One service for all its addresses: what it keeps, it keeps for all of them.
-            let service = (order.row.build)(&order.values);
+            let usage =
+                |wrong| Failure::usage(wrong, format!("see sockeye serve --help for {}", order.row.name));
+            let service = (order.row.build)(&order.values).map_err(usage)?;
             for address in &order.addresses {
                 let listening = sockeye::listen(address, &ctx).await?;
                 places.push(Place {

@@ -19,8 +19,8 @@ pub(super) fn unescape(text: &str) -> String {
     out
 }
 
-/// Writes a part of a word, such as a path, so that parsing the word reads it back: commas always, a percent sign only where it would
-/// be read as an escape, so that an IPv6 zone stays readable.
+/// Writes a part of a word, such as a path, so that parsing the word reads it back: commas always, a percent
+/// sign only where it would be read as an escape, so that an IPv6 zone stays readable.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {

@@ -59,7 +59,8 @@ impl Way {
         let stat = fs::fstat(&file)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Socket => Watched::new(file).map(Self::Socket).map_err(|(_, error)| error),
-            FileType::CharacterDevice | FileType::Fifo => {
+            FileType::RegularFile | FileType::Directory | FileType::BlockDevice => Ok(Self::Direct(file)),
+            _ => {
                 if fs::fcntl_getfl(&file)?.contains(OFlags::NONBLOCK) {
                     return Watched::new(file)
                         .map(Self::Own)
@@ -80,7 +81,6 @@ impl Way {
                         .or_else(|(file, error)| Self::direct(file, error)),
                 }
             }
-            _ => Ok(Self::Direct(file)),
         }
     }
 

@@ -54,8 +54,8 @@ impl Socket {
     }
 
     /// Whether a short read has emptied the kernel's buffer, so that the next news comes as a new event, and asking
-    /// before it would only cost a call. Not so where a read stops early: TCP's at urgent data, which telnet sends,
-    /// and a Unix socket's at descriptors that are passed.
+    /// before it would only cost a call. Not so where a read stops early: a Unix socket's at descriptors that are
+    /// passed, and TCP's at urgent data, which telnet sends. Who once sent urgent data is read with care ever after.
     fn short_read_is_all(&self) -> bool {
         self.kind == Kind::Tcp && !self.fd.is_urgent()
     }
@@ -72,10 +72,7 @@ impl Bytes for Socket {
                     }
                     return Poll::Ready(Ok(read));
                 }
-                Err(Errno::AGAIN) => {
-                    guard.clear_ready();
-                    self.fd.forget_urgent();
-                }
+                Err(Errno::AGAIN) => guard.clear_ready(),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Poll::Ready(Err(errno.into())),
             }
@@ -218,7 +215,10 @@ impl Listening {
             match net::acceptfrom_with(&self.socket, FLAGS) {
                 Ok(accepted) => return Poll::Ready(Ok(accepted)),
                 Err(Errno::AGAIN) => guard.clear_ready(),
-                Err(Errno::INTR) => {}
+                // The last ones are troubles of the one newcomer, which accept(2) says to take as if it had not come.
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(Errno::NETDOWN | Errno::PROTO | Errno::NOPROTOOPT | Errno::HOSTDOWN | Errno::NONET) => {}
+                Err(Errno::HOSTUNREACH | Errno::OPNOTSUPP | Errno::NETUNREACH | Errno::PERM) => {}
                 Err(errno) => return Poll::Ready(Err(errno.into())),
             }
         }
