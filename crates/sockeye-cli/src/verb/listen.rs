@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sockeye::{BoxFuture, Conn, Ctx, Plan, Service, Side};
+use sockeye::{BoxFuture, Conn, Ctx, Events, Limits, Plan, Service, Side};
 use tokio::sync::Mutex;
 
 use crate::args::Request;
@@ -39,17 +39,16 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         return Err(Failure::usage("listen serves one peer at a time", "leave max-conns= out"));
     }
     if request.has(&flag::PLAN) {
-        return plan::print(request, &[("listen", &address)]);
+        let ctx = for_one(session::context(request, Events::default(), 1)?, request);
+        return plan::print_with(&ctx, &[("listen", &address)]);
     }
     session::run(request, Threads::One, 1, async |ctx| {
         let mut interrupts = Interrupts::listen()?;
         let keep = request.has(&flag::KEEP);
         let output = if keep { Output::Stays } else { Output::Ends };
         let plan = console::plan(request, &address)?;
-        let mut listening = sockeye::listen(&address, &ctx).await?;
-        // One at a time: the others wait in the kernel's queue.
-        listening.limits.max_conns = 1;
-        listening.limits.once |= !keep;
+        let ctx = for_one(ctx, request);
+        let listening = sockeye::listen(&address, &ctx).await?;
         let here = console::open(request, output, &ctx).await?;
         server::ready("listening", &listening, request);
         let terminal = Arc::new(Terminal { here: Mutex::new(here), plan });
@@ -62,6 +61,12 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             _ => Ok(Exit::Done),
         }
     })
+}
+
+/// One peer at a time, while the others wait in the kernel's queue; and with `--keep`, one after another.
+fn for_one(ctx: Ctx, request: &Request) -> Ctx {
+    let once = !request.has(&flag::KEEP);
+    Ctx { limits: Limits { max_conns: 1, once, ..ctx.limits }, ..ctx }
 }
 
 /// Whoever comes has our standard input and output, one at a time.
