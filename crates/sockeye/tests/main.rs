@@ -1,0 +1,22 @@
+//! The library against its own ends: every scheme, the accept loop, the relay, and what is told of them.
+//!
+//! Each module says what belongs in it. Time stands still (`start_paused`) only where no socket is involved; every
+//! other wait is under a limit of `lab`.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic, and so do the functions that several tests share"
+)]
+
+mod accept;
+mod conn;
+mod events;
+mod inherited;
+mod lab;
+mod matrix;
+mod messages;
+mod relay;
+mod tcp;
+mod unix;

@@ -1,0 +1,447 @@
+//! The relay matrix: every scheme that listens before every scheme that can be dialled, taken from the rows.
+//!
+//! A client dials the relay, the relay dials the far end, and the test holds both outer ends (`joint`). A row that is
+//! added is a line and a column here from that day on, and fails until `joint` and `breaking` know it. Each test is a
+//! process of its own, where descriptors can be counted, and tells of all pairs that fail.
+
+mod joint;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::time::Duration;
+
+use sockeye::proto::shape::Shape;
+use sockeye::{Conn, Counts, Kind, Message, Op, Result, Scheme, Side};
+use tokio::time::{Instant, sleep};
+
+use self::joint::{End, Far, Pair, Relay, Room, join};
+use crate::lab::{alone, assert_same, get, numbered, put, rest, send_back, soon};
+
+const MIB: usize = 1 << 20;
+
+/// More than everything on the way holds, where it has [`Room::Small`].
+const MUCH: usize = 8 * MIB;
+
+#[test]
+fn what_is_sent_arrives_whole_and_comes_back_whole() {
+    alone("matrix::what_is_sent_arrives_whole_and_comes_back_whole", || {
+        each_pair(Shapes::Same, async |pair| {
+            for size in [0, 1, pair.max_message().unwrap_or(MIB)] {
+                let content = numbered(size);
+                let (relay, mut near, far) = join(pair, Room::Usual, &content).await;
+                match far {
+                    Far::Peer(mut far) => {
+                        let (sent, came) = tokio::join!(send_back(&mut far), exchange(near, &content));
+                        sent.unwrap();
+                        assert_same(&came.unwrap(), &content);
+                    }
+                    Far::Source => {
+                        near.shutdown_write().await.unwrap();
+                        assert_same(&rest(&mut near).await.unwrap(), &content);
+                    }
+                    Far::Sink => {
+                        near.write_all(&content).await.unwrap();
+                        near.shutdown_write().await.unwrap();
+                        assert_eq!(rest(&mut near).await.unwrap(), b"");
+                    }
+                }
+                assert_eq!(relay.end(&content).await.failed, 0);
+            }
+        });
+    });
+}
+
+#[test]
+fn who_has_ended_still_gets_the_answer() {
+    alone("matrix::who_has_ended_still_gets_the_answer", || {
+        each_pair(Shapes::Same, async |pair| {
+            if !pair.half_close() {
+                return;
+            }
+            let (relay, mut near, far) = join(pair, Room::Usual, b"content").await;
+            if !matches!(far, Far::Source) {
+                put(&mut near, b"content").await.unwrap();
+            }
+            near.shutdown_write().await.unwrap();
+            let want: &[u8] = match far {
+                Far::Peer(mut far) => {
+                    assert_eq!(rest(&mut far).await.unwrap(), b"content");
+                    put(&mut far, b"an answer").await.unwrap();
+                    far.shutdown_write().await.unwrap();
+                    b"an answer"
+                }
+                Far::Source => b"content",
+                Far::Sink => b"",
+            };
+            assert_eq!(rest(&mut near).await.unwrap(), want);
+            assert_eq!(relay.end(b"content").await.failed, 0);
+        });
+    });
+}
+
+#[test]
+fn who_hears_the_end_can_still_send() {
+    alone("matrix::who_hears_the_end_can_still_send", || {
+        each_pair(Shapes::Same, async |pair| {
+            if !pair.half_close() {
+                return;
+            }
+            let (relay, mut near, mut far) = join(pair, Room::Usual, b"content").await;
+            match &mut far {
+                Far::Peer(far) => {
+                    put(far, b"a greeting").await.unwrap();
+                    far.shutdown_write().await.unwrap();
+                    assert_eq!(rest(&mut near).await.unwrap(), b"a greeting");
+                }
+                Far::Source => assert_eq!(rest(&mut near).await.unwrap(), b"content"),
+                // A file that is written says nothing, not even its end.
+                Far::Sink => {}
+            }
+            if !matches!(far, Far::Source) {
+                put(&mut near, b"content").await.unwrap();
+            }
+            near.shutdown_write().await.unwrap();
+            if let Far::Peer(mut far) = far {
+                assert_eq!(rest(&mut far).await.unwrap(), b"content");
+            }
+            assert_eq!(relay.end(b"content").await.failed, 0);
+        });
+    });
+}
+
+/// How an end can be abrupt. The rows do not say, because it is the kernel that decides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Breaking {
+    /// Breaking off resets the connection, and the other side is told.
+    Resets,
+    /// The kernel knows a reset only for who closes with bytes unread; all other ends look orderly (unix(7)). So a
+    /// peer can break off like that, but the relay, which reads everything, cannot pass it on.
+    WithBytesUnread,
+    /// There is nobody who could break off.
+    Never,
+}
+
+fn breaking(scheme: &Scheme) -> Breaking {
+    match scheme.grammar.name {
+        "tcp" | "mem" | "mem-seq" => Breaking::Resets,
+        "unix" | "fd" => Breaking::WithBytesUnread,
+        "file" => Breaking::Never,
+        other => panic!("nothing is known of how {other} breaks off"),
+    }
+}
+
+/// Makes an end abrupt. Of two bytes that come together, `conn` leaves one unread, where that is what it takes.
+async fn break_off(mut conn: Conn, scheme: &Scheme, other: &mut Conn) {
+    if breaking(scheme) == Breaking::WithBytesUnread {
+        put(other, b"ab").await.unwrap();
+        assert_eq!(get(&mut conn, 1).await, b"a");
+    }
+    conn.abort();
+}
+
+/// What is heard behind a relay one of whose ends broke off.
+async fn assert_told(mut conn: Conn, scheme: &Scheme) {
+    let heard = rest(&mut conn).await;
+    match breaking(scheme) {
+        Breaking::Resets => match heard {
+            Err(error) => assert_eq!(error.kind(), Kind::Reset, "{error:?}"),
+            Ok(bytes) => panic!("an orderly end, behind {} bytes", bytes.len()),
+        },
+        Breaking::WithBytesUnread => assert!(heard.is_ok(), "{heard:?}"),
+        Breaking::Never => panic!("nobody is there"),
+    }
+}
+
+#[test]
+fn a_client_that_breaks_off_does_not_look_as_if_it_had_ended() {
+    alone("matrix::a_client_that_breaks_off_does_not_look_as_if_it_had_ended", || {
+        let content = numbered(MUCH);
+        each_pair(Shapes::Same, async |pair| {
+            // Without anything to leave unread, such a client can only end.
+            if matches!(pair.end, End::Sink) && breaking(pair.near) == Breaking::WithBytesUnread {
+                return;
+            }
+            let (mut relay, mut near, far) = join(pair, Room::Small, &content).await;
+            match far {
+                Far::Peer(mut far) => {
+                    break_off(near, pair.near, &mut far).await;
+                    assert_told(far, pair.far).await;
+                }
+                Far::Source => {
+                    get(&mut near, 1).await;
+                    near.abort();
+                    drop(near);
+                }
+                Far::Sink => {
+                    near.abort();
+                    drop(near);
+                }
+            }
+            let served = relay.ended().await;
+            let failure = served.last_failure.expect("a failure");
+            assert_eq!((served.failed, failure.kind(), failure.side()), (1, Kind::Reset, Some(Side::Left)));
+        });
+    });
+}
+
+#[test]
+fn a_server_that_breaks_off_does_not_look_as_if_it_had_ended() {
+    alone("matrix::a_server_that_breaks_off_does_not_look_as_if_it_had_ended", || {
+        each_pair(Shapes::Same, async |pair| {
+            if breaking(pair.far) == Breaking::Never {
+                return;
+            }
+            let (mut relay, mut near, far) = join(pair, Room::Usual, b"").await;
+            let Far::Peer(far) = far else { panic!("a file cannot break off") };
+            break_off(far, pair.far, &mut near).await;
+            assert_told(near, pair.near).await;
+            let served = relay.ended().await;
+            let failure = served.last_failure.expect("a failure");
+            assert_eq!((served.failed, failure.kind(), failure.side()), (1, Kind::Reset, Some(Side::Right)));
+        });
+    });
+}
+
+#[test]
+fn who_does_not_read_holds_the_sender_back_and_gets_everything_in_order() {
+    alone("matrix::who_does_not_read_holds_the_sender_back_and_gets_everything_in_order", || {
+        let content = numbered(MUCH);
+        each_pair(Shapes::Same, async |pair| {
+            let (relay, mut near, far) = join(pair, Room::Small, &content).await;
+            match far {
+                Far::Peer(mut far) => {
+                    to_a_slow_reader(&mut near, &mut far, &content).await;
+                    to_a_slow_reader(&mut far, &mut near, &content).await;
+                }
+                Far::Source => assert_same(&rest(&mut near).await.unwrap(), &content),
+                Far::Sink => soon("a file", near.write_all(&content)).await.unwrap(),
+            }
+            drop(near);
+            assert_eq!(relay.end(&content).await.failed, 0);
+        });
+    });
+}
+
+/// Sends bytes as they are, or messages of 1 KiB, and ends; the reader begins when no more can be sent.
+async fn to_a_slow_reader(from: &mut Conn, to: &mut Conn, content: &[u8]) {
+    let counts = from.counts();
+    let mut sending = pin!(send(from, content));
+    tokio::select! {
+        sent = &mut sending => panic!("nobody reads, and all was sent: {sent:?}"),
+        () = standstill(&counts) => {}
+    }
+    assert!(counts.sent() < content.len() as u64);
+    let (sent, came) = tokio::join!(sending, rest(to));
+    sent.unwrap();
+    assert_same(&came.unwrap(), content);
+}
+
+async fn send(conn: &mut Conn, content: &[u8]) -> Result<()> {
+    match conn.shape() {
+        Shape::Bytes => conn.write_all(content).await?,
+        Shape::Messages => {
+            for message in content.chunks(1 << 10) {
+                conn.send(message).await?;
+            }
+        }
+    }
+    conn.shutdown_write().await
+}
+
+/// Returns when nothing more is sent: a sender that is never held back is done before.
+async fn standstill(counts: &Counts) {
+    let (mut looks, mut seen) = (0, 0);
+    while looks < 10 {
+        sleep(Duration::from_millis(5)).await;
+        looks = if counts.sent() == seen { looks + 1 } else { 0 };
+        seen = counts.sent();
+    }
+}
+
+#[test]
+fn a_drain_lets_what_is_under_way_finish() {
+    alone("matrix::a_drain_lets_what_is_under_way_finish", || {
+        let content = numbered(MUCH);
+        each_pair(Shapes::Same, async |pair| {
+            let (half, other_half) = content.split_at(MUCH / 2);
+            let (mut relay, mut near, far) = join(pair, Room::Small, &content).await;
+            match far {
+                Far::Peer(mut far) => {
+                    put(&mut near, b"begin").await.unwrap();
+                    assert_eq!(get(&mut far, 5).await, b"begin");
+                    relay.refuses_newcomers().await;
+                    let (sent, came) = tokio::join!(send(&mut near, half), rest(&mut far));
+                    sent.unwrap();
+                    assert_same(&came.unwrap(), half);
+                    let (sent, came) = tokio::join!(send(&mut far, other_half), rest(&mut near));
+                    sent.unwrap();
+                    assert_same(&came.unwrap(), other_half);
+                }
+                Far::Source => {
+                    let begin = get(&mut near, 1).await;
+                    relay.refuses_newcomers().await;
+                    assert_same(&[begin, rest(&mut near).await.unwrap()].concat(), &content);
+                }
+                Far::Sink => {
+                    near.write_all(half).await.unwrap();
+                    relay.refuses_newcomers().await;
+                    near.write_all(other_half).await.unwrap();
+                }
+            }
+            drop(near);
+            assert_eq!(relay.end(&content).await.failed, 0);
+        });
+    });
+}
+
+#[test]
+fn a_hurry_ends_who_is_idle_at_once_and_who_is_busy_soon() {
+    alone("matrix::a_hurry_ends_who_is_idle_at_once_and_who_is_busy_soon", || {
+        let content = numbered(MUCH);
+        each_pair(Shapes::Same, async |pair| {
+            let (mut relay, near, far) = join(pair, Room::Small, b"").await;
+            relay.ctx.stop.hurry();
+            let served = relay.server.served().await;
+            assert_eq!((served.accepted, served.aborted), (1, 0));
+            drop((near, far, relay));
+
+            let (mut relay, near, far) = busy(pair, &content).await;
+            let asked = Instant::now();
+            relay.ctx.stop.hurry();
+            let served = relay.server.served().await;
+            let took = asked.elapsed();
+            assert!(
+                served.accepted == 1 && took < relay.ctx.limits.hurry + Duration::from_secs(5),
+                "{took:?}"
+            );
+            drop((near, far));
+        });
+    });
+}
+
+#[test]
+fn what_a_hurry_cuts_off_does_not_look_whole() {
+    alone("matrix::what_a_hurry_cuts_off_does_not_look_whole", || {
+        let content = numbered(MUCH);
+        each_pair(Shapes::Same, async |pair| {
+            let (mut relay, near, far) = busy(pair, &content).await;
+            relay.ctx.stop.hurry();
+            relay.server.served().await;
+            // Where there are no resets, the kernel decides by what is unread.
+            let is_told = |scheme| breaking(scheme) == Breaking::Resets;
+            if !matches!(far, Far::Sink) && is_told(pair.near) {
+                assert_told(near, pair.near).await;
+            }
+            if let Far::Peer(far) = far
+                && is_told(pair.far)
+            {
+                assert_told(far, pair.far).await;
+            }
+        });
+    });
+}
+
+/// A relay in the middle of a transfer that nobody reads.
+async fn busy(pair: Pair, content: &[u8]) -> (Relay, Conn, Far) {
+    let (relay, mut near, far) = join(pair, Room::Small, content).await;
+    match far {
+        Far::Peer(_) => {
+            let counts = near.counts();
+            tokio::select! {
+                sent = send(&mut near, content) => panic!("nobody reads, and all was sent: {sent:?}"),
+                () = standstill(&counts) => {}
+            }
+        }
+        Far::Source => drop(get(&mut near, 1).await),
+        Far::Sink => near.write_all(b"some").await.unwrap(),
+    }
+    (relay, near, far)
+}
+
+#[test]
+fn a_pair_of_two_shapes_is_refused() {
+    alone("matrix::a_pair_of_two_shapes_is_refused", || {
+        each_pair(Shapes::Different, async |pair| {
+            let (mut relay, near, far) = join(pair, Room::Usual, b"").await;
+            // The client must not take this for the orderly end of a conversation that never was.
+            if breaking(pair.near) == Breaking::Resets {
+                assert_told(near, pair.near).await;
+            }
+            let served = relay.ended().await;
+            let refusal = served.last_failure.expect("a refusal");
+            assert_eq!((served.failed, refusal.kind(), refusal.op()), (1, Kind::Usage, Op::Relay));
+            drop(far);
+        });
+    });
+}
+
+/// Sends `content`, one message where it carries messages, and ends, while it reads to the other's end.
+async fn exchange(conn: Conn, content: &[u8]) -> Result<Vec<u8>> {
+    let shape = conn.shape();
+    let (mut reading, mut writing) = conn.split();
+    let send = async {
+        match shape {
+            Shape::Bytes => writing.write_all(content).await?,
+            Shape::Messages => writing.send(content).await?,
+        }
+        writing.shutdown_write().await
+    };
+    let receive = async {
+        let (mut came, mut buffer, mut message) = (Vec::new(), vec![0; 64 << 10], Message::default());
+        match shape {
+            Shape::Bytes => loop {
+                match reading.read(&mut buffer).await? {
+                    0 => break,
+                    read => came.extend_from_slice(&buffer[..read]),
+                }
+            },
+            Shape::Messages => {
+                assert!(reading.receive(&mut message).await?, "the end, instead of a message");
+                came.extend_from_slice(&message.payload);
+                assert!(!reading.receive(&mut message).await?, "a second message");
+            }
+        }
+        Ok(came)
+    };
+    let (sent, came) = soon("everything to come back", async { tokio::join!(send, receive) }).await;
+    sent.and(came)
+}
+
+/// Whether the two schemes of a pair carry the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shapes {
+    Same,
+    Different,
+}
+
+impl Shapes {
+    fn of(pair: Pair) -> Self {
+        if pair.near.grammar.shape == pair.far.grammar.shape { Self::Same } else { Self::Different }
+    }
+}
+
+/// Runs a check on each pair whose shapes are so, and panics with the names of those that fail.
+fn each_pair(shapes: Shapes, check: impl AsyncFn(Pair)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (mut tried, mut failed) = (0, Vec::new());
+    for pair in Pair::all().filter(|pair| Shapes::of(*pair) == shapes) {
+        let before = open_descriptors();
+        let checked = catch_unwind(AssertUnwindSafe(|| runtime.block_on(check(pair))));
+        let tasks = runtime.metrics().num_alive_tasks();
+        let left = open_descriptors().saturating_sub(before);
+        let name = format!("{} to {} ({:?})", pair.near.grammar.name, pair.far.grammar.name, pair.end);
+        match checked {
+            Err(_told_where_it_happened) => failed.push(name),
+            Ok(()) if tasks > 0 || left > 0 => {
+                failed.push(format!("{name}: {tasks} tasks and {left} descriptors are left"));
+            }
+            Ok(()) => {}
+        }
+        tried += 1;
+    }
+    assert!(tried > 0 && failed.is_empty(), "of {tried} pairs failed {failed:#?}");
+}
+
+fn open_descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}

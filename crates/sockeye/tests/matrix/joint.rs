@@ -1,0 +1,233 @@
+//! The pairs of the matrix, and a relay between the ends of one.
+
+use std::os::fd::{IntoRawFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use sockeye::{Conn, Ctx, Event, Forward, Kind, Listening, Plan, SCHEMES, Scheme, Served, Wants};
+use testkit::Scratch;
+use tokio::sync::mpsc;
+
+use crate::lab::{Server, accept, address, assert_same, dial, event, listen, local, soon};
+
+/// Schemes that are dialled and have no column here, and why.
+const ELSEWHERE: &[(&str, &str)] = &[(
+    "-",
+    "standard input and output belong to the process: the tests of the command line start one for it",
+)];
+
+/// One relay of the matrix.
+#[derive(Clone, Copy)]
+pub(super) struct Pair {
+    pub(super) near: &'static Scheme,
+    pub(super) far: &'static Scheme,
+    pub(super) end: End,
+}
+
+/// What stands at a far end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum End {
+    /// A peer, which is the test.
+    Peer,
+    /// A file that is read.
+    Source,
+    /// A file that is written.
+    Sink,
+}
+
+impl Pair {
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let near = SCHEMES.iter().filter(|row| row.grammar.listens);
+        let is_here = |row: &&&'static Scheme| ELSEWHERE.iter().all(|(name, _)| *name != row.grammar.name);
+        near.flat_map(move |near| {
+            let far = SCHEMES.iter().filter(|row| row.grammar.dials).filter(is_here);
+            far.flat_map(move |far| {
+                let ends = ends(far.grammar.name, far.grammar.listens);
+                ends.iter().map(move |end| Self { near, far, end: *end })
+            })
+        })
+    }
+
+    pub(super) fn max_message(self) -> Option<usize> {
+        [self.near.max_message, self.far.max_message].into_iter().flatten().min()
+    }
+
+    pub(super) fn half_close(self) -> bool {
+        self.near.half_close && self.far.half_close
+    }
+}
+
+/// What can stand at the far end of a relay to this scheme.
+fn ends(scheme: &str, listens: bool) -> &'static [End] {
+    match scheme {
+        _ if listens => &[End::Peer],
+        "fd" => &[End::Peer],
+        "file" => &[End::Source, End::Sink],
+        other => panic!("no far end for scheme {other}"),
+    }
+}
+
+/// Where to listen, `name` being one of the two sides.
+fn listening_word(scheme: &str, scratch: &Scratch, name: &str) -> String {
+    match scheme {
+        "tcp" => "tcp-l:127.0.0.1:0".to_owned(),
+        "unix" => format!("unix-l:{}", scratch.path(name).display()),
+        "mem" | "mem-seq" => format!("{scheme}-l:{name}"),
+        other => panic!("no far end for scheme {other}"),
+    }
+}
+
+/// How much the kernel holds on the way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    Usual,
+    Small,
+}
+
+impl Room {
+    /// The address with the options for it, where its scheme knows them.
+    fn on(self, word: &str, scheme: &Scheme) -> String {
+        let knows = |name: &&&str| {
+            let mut rows = sockeye::options().iter();
+            rows.any(|row| row.grammar.name == **name && row.grammar.schemes.contains(&scheme.grammar.name))
+        };
+        let names = ["sndbuf", "rcvbuf"];
+        let options =
+            names.iter().filter(|_| self == Self::Small).filter(knows).map(|name| format!(",{name}=64k"));
+        std::iter::once(word.to_owned()).chain(options).collect()
+    }
+}
+
+/// What the test holds of a far end.
+pub(super) enum Far {
+    Peer(Conn),
+    Source,
+    Sink,
+}
+
+/// A relay between two ends that the test holds.
+pub(super) struct Relay {
+    pub(super) ctx: Ctx,
+    pub(super) server: Server,
+    events: mpsc::Receiver<Event>,
+    near: String,
+    /// What is read, or written.
+    file: PathBuf,
+    end: End,
+    _scratch: Scratch,
+}
+
+/// Makes a relay and one connection through it. `content` is what a file has that is read.
+pub(super) async fn join(pair: Pair, room: Room, content: &[u8]) -> (Relay, Conn, Far) {
+    let mut ctx = Ctx::default();
+    ctx.limits.hurry = Duration::from_millis(100);
+    let mut events = ctx.events.subscribe(64, Wants::Connections);
+    let scratch = Scratch::new();
+    let file = scratch.path("file");
+
+    let (to, waiting) = match pair.end {
+        End::Peer if pair.far.grammar.listens => {
+            let (listening, word) = listen_on(pair.far, &scratch, "far", room, &ctx).await;
+            (word, Waiting::Listening(listening))
+        }
+        End::Peer => {
+            let (relays, ours) = inherited_pair();
+            (format!("fd:{relays}"), Waiting::Conn(dial(&format!("fd:{ours}"), &ctx).await))
+        }
+        End::Source => {
+            std::fs::write(&file, content).unwrap();
+            (format!("file:{}", file.display()), Waiting::Nobody(Far::Source))
+        }
+        End::Sink => (format!("file:{},write", file.display()), Waiting::Nobody(Far::Sink)),
+    };
+    let forward = Forward { to: address(&room.on(&to, pair.far)), plan: Plan::default() };
+    let (listening, near) = listen_on(pair.near, &scratch, "near", room, &ctx).await;
+    let server = Server::start(listening, Arc::new(forward), &ctx);
+    let client = dial(&room.on(&near, pair.near), &ctx).await;
+    event(&mut events, |event| matches!(event, Event::Opened { .. }).then_some(())).await;
+    let far = match waiting {
+        Waiting::Listening(mut listening) => Far::Peer(accept(&mut listening).await),
+        Waiting::Conn(conn) => Far::Peer(conn),
+        Waiting::Nobody(far) => far,
+    };
+    (Relay { ctx, server, events, near, file, end: pair.end, _scratch: scratch }, client, far)
+}
+
+/// A far end that the relay has not dialled yet.
+enum Waiting {
+    Listening(Listening),
+    Conn(Conn),
+    Nobody(Far),
+}
+
+/// A listener of this scheme, and the address that leads to it.
+async fn listen_on(
+    scheme: &Scheme,
+    scratch: &Scratch,
+    name: &str,
+    room: Room,
+    ctx: &Ctx,
+) -> (Listening, String) {
+    let word = listening_word(scheme.grammar.name, scratch, name);
+    let listening = listen(&room.on(&word, scheme), ctx).await;
+    // A port is the kernel's choice; a name inside this process is not told.
+    let word = if word.ends_with(":0") { local(&listening) } else { word.replacen("-l:", ":", 1) };
+    (listening, word)
+}
+
+/// The numbers of two connected descriptors that look as if our parent had left them to us. Each is taken once.
+fn inherited_pair() -> (i32, i32) {
+    let (one, other) =
+        socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+    let leave = |end: OwnedFd| {
+        fcntl_setfd(&end, FdFlags::empty()).unwrap();
+        end.into_raw_fd()
+    };
+    (leave(one), leave(other))
+}
+
+impl Relay {
+    /// Asks to drain, and sees that nobody else gets in.
+    pub(super) async fn refuses_newcomers(&mut self) {
+        self.ctx.stop.drain();
+        let open = event(&mut self.events, |event| match event {
+            Event::Stopping { open, .. } => Some(open),
+            _ => None,
+        });
+        assert_eq!(open.await, 1);
+        let refused = soon("a refusal", sockeye::dial(&address(&self.near), &self.ctx)).await.unwrap_err();
+        assert!(matches!(refused.kind(), Kind::Refused | Kind::NotFound), "{refused:?}");
+    }
+
+    /// Stops, and waits for the end of everything.
+    pub(super) async fn ended(&mut self) -> Served {
+        self.ctx.stop.drain();
+        let served = self.server.served().await;
+        assert_eq!((served.accepted, served.aborted), (1, 0));
+        served
+    }
+
+    /// As `ended`, and looks what is in the file that was written.
+    pub(super) async fn end(mut self, content: &[u8]) -> Served {
+        let served = self.ended().await;
+        if matches!(self.end, End::Sink) {
+            assert_same(&std::fs::read(&self.file).unwrap(), content);
+        }
+        served
+    }
+}
+
+#[test]
+#[should_panic(expected = "no far end for scheme pigeon")]
+fn a_row_that_has_no_ends_here_is_a_failure() {
+    ends("pigeon", false);
+}
+
+#[test]
+#[should_panic(expected = "no far end for scheme pigeon")]
+fn a_row_that_listens_and_has_no_ends_here_is_a_failure() {
+    listening_word("pigeon", &Scratch::new(), "near");
+}
