@@ -50,6 +50,11 @@ pub fn printable(data: &[u8]) {
     let first = data.first().copied().unwrap_or_default();
     assert_eq!(pushed(data.chunks(usize::from(first).max(1))), whole, "in pieces of {first}");
     assert_eq!(acting(&whole.replace("\r\n", "")), None, "in {whole:?}");
+    if let Ok(text) = str::from_utf8(data)
+        && text.chars().all(is_harmless)
+    {
+        assert_eq!(whole, text, "harmless text is changed");
+    }
 
     let line = printable::line(data);
     assert_eq!(line.find(['\n', '\r', '\t']), None, "more than one line: {line:?}");
@@ -118,6 +123,11 @@ fn acting(text: &str) -> Option<char> {
     let turns = |character| matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()
         .find(|character| turns(*character) || (character.is_control() && !matches!(character, '\n' | '\t')))
+}
+
+/// Letters, digits and pictures.
+fn is_harmless(character: char) -> bool {
+    character.is_alphanumeric() || matches!(character, '\u{1f300}'..='\u{1faff}')
 }
 
 #[cfg(test)]
