@@ -1,0 +1,4 @@
+//! The binary from end to end: as people meet it.
+
+mod peers;
+mod usage;

@@ -1,0 +1,66 @@
+//! The binary against the programs that people already have, each way round, and against small clients and servers
+//! in Python where no ready program does what is needed.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic, and so do its helpers"
+)]
+
+mod check;
+mod client;
+mod crowd;
+mod dial;
+mod family;
+mod listen;
+mod listener;
+mod port;
+mod python;
+mod relay;
+mod relay_ends;
+mod serve;
+mod standard;
+mod terminal;
+
+use std::process::Command;
+
+use testkit::{Server, require};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_sockeye");
+
+/// The command `sockeye` with `words`.
+fn sockeye(words: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(words);
+    command
+}
+
+/// A `sockeye` that has said where it listens.
+fn listening(words: &[&str]) -> Server {
+    Server::start(BINARY, words)
+}
+
+/// A shell script in which `sockeye` is the binary, and `$1` the first of `words`. A pipeline fails with any of its
+/// commands.
+fn shell(script: &str, words: &[&str]) -> Command {
+    let mut command = Command::new(require("bash"));
+    let script = format!("set -o pipefail; sockeye() {{ \"$0\" \"$@\"; }}; {script}");
+    command.args(["-c", &script, BINARY]).args(words);
+    command
+}
+
+/// A mebibyte in which no two places look alike: the same for the same `seed`.
+fn noise(seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    (0..MEBIBYTE / 8).flat_map(|_| next()).collect()
+}
+
+const MEBIBYTE: usize = 1 << 20;

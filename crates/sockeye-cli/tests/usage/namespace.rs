@@ -1,0 +1,71 @@
+//! A network and a `/tmp` of the test's own: loopback alone, every port free, and nobody else to meet.
+//!
+//! It needs no right but to make user namespaces, which every user has unless the machine forbids it.
+
+use std::process::Command;
+
+use testkit::{LIMIT, Process, Scratch, require, run};
+
+use super::BINARY;
+
+/// A process that holds the namespaces, and with them whatever is mounted there. Dropping it leaves them to those
+/// who are still inside.
+pub(super) struct Namespace {
+    holder: Process,
+    _scratch: Scratch,
+}
+
+impl Namespace {
+    pub(super) fn new() -> Self {
+        let scratch = Scratch::new();
+        let mut command = Command::new(require("unshare"));
+        command.args(["--map-root-user", "--net", "--mount", "sh", "-c", HOLD, "sh"]);
+        require("ip");
+        let holder = Process::spawn(command.arg(scratch.path("")).arg(BINARY));
+        holder.wait_stdout(LIMIT, |bytes| bytes == b"ready\n");
+        Self { holder, _scratch: scratch }
+    }
+
+    /// A command in there, in an empty folder, with the `sockeye` under test first on the path.
+    pub(super) fn command(&self, words: &[&str]) -> Command {
+        let mut command = self.enter(&["--user", "--net", "--mount"]);
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.args(["env", "--chdir=/tmp/work", &format!("PATH=/tmp/bin:{path}")]).args(words);
+        command
+    }
+
+    /// A command that shares the network in there, and sees the files of everybody.
+    pub(super) fn command_in_network(&self, words: &[&str]) -> Command {
+        let mut command = self.enter(&["--user", "--net"]);
+        command.args(words);
+        command
+    }
+
+    fn enter(&self, namespaces: &[&str]) -> Command {
+        let mut command = Command::new(require("nsenter"));
+        command.args(["--target", &self.holder.pid().to_string()]).args(namespaces);
+        command.args(["--preserve-credentials", "--"]);
+        command
+    }
+}
+
+/// `$1` becomes `/tmp`. The binary is mounted into it, since its own path may lie beneath the old one.
+const HOLD: &str = "set -e
+ip link set lo up
+mkdir $1/bin $1/work
+touch $1/bin/sockeye
+mount --bind \"$2\" $1/bin/sockeye
+mount --rbind $1 /tmp
+echo ready
+exec cat";
+
+#[test]
+fn a_namespace_has_loopback_and_a_folder_of_its_own() {
+    let namespace = Namespace::new();
+    let exit = run(&mut namespace.command(&["sh", "-c", "ls -a /tmp; pwd; which sockeye"]), b"", LIMIT);
+    let seen = String::from_utf8(exit.stdout).unwrap();
+    assert_eq!(seen, ".\n..\nbin\nwork\n/tmp/work\n/tmp/bin/sockeye\n", "{}", exit.stderr);
+    let exit = run(&mut namespace.command(&["ip", "-oneline", "link"]), b"", LIMIT);
+    let links = String::from_utf8(exit.stdout).unwrap();
+    assert!(links.starts_with("1: lo: <LOOPBACK,UP"), "{links}{}", exit.stderr);
+}
