@@ -66,9 +66,11 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     }
 }
 
-/// Whether an address can be dialled only once in the life of a process.
+/// Whether an address serves one connection only.
 fn is_for_one(address: &Address) -> bool {
-    sockeye::SCHEMES.iter().any(|scheme| scheme.grammar.name == address.scheme().name && scheme.dials_once)
+    sockeye::SCHEMES
+        .iter()
+        .any(|scheme| scheme.grammar.name == address.scheme().name && (scheme.dials_once)(address))
 }
 
 fn flow(request: &Request) -> Flow {

@@ -44,11 +44,14 @@ fn fifty_who_say_nothing_hold_nobody_up() {
 fn who_finds_the_house_full_is_served_once_another_leaves() {
     let echo = listening(&["serve", "-v", "echo", "tcp:127.0.0.1:0,max-conns=1"]);
     let mut inside = connect(&echo.address(0));
-    inside.write_all(b"inside").unwrap();
-    inside.read_exact(&mut [0; 6]).unwrap();
     let mut waiting = connect(&echo.address(0));
     waiting.write_all(b"waiting").unwrap();
     waiting.shutdown_write();
+    // The server has much to do, and time to let the other in.
+    for _ in 0..100 {
+        inside.write_all(b"inside").unwrap();
+        inside.read_exact(&mut [0; 6]).unwrap();
+    }
     drop(inside);
     assert_eq!(read_to_end(&mut waiting), b"waiting");
     let order = || echo.stderr().lines().skip(1).map(|line| line.contains(" came to ")).collect::<Vec<_>>();

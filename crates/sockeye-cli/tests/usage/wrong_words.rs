@@ -219,6 +219,11 @@ fn what_nobody_listens_on_is_not_checked_and_what_is_for_one_is_not_given_to_man
             "         leave max-conns= out",
         ),
         (
+            &["relay", "tcp-l:0", "file:x,write"],
+            "sockeye: file:x,write is there for one connection, and tcp-l:0 accepts many",
+            "         add ,once to the first address, or see sockeye listen --keep",
+        ),
+        (
             &["relay", "unix-l:socket", "fd:3"],
             "sockeye: fd:3 is there for one connection, and unix-l:socket accepts many",
             "         add ,once to the first address, or see sockeye listen --keep",

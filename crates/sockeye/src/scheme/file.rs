@@ -33,10 +33,14 @@ pub(super) static FILE: Scheme = Scheme {
     example: "file:notes.txt",
     max_message: None,
     half_close: true,
-    dials_once: false,
+    dials_once: |address| set(address, "write"),
     dial,
     listen: super::no_listener,
 };
+
+fn set(address: &Address, option: &str) -> bool {
+    address.options().value(option) == Some(&Value::Switch(true))
+}
 
 fn dial<'a>(address: &'a Address, _: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
     let opened = open(address).map_err(|cause| Error::new(Op::Dial, cause).on(address.bare_word()));
@@ -45,8 +49,7 @@ fn dial<'a>(address: &'a Address, _: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
 
 fn open(address: &Address) -> std::result::Result<Conn, Cause> {
     let Target::Path(path) = address.target() else { return Err(wrong_target()) };
-    let set = |name| address.options().value(name) == Some(&Value::Switch(true));
-    let (access, direction) = match (set("write"), set("append")) {
+    let (access, direction) = match (set(address, "write"), set(address, "append")) {
         (false, false) => (OFlags::RDONLY, Direction::Read),
         (true, false) => (OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC, Direction::Write),
         (false, true) => (OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND, Direction::Write),

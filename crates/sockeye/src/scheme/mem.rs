@@ -38,7 +38,7 @@ pub(super) static MEM: Scheme = Scheme {
     example: "mem:name",
     max_message: None,
     half_close: true,
-    dials_once: false,
+    dials_once: |_| false,
     dial,
     listen,
 };
@@ -49,7 +49,7 @@ pub(super) static MEM_SEQ: Scheme = Scheme {
     example: "mem-seq:name",
     max_message: Some(MOST),
     half_close: true,
-    dials_once: false,
+    dials_once: |_| false,
     dial,
     listen,
 };

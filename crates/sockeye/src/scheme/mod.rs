@@ -36,8 +36,8 @@ pub struct Scheme {
     pub max_message: Option<usize>,
     /// Whether one side can end and still hear the other.
     pub half_close: bool,
-    /// Whether an address can be dialled only once in the life of a process.
-    pub dials_once: bool,
+    /// Whether that address serves one connection only: a second would find nothing there, or undo what the first did.
+    pub dials_once: fn(&Address) -> bool,
     pub(crate) dial: Dial,
     /// Called only where the grammar says that it listens.
     pub(crate) listen: Listen,

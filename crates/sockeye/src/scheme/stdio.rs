@@ -36,7 +36,7 @@ pub(super) static STDIO: Scheme = Scheme {
     example: "-",
     max_message: None,
     half_close: true,
-    dials_once: true,
+    dials_once: |_| true,
     dial,
     listen: super::no_listener,
 };

@@ -33,7 +33,7 @@ pub(super) static TCP: Scheme = Scheme {
     example: "tcp:localhost:80",
     max_message: None,
     half_close: true,
-    dials_once: false,
+    dials_once: |_| false,
     dial,
     listen,
 };

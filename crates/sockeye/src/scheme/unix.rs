@@ -52,7 +52,7 @@ pub(super) static UNIX: Scheme = Scheme {
     example: "unix:/run/app.sock",
     max_message: None,
     half_close: true,
-    dials_once: false,
+    dials_once: |_| false,
     dial,
     listen,
 };
