@@ -196,6 +196,13 @@ async fn what_is_no_socket_is_left_alone() {
     assert_taken(&error.unwrap_err(), PathTaken::NotASocket);
     assert_eq!(fs::read_to_string(&beside).unwrap(), "precious");
 
+    // A link to a dead socket is no dead socket.
+    fs::remove_file(&place.path).unwrap();
+    drop(UnixListener::bind(&place.path).unwrap());
+    let error = sockeye::listen(&address(&format!("unix-l:{}", beside.display())), &Ctx::default()).await;
+    assert_taken(&error.unwrap_err(), PathTaken::NotASocket);
+    assert!(exists(&beside) && exists(&place.path));
+
     let folder = Place::new();
     fs::create_dir(&folder.path).unwrap();
     assert_taken(&folder.taken("").await, PathTaken::NotASocket);
