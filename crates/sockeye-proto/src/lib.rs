@@ -1,6 +1,7 @@
 //! What sockeye decides without sockets, clock or async: bytes and time in, bytes and decisions out.
 //!
 //! - [`address`]: the text that names one end of a connection, against a vocabulary of rows.
+//! - [`crowd`]: the peers of a datagram listener, and who makes room.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`printable`]: foreign bytes made safe for a terminal.
@@ -12,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod crowd;
 pub mod newline;
 pub mod printable;
 pub mod race;
