@@ -3,6 +3,7 @@
 mod descriptor;
 mod fd;
 mod file;
+mod inet;
 mod mem;
 mod race;
 mod socket;
