@@ -6,6 +6,7 @@
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`race`]: in which order the addresses of a name are tried.
+//! - [`reflect`]: whom a datagram service answers.
 //! - [`shape`]: bytes or messages.
 //! - [`suggest`]: the name that was meant by one that is not known.
 //!
@@ -17,6 +18,7 @@ pub mod crowd;
 pub mod newline;
 pub mod printable;
 pub mod race;
+pub mod reflect;
 pub mod shape;
 pub mod suggest;
 pub mod unit;

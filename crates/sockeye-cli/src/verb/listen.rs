@@ -66,7 +66,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
 /// One peer at a time, while the others wait in the kernel's queue; and with `--keep`, one after another.
 fn for_one(ctx: Ctx, request: &Request) -> Ctx {
     let once = !request.has(&flag::KEEP);
-    Ctx { limits: Limits { max_conns: 1, once, ..ctx.limits }, ..ctx }
+    Ctx { limits: Limits { max_conns: 1, once, public: true, ..ctx.limits }, ..ctx }
 }
 
 /// Whoever comes has our standard input and output, one at a time.

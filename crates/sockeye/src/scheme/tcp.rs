@@ -10,13 +10,13 @@ use sockeye_proto::address::{Address, Form, SchemeGrammar, Target, Value};
 use sockeye_proto::shape::Shape;
 
 use super::race::race;
-use super::socket::{self, Socket, SocketListener, connected};
+use super::socket::{self, SocketListener, connected};
 use super::{Scheme, inet, wrong_target};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
 use crate::listener::Listener;
-use crate::peer::{Endpoint, Peer};
+use crate::peer::Endpoint;
 use crate::service::BoxFuture;
 
 pub(super) static TCP: Scheme = Scheme {
@@ -33,6 +33,7 @@ pub(super) static TCP: Scheme = Scheme {
     example: "tcp:localhost:80",
     max_message: None,
     half_close: true,
+    idle: None,
     dials_once: |_| false,
     dial,
     listen,
@@ -55,12 +56,12 @@ async fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Caus
         _ => None,
     };
     let found = ctx.resolver.addresses(host, port).await?;
-    let attempt = |to| attempt(to, address, source);
+    let attempt = |to| attempt(to, address, source, ctx);
     let unreachable = |error: &io::Error| {
         matches!(error.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable)
     };
     match race(&found, attempt, unreachable).await {
-        Ok((socket, peer)) => Ok(Conn::bytes(socket, peer)),
+        Ok(conn) => Ok(conn),
         Err(error) => Err(error.map_or(Cause::OtherFamily, Cause::Io)),
     }
 }
@@ -69,7 +70,8 @@ async fn attempt(
     to: SocketAddr,
     address: &Address,
     source: Option<SocketAddr>,
-) -> io::Result<(Socket, Peer)> {
+    ctx: &Ctx,
+) -> io::Result<Conn> {
     let socket = open(to, address)?;
     if let Some(source) = source {
         if source.is_ipv4() != to.is_ipv4() {
@@ -81,17 +83,18 @@ async fn attempt(
         Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
         Err(errno) => return Err(errno.into()),
     }
-    let (socket, ends) = connected(socket, socket::Kind::Tcp).await?;
+    let conn = connected(socket, socket::Kind::Tcp, ctx).await?;
+    let ends = conn.peer();
     // The kernel may choose the very port that is dialled, on loopback: TCP then connects the socket to itself, and
     // we would talk to nobody but us.
     if matches!(ends.remote, Endpoint::Inet(_)) && ends.remote == ends.local {
         return Err(Errno::CONNREFUSED.into());
     }
-    Ok((socket, ends))
+    Ok(conn)
 }
 
 fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
-    let socket = socket::open(inet::family(at), address)?;
+    let socket = socket::open(inet::family(at), socket::Kind::Tcp, address)?;
     // Urgent data stays in its place among the rest, so that nothing is lost on the way through a relay.
     sockopt::set_socket_oobinline(&socket, true)?;
     Ok(socket)
@@ -107,7 +110,7 @@ fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dy
 async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, Cause> {
     let at = inet::locals(address, ctx).await?;
     let sockets = inet::bind_all(&at, |local| bind(local, address))?;
-    Ok(Box::new(SocketListener::new(socket::Kind::Tcp, sockets, address, ctx.identify)?))
+    Ok(Box::new(SocketListener::new(socket::Kind::Tcp, sockets, address, ctx)?))
 }
 
 fn bind(local: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
