@@ -2,6 +2,7 @@
 //!
 //! - [`address`]: the text that names one end of a connection, against a vocabulary of rows.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
+//! - [`frame`]: messages made of bytes, and bytes of messages.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`race`]: in which order the addresses of a name are tried.
@@ -12,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod frame;
 pub mod newline;
 pub mod printable;
 pub mod race;

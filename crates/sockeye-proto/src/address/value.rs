@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::frame::{FRAMINGS, Framing, FramingRow};
 use crate::unit;
 
 /// What an option takes.
@@ -20,6 +21,8 @@ pub enum Kind {
         /// The most that is taken.
         most: u64,
     },
+    /// How messages are made of bytes: `line`, `fixed=512`. One of [`FRAMINGS`].
+    Frame,
     /// Octal permissions of a file: `0660`.
     Mode,
     /// Bytes: `64k`, `1MiB`, `10MB`. At most what a signed 32-bit number holds, which is what the kernel takes.
@@ -41,6 +44,8 @@ pub enum Value {
     Choice(&'static str),
     /// A number within the bounds of [`Kind::Count`].
     Count(u64),
+    /// A framing.
+    Frame(Framing),
     /// Permissions.
     Mode(u32),
     /// Bytes.
@@ -68,6 +73,7 @@ impl Kind {
                 let count = text.parse().ok().filter(|n| digits && (least..=most).contains(&n));
                 count.map(Value::Count)
             }
+            Self::Frame => Framing::read(text).map(Value::Frame),
             Self::Mode => unit::mode(text).map(Value::Mode),
             Self::Size => unit::size(text).filter(|size| i32::try_from(*size).is_ok()).map(Value::Size),
             Self::Switch => match text {
@@ -92,11 +98,30 @@ impl Kind {
             Self::Choice(words) => words.join(" or "),
             Self::Count { least, most: u64::MAX } => format!("a number from {least}"),
             Self::Count { least, most } => format!("a number from {least} to {most}"),
+            Self::Frame => {
+                let framings: Vec<String> = FRAMINGS.iter().map(FramingRow::usage).collect();
+                format!("one of {}", framings.join(" "))
+            }
             Self::Mode => "octal permissions such as 0660".into(),
             Self::Size => "bytes such as 65536, 64k or 1MB".into(),
             Self::Switch => "yes or no".into(),
             Self::Text(what) => (*what).into(),
             Self::Time => "a time such as 1.5s, 250ms or 2m, or off".into(),
+        }
+    }
+
+    /// The words that it takes, where there is a list of them.
+    pub(super) fn words(&self) -> Vec<&'static str> {
+        match self {
+            Self::Choice(words) => words.to_vec(),
+            Self::Frame => FRAMINGS.iter().map(|row| row.name).collect(),
+            Self::Address
+            | Self::Count { .. }
+            | Self::Mode
+            | Self::Size
+            | Self::Switch
+            | Self::Text(_)
+            | Self::Time => Vec::new(),
         }
     }
 
@@ -106,6 +131,7 @@ impl Kind {
             Self::Address => "IP[:PORT]".into(),
             Self::Choice(words) => words.join("|"),
             Self::Count { .. } => "N".into(),
+            Self::Frame => "FRAME".into(),
             Self::Mode => "MODE".into(),
             Self::Size => "SIZE".into(),
             Self::Switch => String::new(),
@@ -128,6 +154,7 @@ impl fmt::Display for Value {
             Self::Address(address) => write!(f, "{address}"),
             Self::Choice(word) => f.write_str(word),
             Self::Count(count) => write!(f, "{count}"),
+            Self::Frame(framing) => write!(f, "{framing}"),
             Self::Mode(mode) => write!(f, "{mode:04o}"),
             Self::Size(size) => write!(f, "{size}"),
             Self::Switch(on) => f.write_str(if *on { "yes" } else { "no" }),
