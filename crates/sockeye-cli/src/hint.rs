@@ -2,7 +2,11 @@
 
 use std::io::ErrorKind;
 
+use sockeye::proto::frame::FrameError;
 use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken};
+
+/// How bytes and messages come together.
+pub(crate) const FRAME: &str = "frame=line makes messages of bytes; sockeye help address has other frames";
 
 /// The second line of a failure, where there is something to try.
 pub(crate) fn of(error: &Error) -> Option<&'static str> {
@@ -15,8 +19,18 @@ pub(crate) fn of(error: &Error) -> Option<&'static str> {
             PathTaken::NotASocket => "choose another path; what is no socket is never removed",
             PathTaken::OtherOwner => "choose another path; another user's socket is never removed",
         },
-        (_, _, Cause::TooLarge { .. }) => "send it in smaller messages, or over tcp: or unix:",
-        (Op::Relay, _, Cause::WrongShape { .. }) => "frame=burst on the side of bytes makes messages of them",
+        (_, _, Cause::Frame(error)) => match error {
+            FrameError::DelimiterInside(_) | FrameError::Empty | FrameError::WrongLength { .. } => {
+                "frame=len32 carries any message; sockeye help address has other frames"
+            }
+            FrameError::TooLong { .. } => "raise it, if the peer means the same frame= as you do",
+            FrameError::Unfinished => "the peer broke off, or means another frame= than you do",
+            _ => "does the peer mean the same frame= as you do? sockeye help address has others",
+        },
+        (_, _, Cause::TooLarge { .. }) => {
+            "send it in smaller messages, or over bytes with a frame= and max-message= that carry it"
+        }
+        (Op::Relay, _, Cause::WrongShape { .. }) => FRAME,
         (Op::Relay, _, Cause::Limit(..)) => "idle= sets how long nothing may go over it",
         (Op::Dial, Kind::NotFound, Cause::Io(error)) if error.kind() == ErrorKind::AddrNotAvailable => {
             "bind= takes an address of this machine: ip addr"

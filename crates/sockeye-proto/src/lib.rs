@@ -2,19 +2,21 @@
 //!
 //! - [`address`]: the text that names one end of a connection, against a vocabulary of rows.
 //! - [`crowd`]: the peers of a datagram listener, and who makes room.
-//! - [`mod@unit`]: durations, sizes and modes as people type them.
+//! - [`frame`]: messages made of bytes, and bytes of messages.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`race`]: in which order the addresses of a name are tried.
 //! - [`reflect`]: whom a datagram service answers.
 //! - [`shape`]: bytes or messages.
 //! - [`suggest`]: the name that was meant by one that is not known.
+//! - [`mod@unit`]: durations, sizes and modes as people type them.
 //!
 //! Nothing here may open a socket, read a clock or wait: the caller does, and passes in what it saw.
 #![forbid(unsafe_code)]
 
 pub mod address;
 pub mod crowd;
+pub mod frame;
 pub mod newline;
 pub mod printable;
 pub mod race;
