@@ -59,8 +59,9 @@ pub(super) static UDP: Scheme = Scheme {
     listen,
 };
 
-/// Room for what comes before we get to it, unless `rcvbuf=` is set: the kernel's own, for some 250 small datagrams,
-/// is too little where a thousand peers start at once. Without a right to more it is cut to net.core.rmem_max.
+/// Room of a listener for what comes before we get to it, unless `rcvbuf=` is set: the kernel's own, for some 250 small
+/// datagrams, is too little where a thousand peers start at once. Without a right to more it is cut to
+/// net.core.rmem_max.
 const RECEIVE_BUFFER: usize = 8 << 20;
 
 fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
@@ -128,7 +129,7 @@ fn unspecified(is_v6: bool) -> SocketAddr {
 fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = net::socket_with(inet::family(at), SocketType::DGRAM, flags, None)?;
-    if address.options().value("rcvbuf").is_none() {
+    if address.role() == Role::Listen && address.options().value("rcvbuf").is_none() {
         sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)
             .or_else(|_no_right| sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER))?;
     }
