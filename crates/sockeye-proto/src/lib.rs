@@ -1,6 +1,8 @@
 //! What sockeye decides without sockets, clock or async: bytes and time in, bytes and decisions out.
 //!
 //! - [`address`]: the text that names one end of a connection, against a vocabulary of rows.
+//! - [`cut`]: what is typed into messages.
+//! - [`hex`]: bytes in hexadecimal, for people.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`printable`]: foreign bytes made safe for a terminal.
@@ -12,6 +14,8 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod cut;
+pub mod hex;
 pub mod newline;
 pub mod printable;
 pub mod race;
