@@ -1,15 +1,18 @@
 //! Standard input and output as one side of a conversation with people or programs.
 
-use std::io;
-use std::task::{Context, Poll, ready};
+mod crlf;
+mod kept;
+mod safe;
+mod waiting;
 
 use rustix::termios::isatty;
 use serde_json::json;
 use sockeye::proto::address::Address;
-use sockeye::proto::newline::ToCrlf;
-use sockeye::proto::printable::Printable;
-use sockeye::{Bytes, Conn, Ctx, End, Flow, Io, Kind, Moved, Plan, Side};
+use sockeye::{Conn, Ctx, End, Flow, Io, Kind, Moved, Plan, Side};
 
+use self::crlf::Crlf;
+use self::kept::Kept;
+use self::safe::Safe;
 use crate::args::Request;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -58,7 +61,7 @@ pub(crate) async fn open(request: &Request, output: Output, ctx: &Ctx) -> Result
     }
     if request.has(&flag::CRLF) {
         conn = conn.layered("crlf", None, |io| match io {
-            Io::Bytes(beneath) => Io::Bytes(Box::new(Crlf { beneath, newlines: ToCrlf::default() })),
+            Io::Bytes(beneath) => Io::Bytes(Box::new(Crlf::over(beneath))),
             messages @ Io::Messages(_) => messages,
         });
     }
@@ -92,111 +95,4 @@ pub(crate) fn ended(
 /// Whether nobody reads our standard output any more.
 pub(crate) fn is_output_closed(error: &sockeye::Error, here: Side) -> bool {
     error.side() == Some(here) && error.kind() == Kind::Reset
-}
-
-/// Standard output that outlives its peers.
-struct Kept(Box<dyn Bytes>);
-
-impl Bytes for Kept {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_read(cx, buffer)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_write(cx, bytes)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_flush(cx)
-    }
-
-    fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(cx)
-    }
-
-    fn abort(&mut self) {}
-}
-
-/// What is typed, with the line ends that old protocols want.
-struct Crlf {
-    beneath: Box<dyn Bytes>,
-    newlines: ToCrlf,
-}
-
-impl Bytes for Crlf {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        // Every byte may become two.
-        let half = (buffer.len() / 2).max(1);
-        let read = ready!(self.beneath.poll_read(cx, buffer.get_mut(..half).unwrap_or_default()))?;
-        Poll::Ready(Ok(self.newlines.expand(buffer, read)))
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.beneath.poll_write(cx, bytes)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.beneath.poll_flush(cx)
-    }
-
-    fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.beneath.poll_shutdown_write(cx)
-    }
-
-    fn abort(&mut self) {
-        self.beneath.abort();
-    }
-}
-
-/// What comes, made safe for a terminal: a peer could otherwise move the cursor, rewrite what stands there, or have
-/// the terminal type an answer into the shell.
-struct Safe {
-    beneath: Box<dyn Bytes>,
-    printable: Printable,
-    /// Made safe and not yet written: at most four times what one write brought.
-    waiting: Vec<u8>,
-    written: usize,
-}
-
-impl Safe {
-    fn over(beneath: Box<dyn Bytes>) -> Self {
-        Self { beneath, printable: Printable::default(), waiting: Vec::new(), written: 0 }
-    }
-
-    fn poll_empty(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(rest) = self.waiting.get(self.written..).filter(|rest| !rest.is_empty()) {
-            self.written += ready!(self.beneath.poll_write(cx, rest))?;
-        }
-        self.waiting.clear();
-        self.written = 0;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Bytes for Safe {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.beneath.poll_read(cx, buffer)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_empty(cx))?;
-        self.printable.push(bytes, &mut self.waiting);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_empty(cx))?;
-        self.beneath.poll_flush(cx)
-    }
-
-    fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_empty(cx))?;
-        self.printable.finish(&mut self.waiting);
-        ready!(self.poll_empty(cx))?;
-        self.beneath.poll_shutdown_write(cx)
-    }
-
-    fn abort(&mut self) {
-        self.beneath.abort();
-    }
 }
