@@ -2,10 +2,17 @@
 
 use std::io::ErrorKind;
 
+use sockeye::proto::cut::TooLong;
 use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken};
 
 /// The second line of a failure, where there is something to try.
 pub(crate) fn of(error: &Error) -> Option<&'static str> {
+    if let Some(too_long) = too_long(error) {
+        return Some(match too_long.line {
+            Some(_) => "send it in shorter lines, or over tcp: or unix: as bytes",
+            None => "--lines sends each line as a message; tcp: and unix: carry any number of bytes",
+        });
+    }
     let hint = match (error.op(), error.kind(), error.cause()) {
         (_, _, Cause::OtherFamily) => "try without -4 or -6",
         (_, _, Cause::UnknownOwner(_)) => "owner= takes USER, USER:GROUP or :GROUP, by name or number",
@@ -55,4 +62,10 @@ pub(crate) fn of(error: &Error) -> Option<&'static str> {
         _ => return None,
     };
     Some(hint)
+}
+
+/// What standard input holds that is no message.
+fn too_long(error: &Error) -> Option<&TooLong> {
+    let Cause::Io(io) = error.cause() else { return None };
+    io.get_ref()?.downcast_ref()
 }

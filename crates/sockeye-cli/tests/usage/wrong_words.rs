@@ -126,6 +126,52 @@ fn flags_that_exclude_each_other_are_refused() {
             "sockeye: --send-only and --recv-only exclude each other",
             "         leave both out for both ways",
         ),
+        (
+            &["dial", "--send-only", "--chunks", "tcp:localhost:1"],
+            "sockeye: --send-only and --chunks exclude each other",
+            "         nothing that comes is shown with --send-only",
+        ),
+        (
+            &["listen", "--hex", "--send-only", "tcp:0"],
+            "sockeye: --send-only and --hex exclude each other",
+            "         nothing that comes is shown with --send-only",
+        ),
+        (
+            &["dial", "--chunks", "--raw", "tcp:localhost:1"],
+            "sockeye: --raw and --chunks exclude each other",
+            "         --chunks is never as it came",
+        ),
+        (
+            &["dial", "--raw", "--hex", "tcp:localhost:1"],
+            "sockeye: --raw and --hex exclude each other",
+            "         --hex is never as it came",
+        ),
+        (
+            &["dial", "--lines", "--crlf", "tcp:localhost:1,frame=burst"],
+            "sockeye: --lines and --crlf exclude each other",
+            "         a line is a message without its end",
+        ),
+    ]);
+}
+
+#[test]
+fn flags_for_messages_and_for_bytes_are_refused_where_they_make_no_sense() {
+    assert_all_wrong_usage(&[
+        (
+            &["dial", "--lines", "tcp:localhost:1"],
+            "sockeye: --lines is for peers that carry messages, and tcp:localhost:1 carries bytes",
+            "         leave it out, or make messages of bytes with frame=",
+        ),
+        (
+            &["listen", "--plan", "--crlf", "tcp:0,frame=burst"],
+            "sockeye: --crlf: each line of standard input is a message here, without its end",
+            "         leave it out",
+        ),
+        (
+            &["listen", "--keep", "tcp:0,frame=burst,max-conns=3"],
+            "sockeye: listen serves one peer at a time",
+            "         leave max-conns= out",
+        ),
     ]);
 }
 
