@@ -90,7 +90,7 @@ impl Console {
 
     /// Joins standard input and output, the left side, to a peer, as [`sockeye::relay`] does.
     pub(crate) async fn talk(&mut self, peer: Conn, plan: &Plan, ctx: &Ctx) -> (Moved, sockeye::Result<()>) {
-        self.link.set_most(peer.max_message());
+        self.link.begin(peer.max_message());
         let mut peer = tap::tap(peer, &self.link);
         sockeye::relay(&mut self.conn, &mut peer, plan, ctx).await
     }
@@ -112,6 +112,8 @@ impl Console {
             let mut origin = tap::origin(&message, peer.peer());
             origin.from = origin.from.or_else(|| Some(peer.peer().reached()));
             let mut here = console.lock().await;
+            // Each message is a turn of its own: the one before may be that of a peer that was given up.
+            here.link.begin(None);
             here.link.set_origin(origin);
             here.conn.send(&message.payload).await.map_err(|error| error.at(Side::Left))?;
         }

@@ -19,14 +19,14 @@ pub(super) struct Cut {
     buffers: Buffers,
     clock: Clock,
     cutter: Cutter,
-    /// What was read and is not yet cut, from the end on to which it is.
+    /// What was read, of which so much is cut.
     read: Vec<u8>,
     taken: usize,
     has_ended: bool,
     form: Form,
     waiting: Waiting,
-    /// Whether what waits is the message that is being sent.
-    is_made: bool,
+    /// In whose turn the message was made that waits, until it is written.
+    made: Option<u64>,
 }
 
 impl Cut {
@@ -42,7 +42,7 @@ impl Cut {
             has_ended: false,
             form: manner.form,
             waiting: Waiting::default(),
-            is_made: false,
+            made: None,
         }
     }
 
@@ -91,17 +91,21 @@ impl Messages for Cut {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
-        if !self.is_made {
+        let turn = self.link.turn();
+        if self.made != Some(turn) {
+            // A peer that was given up may have left a message in the middle: others are not to be mixed with it.
+            ready!(self.waiting.poll_empty(&mut *self.beneath, cx))?;
             self.form.write(payload, &self.link.origin(), self.clock, &mut self.waiting.bytes);
-            self.is_made = true;
+            self.made = Some(turn);
         }
         ready!(self.waiting.poll_empty(&mut *self.beneath, cx))?;
         ready!(self.beneath.poll_flush(cx))?;
-        self.is_made = false;
+        self.made = None;
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.waiting.poll_empty(&mut *self.beneath, cx))?;
         self.beneath.poll_shutdown_write(cx)
     }
 
@@ -113,4 +117,92 @@ impl Messages for Cut {
 /// A read fails with what is too long, and `hint.rs` finds it there.
 fn told(too_long: TooLong) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, too_long)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::task::Waker;
+
+    use sockeye::proto::cut::Piece;
+    use sockeye::proto::shape::Shape;
+
+    use super::*;
+
+    /// Standard streams: what is still to be read, how much may be written now, and what was.
+    #[derive(Clone, Default)]
+    struct Streams(Arc<Mutex<(Vec<u8>, usize, Vec<u8>)>>);
+
+    impl Bytes for Streams {
+        fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+            let input = &mut self.0.lock().unwrap().0;
+            let read = input.len().min(buffer.len());
+            buffer[..read].copy_from_slice(&input[..read]);
+            input.drain(..read);
+            Poll::Ready(Ok(read))
+        }
+
+        fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            let (_, room, output) = &mut *self.0.lock().unwrap();
+            if *room == 0 {
+                return Poll::Pending;
+            }
+            let written = bytes.len().min(*room);
+            output.extend_from_slice(&bytes[..written]);
+            *room -= written;
+            Poll::Ready(Ok(written))
+        }
+
+        fn poll_shutdown_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn abort(&mut self) {}
+    }
+
+    fn cut(streams: &Streams, piece: Piece, link: &Arc<Link>) -> Cut {
+        let manner =
+            Manner { shape: Shape::Messages, reads: true, piece, crlf: false, form: Form::Line, safe: false };
+        Cut::over(Box::new(streams.clone()), &manner, link.clone(), &Ctx::default())
+    }
+
+    #[test]
+    fn what_a_peer_that_was_given_up_left_in_the_middle_is_written_to_its_end_first() {
+        let (streams, link) = (Streams::default(), Link::new());
+        let (mut cut, cx) = (cut(&streams, Piece::Line, &link), &mut Context::from_waker(Waker::noop()));
+        streams.0.lock().unwrap().1 = 3;
+        assert!(cut.poll_send(cx, b"first").is_pending());
+        link.begin(None);
+        assert!(cut.poll_send(cx, b"second").is_pending());
+        streams.0.lock().unwrap().1 = 100;
+        assert!(cut.poll_send(cx, b"second").is_ready());
+        assert!(cut.poll_send(cx, b"third").is_ready());
+        assert_eq!(streams.0.lock().unwrap().2, b"first\nsecond\nthird\n");
+    }
+
+    #[test]
+    fn of_an_input_that_is_too_long_only_one_byte_more_than_the_limit_is_read() {
+        let (streams, link) = (Streams::default(), Link::new());
+        let (mut cut, cx) = (cut(&streams, Piece::Whole, &link), &mut Context::from_waker(Waker::noop()));
+        link.begin(Some(20_000));
+        streams.0.lock().unwrap().0 = vec![b'x'; 30_000];
+        let Poll::Ready(Err(error)) = cut.poll_receive(cx, &mut Message::default()) else {
+            panic!("it is taken")
+        };
+        assert_eq!(error.to_string(), "more than 20000 bytes, which is the most of one message");
+        assert_eq!(streams.0.lock().unwrap().0.len(), 9_999);
+    }
+
+    #[test]
+    fn all_of_the_input_is_one_message_and_after_it_there_is_none() {
+        let (streams, link) = (Streams::default(), Link::new());
+        let (mut cut, cx) = (cut(&streams, Piece::Whole, &link), &mut Context::from_waker(Waker::noop()));
+        streams.0.lock().unwrap().0 = vec![b'\n'; 100_000];
+        let mut message = Message::default();
+        assert!(matches!(cut.poll_receive(cx, &mut message), Poll::Ready(Ok(true))));
+        assert_eq!(message.payload, vec![b'\n'; 100_000]);
+        for _ in 0..2 {
+            assert!(matches!(cut.poll_receive(cx, &mut message), Poll::Ready(Ok(false))));
+        }
+    }
 }

@@ -1,8 +1,7 @@
 //! What is known of a peer and its messages beyond their bytes, for whoever writes them.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use sockeye::{Conn, Endpoint, Io, Message, Messages, Peer, Watched};
@@ -10,10 +9,15 @@ use sockeye::{Conn, Endpoint, Io, Message, Messages, Peer, Watched};
 use super::form::Origin;
 
 /// What standard input and output must know of the peer, beyond the bytes that go between them.
-pub(super) struct Link {
+pub(super) struct Link(Mutex<Known>);
+
+struct Known {
     /// The most that the peer takes as one message, in bytes.
-    most: AtomicUsize,
-    origin: Mutex<Origin>,
+    most: usize,
+    /// How the message came that is written next.
+    origin: Origin,
+    /// Which one it is of all who had their turn.
+    turn: u64,
 }
 
 /// The longest message where the peer has no limit of its own: it is held in memory until it is sent.
@@ -21,25 +25,34 @@ const LONGEST: usize = 16 << 20;
 
 impl Link {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { most: AtomicUsize::new(LONGEST), origin: Mutex::default() })
+        Arc::new(Self(Mutex::new(Known { most: LONGEST, origin: Origin::default(), turn: 0 })))
     }
 
-    /// From here on the peer is one that takes messages of so many bytes.
-    pub(super) fn set_most(&self, most: Option<usize>) {
-        self.most.store(most.unwrap_or(LONGEST), Ordering::Relaxed);
+    /// From here on it is the turn of a peer that takes messages of so many bytes.
+    pub(super) fn begin(&self, most: Option<usize>) {
+        let mut known = self.known();
+        known.most = most.unwrap_or(LONGEST);
+        known.turn += 1;
     }
 
     pub(super) fn most(&self) -> usize {
-        self.most.load(Ordering::Relaxed)
+        self.known().most
     }
 
-    /// How the message came that is written next.
     pub(super) fn origin(&self) -> Origin {
-        self.origin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known().origin.clone()
     }
 
     pub(super) fn set_origin(&self, origin: Origin) {
-        *self.origin.lock().unwrap_or_else(PoisonError::into_inner) = origin;
+        self.known().origin = origin;
+    }
+
+    pub(super) fn turn(&self) -> u64 {
+        self.known().turn
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
