@@ -36,6 +36,8 @@ pub(crate) static OPTION: Flag = Flag {
     ..flag("option", "an option of the address before it")
 };
 pub(crate) static PLAN: Flag = flag("plan", "print what would be done, and do nothing");
+pub(crate) static PUBLIC: Flag =
+    flag("public", "answer datagrams of peers beyond private networks too, by halves");
 pub(crate) static RAW: Flag = flag("raw", "write what comes as it is, also to a terminal");
 pub(crate) static RECV_ONLY: Flag = flag("recv-only", "read no standard input");
 pub(crate) static SEND_ONLY: Flag = flag("send-only", "drop what comes, and end with standard input");

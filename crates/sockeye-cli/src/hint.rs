@@ -28,7 +28,9 @@ pub(crate) fn of(error: &Error) -> Option<&'static str> {
         (Op::Dial, Kind::NotFound, Cause::Io(error)) if error.kind() == ErrorKind::AddrNotAvailable => {
             "bind= takes an address of this machine: ip addr"
         }
-        (Op::Dial, Kind::Refused, _) => "nobody listens there: is the server up, and the address right?",
+        (Op::Dial | Op::Read | Op::Write, Kind::Refused, _) => {
+            "nobody listens there: is the server up, and the address right?"
+        }
         (_, Kind::NotFound, Cause::Lookup(error)) if error.kind() == LookupErrorKind::NoSuchService => {
             "write the port as a number; getent services lists the names"
         }
@@ -42,6 +44,11 @@ pub(crate) fn of(error: &Error) -> Option<&'static str> {
         (Op::Dial, Kind::TimeLimit, _) => "is the host up, and no firewall between? connect= sets the limit",
         (Op::Dial, Kind::Unreachable, _) => {
             "check the network, or the name server: ip route; cat /etc/resolv.conf"
+        }
+        (Op::Write, Kind::NoRight, _)
+            if error.address().is_some_and(|address| address.starts_with("udp:")) =>
+        {
+            "to send to a broadcast address, add ,broadcast"
         }
         (Op::Dial, Kind::NoRight, _) => "check who may use it: ls -l, id",
         (Op::Listen, Kind::InUse, _) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sockeye::proto::printable;
 use sockeye::proto::unit::{print_duration, rounded};
-use sockeye::{Cause, Clock, Ended, Event, Events, Limit, Op, Wants, Way};
+use sockeye::{Cause, Clock, Dropped, Ended, Event, Events, Kind, Limit, Op, Wants, Way};
 use tokio::sync::mpsc::Receiver;
 
 use crate::args::Request;
@@ -92,8 +92,10 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
             // What we could not reach is our user's concern; how a peer leaves is not.
             let ours = match ended {
                 Ended::Failed(error) => {
-                    matches!(error.op(), Op::Dial | Op::Relay)
-                        && !matches!(error.cause(), Cause::Limit(Limit::Idle, _))
+                    // A datagram socket learns only when it is used that nobody is there.
+                    let is_unreached =
+                        matches!(error.op(), Op::Dial | Op::Relay) || error.kind() == Kind::Refused;
+                    is_unreached && !matches!(error.cause(), Cause::Limit(Limit::Idle, _))
                 }
                 Ended::Panicked => true,
                 Ended::Done | Ended::Stopped => false,
@@ -104,6 +106,7 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
             let lasted = print_duration(rounded(*lasted));
             format!("{peer} left after {lasted}, {received} B in, {sent} B out{how}")
         }
+        Event::Dropped { socket, dropped } => format!("{socket}: datagrams were lost: {}", why(dropped)),
         Event::Lost { events } => format!("{events} events were not told: standard error is too slow"),
         Event::Message { peer, way, payload, size, .. } => {
             let does = match way {
@@ -121,9 +124,27 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
         Event::Stopping { listener, open } => {
             format!("{listener}: takes nobody new, {open} still inside; interrupt again to hurry them")
         }
+        Event::Undelivered { from, to, error } => {
+            format!("a message from {from} did not go to {to}: {}", error.cause())
+        }
         other => format!("{other:?}"),
     };
     Some(line)
+}
+
+/// Each reason that there was, with its count.
+fn why(dropped: &Dropped) -> String {
+    let sentence = |name| match name {
+        "by_kernel" => "found the kernel's buffer full (rcvbuf= sets it)",
+        "cut" => "were too long and cut",
+        "outsiders" => "had to do with peers beyond private networks (--public)",
+        "queue_full" => "found their queue full",
+        "refused" => "came from newcomers without room (max-conns=)",
+        "unsent" => "were answers that the kernel did not take",
+        other => other,
+    };
+    let reasons = dropped.counts().into_iter().filter(|(_, count)| *count > 0);
+    reasons.map(|(name, count)| format!("{count} {}", sentence(name))).collect::<Vec<_>>().join(", ")
 }
 
 fn for_programs(event: &Event) -> Value {
@@ -145,6 +166,11 @@ fn for_programs(event: &Event) -> Value {
                 "event": "closed", "id": id, "peer": peer.to_string(), "received": received, "sent": sent,
                 "seconds": lasted.as_secs_f64(), "ended": how, "error": error,
             })
+        }
+        Event::Dropped { socket, dropped } => {
+            let mut object = json!({ "event": "dropped", "socket": &**socket });
+            dropped.counts().into_iter().for_each(|(name, count)| set(&mut object, name, count));
+            object
         }
         Event::Lost { events } => json!({ "event": "lost", "events": events }),
         Event::Message { peer, way, payload, size, .. } => {
@@ -171,6 +197,9 @@ fn for_programs(event: &Event) -> Value {
         Event::Stopping { listener, open } => {
             json!({ "event": "stopping", "service": &**listener, "open": open })
         }
+        Event::Undelivered { from, to, error } => json!({
+            "event": "undelivered", "from": from.to_string(), "to": to.to_string(), "error": one_line(error),
+        }),
         other => json!({ "event": "other", "what": format!("{other:?}") }),
     };
     timed(object)

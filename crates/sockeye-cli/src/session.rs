@@ -40,7 +40,14 @@ where
         Threads::Cores => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = builder.enable_all().build().map_err(Failure::Start)?;
-    let exit = runtime.block_on(verb(ctx));
+    let (tasks, clean_up) = (ctx.tasks.clone(), ctx.limits.hurry);
+    let exit = runtime.block_on(async {
+        let exit = verb(ctx).await;
+        // Those who read for others end with them.
+        tasks.close();
+        let (Ok(()) | Err(_)) = tokio::time::timeout(clean_up, tasks.wait()).await;
+        exit
+    });
     // A name look-up that nobody waits for any more must not hold us.
     runtime.shutdown_background();
     log.finish();

@@ -1,12 +1,14 @@
 //! What sockeye decides without sockets, clock or async: bytes and time in, bytes and decisions out.
 //!
 //! - [`address`]: the text that names one end of a connection, against a vocabulary of rows.
+//! - [`crowd`]: the peers of a datagram listener, and who makes room.
 //! - [`cut`]: what is typed into messages.
 //! - [`hex`]: bytes in hexadecimal, for people.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`race`]: in which order the addresses of a name are tried.
+//! - [`reflect`]: whom a datagram service answers.
 //! - [`shape`]: bytes or messages.
 //! - [`suggest`]: the name that was meant by one that is not known.
 //!
@@ -14,11 +16,13 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod crowd;
 pub mod cut;
 pub mod hex;
 pub mod newline;
 pub mod printable;
 pub mod race;
+pub mod reflect;
 pub mod shape;
 pub mod suggest;
 pub mod unit;

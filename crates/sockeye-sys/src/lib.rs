@@ -1,5 +1,6 @@
 //! The unsafe code of sockeye: small safe functions over calls that no safe library offers.
 //!
+//! - [`datagram`]: datagrams in batches, with what the kernel knows of each.
 //! - [`lookup`]: names and services into addresses, with the resolver's own words for what failed.
 //! - [`inherited`]: descriptors that our parent left open for us.
 //! - [`readiness`]: descriptors that a runtime watches.
@@ -9,6 +10,7 @@
 #![allow(unsafe_code, reason = "this crate is the one place for it")]
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod datagram;
 pub mod inherited;
 pub mod lookup;
 pub mod readiness;

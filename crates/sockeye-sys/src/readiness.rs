@@ -50,6 +50,14 @@ impl Watched {
         self.0.writable().await
     }
 
+    /// Writes with `write`, which must not wait, if it may be written; one that would wait after all is remembered.
+    ///
+    /// # Errors
+    /// `EAGAIN` where it would wait: see [`Watched::writable`]; else what `write` says.
+    pub fn try_write<T>(&self, write: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.0.try_io(Interest::WRITABLE, |_| write())
+    }
+
     /// Whether urgent data has ever come (tcp(7)).
     pub fn is_urgent(&self) -> bool {
         self.0.try_io(Interest::PRIORITY, |_| Ok(())).is_ok()

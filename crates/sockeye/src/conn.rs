@@ -82,11 +82,13 @@ pub struct Conn {
     is_aborted: bool,
 }
 
-/// How many bytes went over a connection, above all its layers. Whoever holds it may look at any time.
+/// What went over a connection, above all its layers. Whoever holds it may look at any time.
 #[derive(Debug, Default)]
 pub struct Counts {
     received: AtomicU64,
     sent: AtomicU64,
+    messages_received: AtomicU64,
+    messages_sent: AtomicU64,
 }
 
 impl Counts {
@@ -99,12 +101,22 @@ impl Counts {
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
+
+    /// Messages from the peer; 0 where it carries bytes.
+    pub fn messages_received(&self) -> u64 {
+        self.messages_received.load(Ordering::Relaxed)
+    }
+
+    /// Messages to the peer; 0 where it carries bytes.
+    pub fn messages_sent(&self) -> u64 {
+        self.messages_sent.load(Ordering::Relaxed)
+    }
 }
 
 /// Only the connection itself writes, and it is in one task at a time, so no read-modify-write is needed.
-fn count(counter: &AtomicU64, bytes: usize) {
-    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(bytes), Ordering::Relaxed);
+fn count(counter: &AtomicU64, more: usize) {
+    let more = u64::try_from(more).unwrap_or(u64::MAX);
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
 impl Conn {
@@ -282,6 +294,7 @@ impl Conn {
         match received {
             Ok(more) => {
                 count(&self.counts.received, message.payload.len());
+                count(&self.counts.messages_received, usize::from(more));
                 Poll::Ready(Ok(more))
             }
             Err(error) => Poll::Ready(Err(self.failed(Op::Read, error))),
@@ -300,6 +313,7 @@ impl Conn {
         match ready!(io.poll_send(cx, payload)) {
             Ok(()) => {
                 count(&self.counts.sent, payload.len());
+                count(&self.counts.messages_sent, 1);
                 Poll::Ready(Ok(()))
             }
             Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),

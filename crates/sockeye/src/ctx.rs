@@ -43,6 +43,8 @@ pub struct Limits {
     pub max_conns: usize,
     /// End the listener after its first connection.
     pub once: bool,
+    /// Whether datagram peers beyond this machine and private networks are served: anybody can ask in their name.
+    pub public: bool,
     /// Until a dialled connection is open, name look-up included.
     pub connect: Option<Duration>,
     /// Until the layers of an accepted connection are on.
@@ -63,6 +65,7 @@ impl Default for Limits {
         Self {
             max_conns: 10_000,
             once: false,
+            public: false,
             connect: Some(Duration::from_secs(30)),
             handshake: Some(Duration::from_secs(10)),
             idle: None,

@@ -162,6 +162,11 @@ impl Error {
         self.with(|inner| inner.side = Some(side))
     }
 
+    /// Whether only the one message was refused, and the connection carries others.
+    pub fn is_refusal(&self) -> bool {
+        self.0.op == Op::Write && self.kind() == Kind::TooLarge
+    }
+
     /// Changes an error that was made just now, so that nobody else holds it; one that is held is left as it is.
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
@@ -229,6 +234,7 @@ fn io_kind(error: &io::Error) -> Kind {
                 Kind::Exhausted
             }
             Some(rustix::io::Errno::BADF) => Kind::NotFound,
+            Some(rustix::io::Errno::MSGSIZE) => Kind::TooLarge,
             _ => Kind::Other,
         },
     }

@@ -45,6 +45,13 @@ pub enum Event {
         /// How it ended.
         ended: Ended,
     },
+    /// Datagrams were lost on a socket. Told at once, and then at most once a second.
+    Dropped {
+        /// The socket: where it listens, or to whom it leads.
+        socket: Arc<str>,
+        /// How many, since this was last told of it.
+        dropped: Dropped,
+    },
     /// This subscriber was too slow, and missed so many events.
     Lost {
         /// How many.
@@ -79,6 +86,57 @@ pub enum Event {
         /// How many are inside.
         open: usize,
     },
+    /// A message could not be passed on, and the connection goes on without it.
+    Undelivered {
+        /// Who sent it.
+        from: Arc<Peer>,
+        /// Who was to get it.
+        to: Arc<Peer>,
+        /// Why.
+        error: Error,
+    },
+}
+
+/// Datagrams that did not arrive whole where they should, by why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dropped {
+    /// The kernel had no room for them: `rcvbuf=` sets how much there is.
+    pub by_kernel: u64,
+    /// Their end was cut off.
+    pub cut: u64,
+    /// Their peer was not heard or not answered, because it is beyond this machine and private networks.
+    pub outsiders: u64,
+    /// The queue of their peer, or of all peers, was full.
+    pub queue_full: u64,
+    /// They came from a newcomer for whom there was no room: `max-conns=`.
+    pub refused: u64,
+    /// They were answers that the kernel did not take.
+    pub unsent: u64,
+}
+
+impl Dropped {
+    /// Adds the counts of another.
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.by_kernel += more.by_kernel;
+        self.cut += more.cut;
+        self.outsiders += more.outsiders;
+        self.queue_full += more.queue_full;
+        self.refused += more.refused;
+        self.unsent += more.unsent;
+    }
+
+    /// Every count, with the name of its field.
+    pub fn counts(&self) -> [(&'static str, u64); 6] {
+        let Self { by_kernel, cut, outsiders, queue_full, refused, unsent } = *self;
+        [
+            ("by_kernel", by_kernel),
+            ("cut", cut),
+            ("outsiders", outsiders),
+            ("queue_full", queue_full),
+            ("refused", refused),
+            ("unsent", unsent),
+        ]
+    }
 }
 
 /// The most bytes of a message that are told.
@@ -109,7 +167,7 @@ pub enum Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept or are stopping, and connections that came to a bad end.
+    /// Listeners that cannot accept or are stopping, datagrams that were lost, and connections that came to a bad end.
     Trouble,
     /// Every connection that begins and ends.
     Connections,

@@ -13,7 +13,10 @@ const LOOKS: u32 = 8;
 ///
 /// It looks at counters that are kept anyway, so a busy connection pays nothing for being watched.
 pub(crate) async fn quiet<const N: usize>(counts: [&Counts; N], limit: Duration) {
-    let total = || counts.map(|count| (count.received(), count.sent()));
+    // An empty message has no bytes, and is one all the same.
+    let total = || {
+        counts.map(|count| (count.received(), count.sent(), count.messages_received(), count.messages_sent()))
+    };
     let (mut seen, mut since) = (total(), Instant::now());
     loop {
         let now = Instant::now();

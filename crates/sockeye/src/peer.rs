@@ -8,6 +8,8 @@ use std::sync::Arc;
 use rustix::net::{SocketAddrAny, SocketAddrUnix};
 use sockeye_proto::address::escape;
 use sockeye_proto::printable;
+use sockeye_sys::datagram::Name;
+pub use sockeye_sys::datagram::UnixName;
 
 /// One end of a connection, as the kernel names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -19,13 +21,6 @@ pub enum Endpoint {
     /// It has no name: most Unix sockets that connect, pipes, files.
     #[default]
     Unnamed,
-}
-
-/// The name of a Unix socket: its path, or a zero byte and its abstract name; at most 108 bytes (unix(7)).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct UnixName {
-    bytes: [u8; 108],
-    length: u8,
 }
 
 /// The other end of a connection: what authorisation looks at, and what is told to people.
@@ -115,39 +110,40 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inet(address) => write!(f, "{address}"),
-            Self::Unix(name) => write!(f, "{name}"),
+            Self::Unix(name) => f.write_str(&printed(name)),
             Self::Unnamed => f.write_str("unnamed"),
         }
     }
 }
 
-impl UnixName {
-    fn new(name: &[u8]) -> Option<Self> {
-        let mut bytes = [0; 108];
-        bytes.get_mut(..name.len())?.copy_from_slice(name);
-        Some(Self { bytes, length: u8::try_from(name.len()).ok().filter(|length| *length > 0)? })
-    }
-
-    /// The bytes of the name; an abstract one begins with zero.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.length)).unwrap_or(&self.bytes)
+/// The path, or `@` and the abstract name, as an address writes them, and made safe for a terminal: whoever
+/// binds a socket chooses these bytes.
+fn printed(name: &UnixName) -> String {
+    match name.as_bytes() {
+        [0, name @ ..] => format!("@{}", escape(&printable::line(name))),
+        path => escape(&printable::line(path)),
     }
 }
 
-/// The path, or `@` and the abstract name, as an address writes them, and made safe for a terminal: whoever
-/// binds a socket chooses these bytes.
-impl fmt::Display for UnixName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.as_bytes() {
-            [0, name @ ..] => write!(f, "@{}", escape(&printable::line(name))),
-            path => f.write_str(&escape(&printable::line(path))),
+/// As the kernel tells it with a datagram.
+impl From<Name> for Endpoint {
+    fn from(name: Name) -> Self {
+        match name {
+            Name::Inet(address) => Self::Inet(address),
+            Name::Unix(name) => Self::Unix(name),
+            Name::Unnamed => Self::Unnamed,
         }
     }
 }
 
-impl fmt::Debug for UnixName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
+/// As the kernel takes it with a datagram.
+impl From<Endpoint> for Name {
+    fn from(endpoint: Endpoint) -> Self {
+        match endpoint {
+            Endpoint::Inet(address) => Self::Inet(address),
+            Endpoint::Unix(name) => Self::Unix(name),
+            Endpoint::Unnamed => Self::Unnamed,
+        }
     }
 }
 

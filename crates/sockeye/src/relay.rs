@@ -12,7 +12,7 @@ use sockeye_proto::address::{Address, Value};
 use tokio::time::{Instant, Sleep, sleep};
 
 use self::course::Course;
-use crate::conn::Conn;
+use crate::conn::{Conn, Counts};
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Limit, Op, Result, Side};
 use crate::idle::quiet;
@@ -33,7 +33,8 @@ pub struct Plan {
     pub idle: Option<Duration>,
     /// Once the left side has ended, be done when nothing more has come from the right for so long; a left side that
     /// is slow to take what came does not count. `None` waits for the right side's own end, however long that takes:
-    /// an answer may be slow.
+    /// an answer may be slow. Where a side cannot tell its end ([`Conn::half_close`]), a second of silence after the
+    /// end of the other one is its end.
     pub wait: Option<Duration>,
 }
 
@@ -175,7 +176,9 @@ impl Drop for Joint<'_> {
 impl Joint<'_> {
     async fn run(&mut self, plan: &Plan, ctx: &Ctx) -> std::result::Result<(), Failure> {
         let mut hurried = pin!(ctx.stop.hurried());
-        let mut silence = plan.wait.map(Silence::new);
+        let of_left = (!self.left.half_close()).then_some(LAST_WORDS);
+        let of_right = plan.wait.or((!self.right.half_close()).then_some(LAST_WORDS));
+        let (mut of_left, mut of_right) = (of_left.map(Silence::new), of_right.map(Silence::new));
         poll_fn(|cx| {
             if hurried.as_mut().poll(cx).is_ready() {
                 self.to_left.hurry();
@@ -185,12 +188,20 @@ impl Joint<'_> {
             if self.is_over(plan.flow) {
                 return Poll::Ready(self.verdict());
             }
-            match &mut silence {
-                Some(silence) if self.to_right.is_over() => {
-                    silence.poll(self.to_left.is_empty(), self.right.counts().received(), cx).map(Ok)
-                }
-                _ => Poll::Pending,
+            let is_asked = self.to_right.is_over() && plan.wait.is_some();
+            if let Some(silence) = &mut of_right
+                && (is_asked || self.to_right.has_ended())
+                && silence.poll(self.to_left.is_empty(), &self.right.counts(), cx).is_ready()
+            {
+                return Poll::Ready(self.verdict());
             }
+            if let Some(silence) = &mut of_left
+                && self.to_left.has_ended()
+                && silence.poll(self.to_right.is_empty(), &self.left.counts(), cx).is_ready()
+            {
+                return Poll::Ready(self.verdict());
+            }
+            Poll::Pending
         })
         .await?;
         // Nobody reads any more: what was sent must not be lost with what comes in answer.
@@ -235,6 +246,12 @@ impl Joint<'_> {
         if let Some(error) = lost.or_else(|| self.to_left.take_lost().map(|error| error.at(Side::Left))) {
             return Err(Failure { error, is_orderly: !is_reset });
         }
+        // What could not be passed on was told when it came; the rest was.
+        let undelivered = self.to_right.take_undelivered().map(|error| error.at(Side::Right));
+        let undelivered = undelivered.or_else(|| Some(self.to_left.take_undelivered()?.at(Side::Left)));
+        if let Some(error) = undelivered {
+            return Err(Failure { error, is_orderly: true });
+        }
         if self.to_left.is_cut() || self.to_right.is_cut() {
             return Err(Error::new(Op::Relay, Cause::Stopped).on(self.right.peer()).into());
         }
@@ -242,21 +259,25 @@ impl Joint<'_> {
     }
 }
 
-/// Waiting for a right side that says nothing more.
+/// Waiting for a side that says nothing more.
 struct Silence {
     limit: Duration,
-    received: u64,
+    received: (u64, u64),
     over: Option<Pin<Box<Sleep>>>,
 }
 
+/// How long a side that cannot tell its end must be silent, once the other has ended, to be taken to have ended too.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 impl Silence {
     fn new(limit: Duration) -> Self {
-        Self { limit, received: 0, over: None }
+        Self { limit, received: (0, 0), over: None }
     }
 
     /// Ready once nothing has come for the limit, all of it while nothing that came was still to be passed on.
-    fn poll(&mut self, passed_on: bool, received: u64, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, passed_on: bool, counts: &Counts, cx: &mut Context<'_>) -> Poll<()> {
         let over = self.over.get_or_insert_with(|| Box::pin(sleep(self.limit)));
+        let received = (counts.received(), counts.messages_received());
         if !passed_on || received != self.received {
             self.received = received;
             over.as_mut().reset(Instant::now() + self.limit);

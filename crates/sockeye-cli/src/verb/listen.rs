@@ -97,10 +97,12 @@ impl Door {
     }
 
     fn limit(self, ctx: Ctx) -> Ctx {
+        // Whoever sits here may talk with anybody.
+        let limits = Limits { public: true, ..ctx.limits };
         let limits = match self {
-            Self::Once => Limits { max_conns: 1, once: true, ..ctx.limits },
-            Self::InTurn => Limits { max_conns: 1, ..ctx.limits },
-            Self::Many => ctx.limits,
+            Self::Once => Limits { max_conns: 1, once: true, ..limits },
+            Self::InTurn => Limits { max_conns: 1, ..limits },
+            Self::Many => limits,
         };
         Ctx { limits, ..ctx }
     }

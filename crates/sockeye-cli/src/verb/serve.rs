@@ -3,7 +3,7 @@
 use sockeye::proto::address::Address;
 use sockeye::proto::shape::Shape;
 use sockeye::proto::suggest::nearest;
-use sockeye::{Carries, ServiceRow};
+use sockeye::{Carries, Ctx, Limits, ServiceRow};
 use sockeye_services::ALL as SERVICES;
 
 use crate::args::{Group, Request};
@@ -29,7 +29,7 @@ pub(super) static SERVE: Verb = Verb {
         ("sockeye serve echo tcp:8080 upper unix:/tmp/upper.sock", "two of them, elsewhere"),
         ("sockeye serve reply tcp:0 --text 'Come in.' --show", "a fixed answer, and see what comes"),
     ],
-    flags: &[&flag::SHOW],
+    flags: &[&flag::SHOW, &flag::PUBLIC],
     groups: true,
     words: 0..=1024,
     expects: "expected services and addresses",
@@ -67,6 +67,8 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     session::run(request, Threads::Cores, listeners, async |ctx| {
         // Before anything listens: whoever is told where may end us at once.
         let interrupts = Interrupts::listen()?;
+        let limits = Limits { public: request.has(&flag::PUBLIC), ..ctx.limits };
+        let ctx = Ctx { limits, ..ctx };
         let mut places = Vec::new();
         for order in &orders {
             // One service for all its addresses: what it keeps, it keeps for all of them.

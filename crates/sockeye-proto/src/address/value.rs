@@ -20,6 +20,8 @@ pub enum Kind {
         /// The most that is taken.
         most: u64,
     },
+    /// A multicast group, and the interface to hear it on: `239.1.2.3`, `ff02::1@eth0`.
+    Group,
     /// Octal permissions of a file: `0660`.
     Mode,
     /// Bytes: `64k`, `1MiB`, `10MB`. At most what a signed 32-bit number holds, which is what the kernel takes.
@@ -41,6 +43,8 @@ pub enum Value {
     Choice(&'static str),
     /// A number within the bounds of [`Kind::Count`].
     Count(u64),
+    /// A multicast group, and the name of an interface where one is named.
+    Group(IpAddr, Option<String>),
     /// Permissions.
     Mode(u32),
     /// Bytes.
@@ -68,6 +72,7 @@ impl Kind {
                 let count = text.parse().ok().filter(|n| digits && (least..=most).contains(&n));
                 count.map(Value::Count)
             }
+            Self::Group => group(text),
             Self::Mode => unit::mode(text).map(Value::Mode),
             Self::Size => unit::size(text).filter(|size| i32::try_from(*size).is_ok()).map(Value::Size),
             Self::Switch => match text {
@@ -92,6 +97,7 @@ impl Kind {
             Self::Choice(words) => words.join(" or "),
             Self::Count { least, most: u64::MAX } => format!("a number from {least}"),
             Self::Count { least, most } => format!("a number from {least} to {most}"),
+            Self::Group => "a multicast group such as 239.1.2.3, ff02::1 or 239.1.2.3@eth0".into(),
             Self::Mode => "octal permissions such as 0660".into(),
             Self::Size => "bytes such as 65536, 64k or 1MB".into(),
             Self::Switch => "yes or no".into(),
@@ -106,6 +112,7 @@ impl Kind {
             Self::Address => "IP[:PORT]".into(),
             Self::Choice(words) => words.join("|"),
             Self::Count { .. } => "N".into(),
+            Self::Group => "GROUP[@INTERFACE]".into(),
             Self::Mode => "MODE".into(),
             Self::Size => "SIZE".into(),
             Self::Switch => String::new(),
@@ -121,6 +128,17 @@ fn address(text: &str) -> Option<SocketAddr> {
     alone.or_else(|_| text.parse()).ok()
 }
 
+/// Names of interfaces are short and hold no slash, colon or space (the kernel's `dev_valid_name`).
+fn group(text: &str) -> Option<Value> {
+    let (ip, interface) = text.split_once('@').map_or((text, None), |(ip, name)| (ip, Some(name)));
+    let bare = ip.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(ip);
+    let ip: IpAddr = bare.parse().ok().filter(IpAddr::is_multicast)?;
+    let is_name = |name: &str| {
+        (1..=15).contains(&name.len()) && !name.contains(|c: char| c.is_whitespace() || "/:".contains(c))
+    };
+    interface.is_none_or(is_name).then(|| Value::Group(ip, interface.map(str::to_owned)))
+}
+
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -128,6 +146,8 @@ impl fmt::Display for Value {
             Self::Address(address) => write!(f, "{address}"),
             Self::Choice(word) => f.write_str(word),
             Self::Count(count) => write!(f, "{count}"),
+            Self::Group(ip, None) => write!(f, "{ip}"),
+            Self::Group(ip, Some(interface)) => write!(f, "{ip}@{interface}"),
             Self::Mode(mode) => write!(f, "{mode:04o}"),
             Self::Size(size) => write!(f, "{size}"),
             Self::Switch(on) => f.write_str(if *on { "yes" } else { "no" }),

@@ -63,7 +63,7 @@ pub(crate) fn apply(
 }
 
 /// The limits that the address sets, and `base` for the others.
-pub fn limits(address: &Address, base: &Limits) -> Limits {
+pub(crate) fn limits(address: &Address, base: &Limits) -> Limits {
     let mut limits = *base;
     for row in ALL {
         if let (Effect::Limit(set), Some(value)) = (&row.effect, address.options().value(row.grammar.name)) {

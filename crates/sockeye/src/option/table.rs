@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use rustix::io::Result;
-use rustix::net::sockopt;
+use rustix::net::{AddressFamily, sockopt};
 use sockeye_proto::address::{Kind, OptionGrammar, Side, Value};
 
 use super::{Effect, OptionRow};
@@ -15,7 +15,7 @@ pub(crate) static ALL: &[OptionRow] = &[
     OptionRow {
         grammar: OptionGrammar {
             help: "connections that may wait to be accepted",
-            ..row("backlog", SOCKETS, Side::Listen, Kind::Count { least: 0, most: 65_535 })
+            ..row("backlog", CONNECTED, Side::Listen, Kind::Count { least: 0, most: 65_535 })
         },
         default: "4096, and at most net.core.somaxconn",
         effect: Effect::Read,
@@ -23,10 +23,18 @@ pub(crate) static ALL: &[OptionRow] = &[
     OptionRow {
         grammar: OptionGrammar {
             help: "our own address, and port if it has one",
-            ..row("bind", &["tcp"], Side::Dial, Kind::Address)
+            ..row("bind", &["tcp", "udp"], Side::Dial, Kind::Address)
         },
         default: "the kernel's choice",
         effect: Effect::Read,
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "may send to broadcast addresses, and hears who answers",
+            ..row("broadcast", &["udp"], Side::Both, Kind::Switch)
+        },
+        default: "no",
+        effect: Effect::Socket(|socket, value| sockopt::set_socket_broadcast(socket, switch(value, false))),
     },
     OptionRow {
         grammar: OptionGrammar {
@@ -65,7 +73,7 @@ pub(crate) static ALL: &[OptionRow] = &[
             help: "end a connection over which nothing goes for so long",
             ..row("idle", &[], Side::Both, Kind::Time)
         },
-        default: "off",
+        default: "off; 60s for the peers of udp-l and unix-dgram-l",
         effect: Effect::Limit(|limits, value| set_time(&mut limits.idle, value)),
     },
     OptionRow {
@@ -83,6 +91,30 @@ pub(crate) static ALL: &[OptionRow] = &[
         },
         default: "10000, or half the limit of open files",
         effect: Effect::Limit(set_max_conns),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "whether this machine hears what we send to a group",
+            ..row("multicast-loop", &["udp"], Side::Both, Kind::Switch)
+        },
+        default: "yes",
+        effect: Effect::Socket(|socket, value| match (value, is_v6(socket)?) {
+            (None, _) => Ok(()),
+            (on, false) => sockopt::set_ip_multicast_loop(socket, switch(on, true)),
+            (on, true) => sockopt::set_ipv6_multicast_loop(socket, switch(on, true)),
+        }),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "how many networks away what we send to a group is heard",
+            ..row("multicast-ttl", &["udp"], Side::Both, Kind::Count { least: 0, most: 255 })
+        },
+        default: "1: this network alone",
+        effect: Effect::Socket(|socket, value| match (count(value), is_v6(socket)?) {
+            (None, _) => Ok(()),
+            (Some(hops), false) => sockopt::set_ip_multicast_ttl(socket, hops),
+            (Some(hops), true) => sockopt::set_ipv6_multicast_hops(socket, hops),
+        }),
     },
     OptionRow {
         grammar: OptionGrammar {
@@ -125,7 +157,7 @@ pub(crate) static ALL: &[OptionRow] = &[
         grammar: OptionGrammar {
             aliases: &["so-reuseport"],
             help: "share the port with others that say so too",
-            ..row("reuseport", &["tcp"], Side::Listen, Kind::Switch)
+            ..row("reuseport", &["tcp", "udp"], Side::Listen, Kind::Switch)
         },
         default: "no",
         effect: Effect::Socket(|socket, value| sockopt::set_socket_reuseport(socket, switch(value, false))),
@@ -143,8 +175,15 @@ pub(crate) static ALL: &[OptionRow] = &[
     },
 ];
 
-/// The schemes whose connections are stream sockets.
-const SOCKETS: &[&str] = &["tcp", "unix"];
+/// The schemes that are sockets of the kernel.
+const SOCKETS: &[&str] = &["tcp", "udp", "unix", "unix-dgram", "unix-seq"];
+
+/// Those of them whose sockets are connected, one for each peer.
+const CONNECTED: &[&str] = &["tcp", "unix", "unix-seq"];
+
+fn is_v6(socket: BorrowedFd<'_>) -> Result<bool> {
+    Ok(sockopt::socket_domain(socket)? == AddressFamily::INET6)
+}
 
 const fn row(name: &'static str, schemes: &'static [&'static str], side: Side, kind: Kind) -> OptionGrammar {
     OptionGrammar { name, aliases: &[], schemes, side, kind, help: "" }
@@ -154,6 +193,13 @@ fn switch(value: Option<&Value>, default: bool) -> bool {
     match value {
         Some(Value::Switch(on)) => *on,
         _ => default,
+    }
+}
+
+fn count(value: Option<&Value>) -> Option<u32> {
+    match value {
+        Some(Value::Count(count)) => u32::try_from(*count).ok(),
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ use super::End;
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Kind, Side};
+use crate::event::{Event, Events, Wants};
 use crate::message::Message;
 use crate::transit::Transit;
 
@@ -20,6 +21,9 @@ pub(super) struct Course {
     fate: Fate,
     /// A stop is in a hurry: nothing more is read.
     hurried: bool,
+    /// Why the last message that the target does not carry was not passed on.
+    undelivered: Option<Error>,
+    events: Events,
 }
 
 enum Cargo {
@@ -74,7 +78,8 @@ impl Course {
             Shape::Messages => Cargo::Messages { message: Box::default(), is_loaded: false },
         };
         let (step, end) = if source.can_read() { (Step::Moving, end) } else { (Step::Over, End::Ignore) };
-        Self { cargo, step, end, fate: Fate::Passed, hurried: false }
+        let (events, undelivered) = (ctx.events.clone(), None);
+        Self { cargo, step, end, fate: Fate::Passed, hurried: false, undelivered, events }
     }
 
     /// Drops from here on whatever comes.
@@ -90,6 +95,11 @@ impl Course {
     /// Whether nothing more will reach the target.
     pub(super) fn is_over(&self) -> bool {
         self.step == Step::Over || matches!(self.fate, Fate::Lost(_))
+    }
+
+    /// Whether the source has ended, and the target is to know.
+    pub(super) fn has_ended(&self) -> bool {
+        self.step == Step::Over && self.end != End::Ignore
     }
 
     /// Whether the target was told the end of the source.
@@ -131,6 +141,11 @@ impl Course {
                 None
             }
         }
+    }
+
+    /// What the target could not carry, where anything.
+    pub(super) fn take_undelivered(&mut self) -> Option<Error> {
+        self.undelivered.take()
     }
 
     /// Something that changes whenever the other course should look again.
@@ -183,7 +198,16 @@ impl Course {
             Cargo::Bytes(transit) => transit.discard(),
             Cargo::Messages { message, is_loaded } => {
                 if *is_loaded && passes {
-                    ready!(target.poll_send(cx, &message.payload)).map_err(Broken::Target)?;
+                    match ready!(target.poll_send(cx, &message.payload)) {
+                        Ok(()) => {}
+                        // This one message is not for the target; the next may be.
+                        Err(error) if error.is_refusal() => {
+                            let (from, to) = (source.peer().clone(), target.peer().clone());
+                            self.undelivered = Some(error.clone());
+                            self.events.tell(Wants::Trouble, || Event::Undelivered { from, to, error });
+                        }
+                        Err(error) => return Poll::Ready(Err(Broken::Target(error))),
+                    }
                 }
                 *is_loaded = false;
             }

@@ -29,6 +29,7 @@ pub(super) static FD: Scheme = Scheme {
     example: "fd:3",
     max_message: None,
     half_close: true,
+    idle: None,
     dials_once: |_| true,
     dial,
     listen: super::no_listener,

@@ -33,6 +33,7 @@ pub(super) static FILE: Scheme = Scheme {
     example: "file:notes.txt",
     max_message: None,
     half_close: true,
+    idle: None,
     dials_once: |address| set(address, "write"),
     dial,
     listen: super::no_listener,

@@ -1,19 +1,25 @@
 //! The kinds of address: a row each, and below it what dials and listens.
 
+mod datagram;
 mod descriptor;
 mod fd;
 mod file;
+mod inet;
 mod mem;
 mod race;
 mod socket;
 mod stdio;
 mod tcp;
+mod udp;
 mod unix;
+mod unix_dgram;
 
-use sockeye_proto::address::{Address, SchemeGrammar};
+use std::time::Duration;
+
+use sockeye_proto::address::{Address, Role, SchemeGrammar};
 
 use crate::conn::Conn;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Limits};
 use crate::error::Result;
 use crate::listener::Listener;
 use crate::service::BoxFuture;
@@ -32,10 +38,14 @@ pub struct Scheme {
     pub help: &'static str,
     /// An address of this kind.
     pub example: &'static str,
-    /// The largest message that its connections carry, in bytes; `None` for bytes, or no limit.
+    /// The largest message that any of its connections carries, in bytes; `None` for bytes, and where that depends on
+    /// the socket's buffer. Each connection states its own.
     pub max_message: Option<usize>,
     /// Whether one side can end and still hear the other.
     pub half_close: bool,
+    /// After how long a listener takes a silent peer to have left, unless `idle=` is set; `None` where peers say when
+    /// they leave.
+    pub idle: Option<Duration>,
     /// Whether that address serves one connection only: a second would find nothing there, or undo what the first did.
     pub dials_once: fn(&Address) -> bool,
     pub(crate) dial: Dial,
@@ -44,14 +54,30 @@ pub struct Scheme {
 }
 
 /// Every scheme.
-pub static ALL: &[&Scheme] =
-    &[&tcp::TCP, &unix::UNIX, &stdio::STDIO, &file::FILE, &fd::FD, &mem::MEM, &mem::MEM_SEQ];
+pub static ALL: &[&Scheme] = &[
+    &tcp::TCP,
+    &udp::UDP,
+    &unix::UNIX,
+    &unix_dgram::UNIX_DGRAM,
+    &unix::UNIX_SEQ,
+    &stdio::STDIO,
+    &file::FILE,
+    &fd::FD,
+    &mem::MEM,
+    &mem::MEM_SEQ,
+];
 
 /// The row of a parsed address.
 pub(crate) fn of(address: &Address) -> &'static Scheme {
     let row = ALL.iter().find(|row| row.grammar.name == address.scheme().name);
     #[expect(clippy::expect_used, reason = "addresses are parsed against these rows")]
     row.expect("an address whose scheme is a row of this table")
+}
+
+/// `base`, with what the scheme of a listener has for a default.
+pub(crate) fn limits(address: &Address, base: &Limits) -> Limits {
+    let idle = if address.role() == Role::Listen { of(address).idle } else { None };
+    Limits { idle: base.idle.or(idle), ..*base }
 }
 
 /// For schemes that are only dialled: their grammar keeps such an address from being parsed.

@@ -1,4 +1,5 @@
-//! A stream socket over readiness: the one type behind `tcp:` and `unix:`, dialled or accepted.
+//! Connected sockets over readiness: one type for the streams behind `tcp:` and `unix:`, dialled or accepted, and one
+//! way to connect, and to accept, them and `unix-seq:`.
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -10,7 +11,9 @@ use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFla
 use sockeye_proto::address::Address;
 use sockeye_sys::readiness::Watched;
 
+use super::datagram::{self, Dialled, most_unix};
 use crate::conn::{Bytes, Conn};
+use crate::ctx::Ctx;
 use crate::error::{Error, Op, Result, words};
 use crate::listener::Listener;
 use crate::option;
@@ -35,6 +38,8 @@ pub(super) struct Socket {
 pub(super) enum Kind {
     Tcp,
     Unix,
+    /// Sequenced packets: a connection like the others, and messages like a datagram socket's.
+    UnixSeq,
 }
 
 impl Kind {
@@ -43,16 +48,30 @@ impl Kind {
         match self {
             Self::Tcp => "tcp",
             Self::Unix => "unix",
+            Self::UnixSeq => "unix-seq",
+        }
+    }
+
+    fn socket_type(self) -> SocketType {
+        match self {
+            Self::Tcp | Self::Unix => SocketType::STREAM,
+            Self::UnixSeq => SocketType::SEQPACKET,
+        }
+    }
+
+    /// The connection of a connected socket.
+    fn conn(self, socket: Watched, peer: Peer, ctx: &Ctx) -> io::Result<Conn> {
+        match self {
+            Self::Tcp | Self::Unix => Ok(Conn::bytes(Socket { fd: socket, kind: self }, peer)),
+            Self::UnixSeq => {
+                let most = most_unix(&socket)?;
+                Dialled::conn(socket, datagram::Kind::UnixSeq, peer, most, None, ctx)
+            }
         }
     }
 }
 
 impl Socket {
-    /// Must be called on a runtime, which is told when the socket is ready.
-    pub(super) fn new(socket: OwnedFd, kind: Kind) -> io::Result<Self> {
-        Ok(Self { fd: watch(socket)?, kind })
-    }
-
     /// Whether a short read has emptied the kernel's buffer, so that the next news comes as a new event, and asking
     /// before it would only cost a call. Not so where a read stops early: a Unix socket's at descriptors that are
     /// passed, and TCP's at urgent data, which telnet sends. Who once sent urgent data is read with care ever after.
@@ -118,14 +137,15 @@ impl Bytes for Socket {
     }
 }
 
-/// A new stream socket, with the options that the address sets.
-pub(super) fn open(family: AddressFamily, address: &Address) -> io::Result<OwnedFd> {
-    let socket = net::socket_with(family, SocketType::STREAM, FLAGS, None)?;
+/// A new socket, with the options that the address sets.
+pub(super) fn open(family: AddressFamily, kind: Kind, address: &Address) -> io::Result<OwnedFd> {
+    let socket = net::socket_with(family, kind.socket_type(), FLAGS, None)?;
     set_options(socket.as_fd(), address)?;
     Ok(socket)
 }
 
-fn set_options(socket: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
+/// Sets what the address asks for, and names the option that the kernel refused.
+pub(super) fn set_options(socket: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
     option::apply(socket, address).map_err(|(option, errno)| {
         let error = io::Error::from(errno);
         io::Error::new(error.kind(), format!("{option}: {}", words(&error)))
@@ -134,18 +154,19 @@ fn set_options(socket: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
 
 /// Waits until a socket that is connecting is connected, and names both of its ends. Cancel safe: dropping it closes
 /// the socket.
-pub(super) async fn connected(socket: OwnedFd, kind: Kind) -> io::Result<(Socket, Peer)> {
-    let socket = Socket::new(socket, kind)?;
+pub(super) async fn connected(socket: OwnedFd, kind: Kind, ctx: &Ctx) -> io::Result<Conn> {
+    let socket = watch(socket)?;
     loop {
-        let mut guard = socket.fd.writable().await?;
-        if let Err(errno) = sockopt::socket_error(socket.fd.as_fd())? {
+        let mut guard = socket.writable().await?;
+        if let Err(errno) = sockopt::socket_error(socket.as_fd())? {
             return Err(errno.into());
         }
-        if let Ok(remote) = net::getpeername(socket.fd.as_fd()) {
+        if let Ok(remote) = net::getpeername(socket.as_fd()) {
             let mut peer = Peer::new(kind.scheme());
             peer.remote = remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
-            peer.local = Endpoint::from_kernel(net::getsockname(socket.fd.as_fd())?);
-            return Ok((socket, peer));
+            peer.local = Endpoint::from_kernel(net::getsockname(socket.as_fd())?);
+            drop(guard);
+            return kind.conn(socket, peer, ctx);
         }
         guard.clear_ready();
     }
@@ -159,7 +180,7 @@ pub(super) struct SocketListener {
     sockets: Vec<Listening>,
     /// The socket that is asked first: they take turns, so that a flood on one does not starve the others.
     first: usize,
-    identify: bool,
+    ctx: Ctx,
 }
 
 struct Listening {
@@ -171,12 +192,7 @@ struct Listening {
 
 impl SocketListener {
     /// Takes over sockets that listen. Must be called on a runtime.
-    pub(super) fn new(
-        kind: Kind,
-        sockets: Vec<OwnedFd>,
-        address: &Address,
-        identify: bool,
-    ) -> io::Result<Self> {
+    pub(super) fn new(kind: Kind, sockets: Vec<OwnedFd>, address: &Address, ctx: &Ctx) -> io::Result<Self> {
         let mut listening = Vec::new();
         for socket in sockets {
             let local = Endpoint::from_kernel(net::getsockname(&socket)?);
@@ -184,8 +200,8 @@ impl SocketListener {
             listening.push(Listening { socket: watch(socket)?, local, local_is_exact });
         }
         let has_buffers = ["rcvbuf", "sndbuf"].iter().any(|option| address.options().value(option).is_some());
-        let address = (kind == Kind::Unix && has_buffers).then(|| address.clone());
-        Ok(Self { kind, address, sockets: listening, first: 0, identify })
+        let address = (kind != Kind::Tcp && has_buffers).then(|| address.clone());
+        Ok(Self { kind, address, sockets: listening, first: 0, ctx: ctx.clone() })
     }
 
     fn accepted(
@@ -201,10 +217,10 @@ impl SocketListener {
         peer.remote = remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
         peer.local =
             if at.local_is_exact { at.local } else { Endpoint::from_kernel(net::getsockname(&socket)?) };
-        if self.identify && self.kind == Kind::Unix {
+        if self.ctx.identify && self.kind != Kind::Tcp {
             peer.user = Some(sockopt::socket_peercred(&socket)?.uid.as_raw());
         }
-        Ok(Conn::bytes(Socket::new(socket, self.kind)?, peer))
+        self.kind.conn(watch(socket)?, peer, &self.ctx)
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) static STDIO: Scheme = Scheme {
     example: "-",
     max_message: None,
     half_close: true,
+    idle: None,
     dials_once: |_| true,
     dial,
     listen: super::no_listener,

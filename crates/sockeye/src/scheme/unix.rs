@@ -11,7 +11,7 @@ use rustix::net::{self, AddressFamily, SocketAddrUnix};
 use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, Side, Target};
 use sockeye_proto::shape::Shape;
 
-use self::path::Claim;
+pub(super) use self::path::Claim;
 use super::socket::{self, FLAGS, SocketListener, connected};
 use super::{Scheme, tcp, wrong_target};
 use crate::conn::Conn;
@@ -21,61 +21,77 @@ use crate::listener::Listener;
 use crate::peer::Peer;
 use crate::service::BoxFuture;
 
+const fn grammar(name: &'static str, aliases: &'static [&'static str], shape: Shape) -> SchemeGrammar {
+    let options = &[MODE, OWNER];
+    SchemeGrammar { name, aliases, target: Form::SocketPath, shape, dials: true, listens: true, options }
+}
+
+pub(super) const MODE: OptionGrammar = OptionGrammar {
+    name: "mode",
+    aliases: &[],
+    schemes: &[],
+    side: Side::Listen,
+    kind: Kind::Mode,
+    help: "permissions of the path; 0600 unless set",
+};
+
+pub(super) const OWNER: OptionGrammar = OptionGrammar {
+    name: "owner",
+    aliases: &[],
+    schemes: &[],
+    side: Side::Listen,
+    kind: Kind::Text("an owner"),
+    help: "who owns the path: USER, USER:GROUP or :GROUP; us unless set",
+};
+
 pub(super) static UNIX: Scheme = Scheme {
-    grammar: SchemeGrammar {
-        name: "unix",
-        aliases: &["unix-stream"],
-        target: Form::SocketPath,
-        shape: Shape::Bytes,
-        dials: true,
-        listens: true,
-        options: &[
-            OptionGrammar {
-                name: "mode",
-                aliases: &[],
-                schemes: &[],
-                side: Side::Listen,
-                kind: Kind::Mode,
-                help: "permissions of the path; 0600 unless set",
-            },
-            OptionGrammar {
-                name: "owner",
-                aliases: &[],
-                schemes: &[],
-                side: Side::Listen,
-                kind: Kind::Text("an owner"),
-                help: "who owns the path: USER, USER:GROUP or :GROUP; us unless set",
-            },
-        ],
-    },
+    grammar: grammar("unix", &["unix-stream"], Shape::Bytes),
     help: "Unix stream sockets: a path, or @ and an abstract name",
     example: "unix:/run/app.sock",
     max_message: None,
     half_close: true,
+    idle: None,
     dials_once: |_| false,
     dial,
     listen,
 };
 
+pub(super) static UNIX_SEQ: Scheme = Scheme {
+    grammar: grammar("unix-seq", &["unix-seqpacket"], Shape::Messages),
+    help: "Unix sequenced packets: messages on a connection",
+    example: "unix-seq:/run/app.sock",
+    max_message: None,
+    half_close: true,
+    idle: None,
+    dials_once: |_| false,
+    dial,
+    listen,
+};
+
+/// The kind of socket that an address asks for.
+fn kind(address: &Address) -> socket::Kind {
+    match address.scheme().shape {
+        Shape::Bytes => socket::Kind::Unix,
+        Shape::Messages => socket::Kind::UnixSeq,
+    }
+}
+
 /// The pause before a listener whose queue is full is tried again; the kernel tells nobody when it has room.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
-fn dial<'a>(address: &'a Address, _: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
+fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
     Box::pin(async move {
-        let dialled = connect(address).await;
+        let dialled = connect(address, ctx).await;
         dialled.map_err(|cause| Error::new(Op::Dial, cause).on(address.bare_word()))
     })
 }
 
-async fn connect(address: &Address) -> std::result::Result<Conn, Cause> {
+async fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
     let name = kernel_name(address)?;
     loop {
-        let socket = socket::open(AddressFamily::UNIX, address)?;
+        let socket = socket::open(AddressFamily::UNIX, kind(address), address)?;
         match net::connect(&socket, &name) {
-            Ok(()) | Err(Errno::INPROGRESS) => {
-                let (socket, peer) = connected(socket, socket::Kind::Unix).await?;
-                return Ok(Conn::bytes(socket, peer));
-            }
+            Ok(()) | Err(Errno::INPROGRESS) => return Ok(connected(socket, kind(address), ctx).await?),
             Err(Errno::AGAIN) => tokio::time::sleep(FULL_PAUSE).await,
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
@@ -83,7 +99,7 @@ async fn connect(address: &Address) -> std::result::Result<Conn, Cause> {
     }
 }
 
-fn kernel_name(address: &Address) -> std::result::Result<SocketAddrUnix, Cause> {
+pub(super) fn kernel_name(address: &Address) -> std::result::Result<SocketAddrUnix, Cause> {
     match address.target() {
         Target::Abstract(name) => Ok(SocketAddrUnix::new_abstract_name(name.as_bytes())?),
         Target::Path(path) => Ok(SocketAddrUnix::new(path.as_str())?),
@@ -99,7 +115,7 @@ fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dy
 
 fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, Cause> {
     let name = kernel_name(address)?;
-    let socket = socket::open(AddressFamily::UNIX, address)?;
+    let socket = socket::open(AddressFamily::UNIX, kind(address), address)?;
     let claim = match address.target() {
         Target::Path(path) => Some(Claim::bind(Path::new(path), &socket, &name, address.options())?),
         _ => {
@@ -108,7 +124,7 @@ fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, 
         }
     };
     net::listen(&socket, tcp::backlog(address))?;
-    let sockets = SocketListener::new(socket::Kind::Unix, vec![socket], address, ctx.identify)?;
+    let sockets = SocketListener::new(kind(address), vec![socket], address, ctx)?;
     Ok(Box::new(UnixListener { claim, sockets }))
 }
 

@@ -19,7 +19,7 @@ const LOCK_TRIES: usize = 16;
 
 /// A path with our socket on it. Dropping it removes the path, if it is still ours, and then the lock.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(in crate::scheme) struct Claim {
     path: PathBuf,
     /// The device and inode of our socket's path.
     made: (u64, u64),
@@ -29,7 +29,7 @@ pub(super) struct Claim {
 
 impl Claim {
     /// Binds `socket` to the path. A dead socket of ours that stands there is replaced, and nothing else.
-    pub(super) fn bind(
+    pub(in crate::scheme) fn bind(
         path: &Path,
         socket: &OwnedFd,
         name: &SocketAddrUnix,

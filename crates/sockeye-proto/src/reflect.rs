@@ -1,0 +1,155 @@
+//! Whom a datagram service answers, so that it is of no use against others.
+//!
+//! The sender of a datagram is whoever it says. Who forges a victim's address has our answers sent to the victim: the
+//! larger they are, the better for the attacker; and two services that answer each other go on for ever. So peers
+//! beyond this machine and private networks are answered only where that was asked for, never with more bytes than
+//! they sent, never on a port whose service would answer back, and each only so often.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+/// Answers a second that one outsider gets.
+pub const RATE: u32 = 100;
+/// Answers at once that an outsider gets who was silent before.
+pub const BURST: u32 = 200;
+
+/// Ports whose services answer what they are sent: echo, discard (some answer errors), daytime, qotd, chargen, time,
+/// domain, tftp, ntp, snmp, ldap, ssdp, mdns and memcached, which have all been part of such attacks.
+const ANSWERING: [u16; 14] = [7, 9, 13, 17, 19, 37, 53, 69, 123, 161, 389, 1900, 5353, 11211];
+
+/// Outsiders share this many counters, by a secret hash of their address: the memory is the same however many come.
+const COUNTERS: usize = 4096;
+
+/// Whether an address belongs to this machine, to a private network (RFC 1918, 4193, 6598) or to this link (RFC 3927,
+/// 4291).
+pub fn is_near(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            let is_shared = first == 100 && second & 0xc0 == 64;
+            ip.is_loopback() || ip.is_private() || ip.is_link_local() || is_shared
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+/// The rules, and what they remember. Time is what has passed since any moment, and must not go back.
+#[derive(Debug)]
+pub struct Guard {
+    /// `None` where no outsider is answered at all.
+    outsiders: Option<Outsiders>,
+}
+
+#[derive(Debug)]
+struct Outsiders {
+    counters: Box<[Counter]>,
+    secret: RandomState,
+}
+
+/// A bucket of answers that fills with time.
+#[derive(Debug, Clone, Copy)]
+struct Counter {
+    left: u32,
+    filled_at: Duration,
+}
+
+impl Guard {
+    /// Rules that answer outsiders, or none of them.
+    pub fn new(public: bool) -> Self {
+        let full = Counter { left: BURST, filled_at: Duration::ZERO };
+        let outsiders = || Outsiders { counters: vec![full; COUNTERS].into(), secret: RandomState::new() };
+        Self { outsiders: public.then(outsiders) }
+    }
+
+    /// Whether what this sender asks is to be answered at all.
+    pub fn hears(&mut self, from: SocketAddr, now: Duration) -> bool {
+        if is_near(from.ip()) {
+            return true;
+        }
+        let Some(outsiders) = &mut self.outsiders else { return false };
+        !ANSWERING.contains(&from.port()) && outsiders.counter(from.ip()).is_some_and(|one| one.take(now))
+    }
+
+    /// Whether an answer of so many bytes may go to who asked with so many.
+    pub fn sends(&self, to: SocketAddr, asked: usize, answer: usize) -> bool {
+        answer <= asked || is_near(to.ip())
+    }
+}
+
+impl Outsiders {
+    /// A whole network counts as one on IPv6, where each user has one (RFC 6177).
+    fn counter(&mut self, ip: IpAddr) -> Option<&mut Counter> {
+        let network = match ip.to_canonical() {
+            IpAddr::V4(_) => ip.to_canonical(),
+            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !(u128::MAX >> 56)).into(),
+        };
+        let hash = self.secret.hash_one(network) % u64::try_from(COUNTERS).unwrap_or(1);
+        self.counters.get_mut(usize::try_from(hash).unwrap_or_default())
+    }
+}
+
+impl Counter {
+    fn take(&mut self, now: Duration) -> bool {
+        let passed = now.saturating_sub(self.filled_at);
+        let earned = u32::try_from(passed.as_millis() * u128::from(RATE) / 1000).unwrap_or(u32::MAX);
+        if earned > 0 {
+            self.left = self.left.saturating_add(earned).min(BURST);
+            self.filled_at = now;
+        }
+        let is_left = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        is_left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn who_is_near_is_known_by_the_address() {
+        for near in ["127.0.0.9", "10.1.2.3", "172.31.0.1", "192.168.0.1", "169.254.1.1", "100.64.0.1", "::1"]
+        {
+            assert!(is_near(near.parse().unwrap()), "{near}");
+        }
+        for near in ["fe80::1", "fd00::1", "::ffff:10.0.0.1"] {
+            assert!(is_near(near.parse().unwrap()), "{near}");
+        }
+        for far in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2001:db8::1", "::ffff:8.8.8.8", "0.0.0.0"] {
+            assert!(!is_near(far.parse().unwrap()), "{far}");
+        }
+    }
+
+    #[test]
+    fn outsiders_are_answered_only_when_that_is_asked_for_and_never_with_more_than_they_sent() {
+        let now = Duration::ZERO;
+        let mut closed = Guard::new(false);
+        assert!(closed.hears(at("127.0.0.1:5"), now) && !closed.hears(at("8.8.8.8:5000"), now));
+        let mut open = Guard::new(true);
+        assert!(open.hears(at("8.8.8.8:5000"), now) && open.hears(at("127.0.0.1:7"), now));
+        assert!(!open.hears(at("8.8.8.8:7"), now) && !open.hears(at("[2001:db8::1]:123"), now));
+        assert!(open.sends(at("8.8.8.8:5000"), 10, 10) && !open.sends(at("8.8.8.8:5000"), 10, 11));
+        assert!(open.sends(at("10.0.0.1:5000"), 0, 1000));
+    }
+
+    #[test]
+    fn an_outsider_is_answered_so_often_and_its_whole_network_counts_as_one() {
+        let heard = |guard: &mut Guard, from: &str, seconds: u64| {
+            (0..1000).filter(|_| guard.hears(at(from), Duration::from_secs(seconds))).count()
+        };
+        let mut v4 = Guard::new(true);
+        assert_eq!(heard(&mut v4, "8.8.8.8:5000", 10), 200);
+        assert_eq!(heard(&mut v4, "8.8.8.8:6000", 10), 0);
+        assert_eq!(heard(&mut v4, "8.8.8.8:5000", 11), 100);
+        assert_eq!(heard(&mut v4, "8.8.8.8:5000", 99), 200);
+        assert_eq!(heard(&mut v4, "127.0.0.1:5000", 99), 1000);
+        let mut v6 = Guard::new(true);
+        assert_eq!(heard(&mut v6, "[2001:db8::1]:5000", 100), 200);
+        assert_eq!(heard(&mut v6, "[2001:db8:0:ff::2]:5000", 100), 0);
+    }
+}

@@ -1,0 +1,135 @@
+//! A service that needs no session: a batch of datagrams in, a batch of answers out.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+
+use sockeye_proto::reflect::Guard;
+use sockeye_sys::datagram::{BATCH, Departure, Name};
+use tokio::time::{Instant, timeout_at};
+
+use super::dropped::Losses;
+use super::port::{Port, Room};
+use crate::ctx::Ctx;
+use crate::error::{Error, Op, Result};
+use crate::event::Dropped;
+use crate::message::{Message, Replies};
+use crate::service::{BoxFuture, Datagrams};
+
+/// Answers on all sockets, until one fails.
+pub(super) async fn answer_all(ports: &[Port], service: &dyn Datagrams, ctx: &Ctx) -> Result<()> {
+    let one = |port| -> BoxFuture<'_, Result<()>> { Box::pin(answer(port, service, ctx)) };
+    let mut all: Vec<_> = ports.iter().map(one).collect();
+    poll_fn(|cx| {
+        let ended = all.iter_mut().find_map(|one| match one.as_mut().poll(cx) {
+            Poll::Ready(ended) => Some(ended),
+            Poll::Pending => None,
+        });
+        ended.map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
+}
+
+async fn answer(port: &Port, service: &dyn Datagrams, ctx: &Ctx) -> Result<()> {
+    let failed = |error: io::Error| Error::new(Op::Accept, error).on(port.peer());
+    let mut batch = Batch {
+        losses: Losses::new(&port.peer().to_string(), &ctx.events),
+        guard: Guard::new(ctx.limits.public),
+        began: Instant::now(),
+        room: Room::default(),
+        message: Message::default(),
+        answers: Vec::new(),
+    };
+    loop {
+        let filled = poll_fn(|cx| port.poll_fill(&mut batch.room, cx));
+        match batch.losses.due() {
+            None => filled.await.map_err(failed)?,
+            Some(due) => match timeout_at(due, filled).await {
+                Ok(filled) => filled.map_err(failed)?,
+                Err(_due) => {
+                    batch.losses.tell();
+                    continue;
+                }
+            },
+        }
+        batch.ask(port, service, ctx);
+        batch.send(port).await.map_err(failed)?;
+    }
+}
+
+/// A batch, and what is used again for each.
+struct Batch {
+    room: Room,
+    message: Message,
+    /// The answers to each datagram.
+    answers: Vec<Replies>,
+    guard: Guard,
+    /// When time began for the guard.
+    began: Instant,
+    losses: Losses,
+}
+
+impl Batch {
+    /// Has the service answer each datagram of the batch that may be answered.
+    fn ask(&mut self, port: &Port, service: &dyn Datagrams, ctx: &Ctx) {
+        let Self { room, message, answers, guard, began, losses } = self;
+        let now = began.elapsed();
+        let mut lost = Dropped::default();
+        for (at, (arrival, payload)) in room.iter().enumerate() {
+            if answers.len() == at {
+                answers.push(Replies::default());
+            }
+            let Some(replies) = answers.get_mut(at) else { break };
+            replies.clear();
+            let dropped_before = losses.by_kernel(arrival.dropped);
+            lost.by_kernel += u64::from(dropped_before);
+            let Name::Inet(from) = arrival.from else { continue };
+            if !guard.hears(from, now) {
+                lost.outsiders += 1;
+                continue;
+            }
+            message.clear();
+            message.payload.extend_from_slice(payload);
+            (message.from, message.to) = (arrival.from.into(), port.destination(arrival));
+            (message.at, message.cut, message.dropped_before) = (arrival.at, arrival.is_cut, dropped_before);
+            lost.cut += u64::from(arrival.is_cut);
+            service.answer(message, replies, ctx);
+            if replies.iter().any(|reply| !guard.sends(from, payload.len(), reply.len())) {
+                replies.clear();
+                lost.outsiders += 1;
+            }
+        }
+        losses.add(lost);
+    }
+
+    /// Sends all answers. One that cannot be sent is counted, and the others go on.
+    async fn send(&mut self, port: &Port) -> io::Result<()> {
+        let (mut lost, mut sent) = (Dropped::default(), 0);
+        loop {
+            match self.try_send(port, sent) {
+                Ok(0) => break,
+                Ok(more) => sent += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    port.socket.writable().await?.retain_ready();
+                }
+                Err(_unsent) => {
+                    sent += 1;
+                    lost.unsent += 1;
+                }
+            }
+        }
+        self.losses.add(lost);
+        Ok(())
+    }
+
+    /// Sends what can go at once of what is left, the first `sent` answers being gone; 0 where all are.
+    fn try_send(&self, port: &Port, sent: usize) -> io::Result<usize> {
+        let answers = self.room.iter().zip(&self.answers).flat_map(|((arrival, _), replies)| {
+            let (to, source) = (arrival.from, arrival.destination.map(|to| to.source));
+            replies.iter().map(move |payload| Departure { payload, to, source })
+        });
+        let mut rest = answers.skip(sent).take(BATCH).peekable();
+        if rest.peek().is_none() { Ok(0) } else { port.try_send(rest) }
+    }
+}

@@ -1,0 +1,76 @@
+//! A listener whose connections are the peers of its sockets.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use super::Kind;
+use super::answer::answer_all;
+use super::peer::PeerConn;
+use super::peers::Peers;
+use super::port::Port;
+use crate::conn::Conn;
+use crate::ctx::{Ctx, Limits};
+use crate::error::Result;
+use crate::listener::Listener;
+use crate::peer::Peer;
+use crate::scheme::unix::Claim;
+use crate::service::{BoxFuture, Datagrams};
+
+/// Sockets that belong to one address: one for each family, or one path.
+pub(in crate::scheme) struct DatagramListener {
+    /// Dropped before the sockets: who finds the path in between is refused.
+    claim: Option<Claim>,
+    peers: Arc<Peers>,
+    ctx: Ctx,
+    is_read: bool,
+}
+
+impl DatagramListener {
+    /// Takes over bound sockets. `limits` are those of the address.
+    pub(in crate::scheme) fn new(ports: Vec<Port>, claim: Option<Claim>, limits: &Limits, ctx: &Ctx) -> Self {
+        let peers = Peers::new(ports, limits.idle, limits.max_conns);
+        Self { claim, peers, ctx: ctx.clone(), is_read: false }
+    }
+}
+
+impl Listener for DatagramListener {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
+        if !std::mem::replace(&mut self.is_read, true) {
+            self.ctx.tasks.spawn(self.peers.clone().read(self.ctx.clone()));
+        }
+        loop {
+            let newcomer = ready!(self.peers.poll_newcomer(cx));
+            if let Some(conn) = PeerConn::conn(self.peers.clone(), newcomer) {
+                return Poll::Ready(Ok(conn));
+            }
+        }
+    }
+
+    /// The path goes at once; the sockets stay for those who are inside.
+    fn stop_accepting(&mut self) {
+        self.claim = None;
+        self.peers.shut();
+    }
+
+    fn locals(&self) -> Vec<Peer> {
+        self.peers.ports.iter().map(Port::peer).collect()
+    }
+
+    /// Only on IP: the queue of a Unix socket is short, and an answer that finds it full must wait, which only a
+    /// connection can without holding up the others.
+    fn answer<'a>(
+        &'a mut self,
+        service: &'a dyn Datagrams,
+        ctx: &'a Ctx,
+    ) -> Option<BoxFuture<'a, Result<()>>> {
+        let is_udp = self.peers.ports.iter().all(|port| port.kind == Kind::Udp);
+        is_udp.then(|| -> BoxFuture<'a, Result<()>> { Box::pin(answer_all(&self.peers.ports, service, ctx)) })
+    }
+}
+
+impl Drop for DatagramListener {
+    fn drop(&mut self) {
+        self.claim = None;
+        self.peers.shut();
+    }
+}

@@ -1,0 +1,222 @@
+//! `udp:host:port` and `udp-l:port`.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, netdevice, sockopt};
+use sockeye_proto::address::{
+    Address, Form, Host, Kind, OptionGrammar, Role, SchemeGrammar, Side, Target, Value,
+};
+use sockeye_proto::shape::Shape;
+use sockeye_sys::readiness::Watched;
+
+use super::datagram::{self, DatagramListener, Dialled, MOST_V4, Port, most_inet};
+use super::{Scheme, inet, socket, wrong_target};
+use crate::conn::Conn;
+use crate::ctx::Ctx;
+use crate::error::{Cause, Error, Op, Result};
+use crate::listener::Listener;
+use crate::option;
+use crate::peer::{Endpoint, Peer};
+use crate::service::BoxFuture;
+
+pub(super) static UDP: Scheme = Scheme {
+    grammar: SchemeGrammar {
+        name: "udp",
+        aliases: &[],
+        target: Form::HostPort { default_port: None },
+        shape: Shape::Messages,
+        dials: true,
+        listens: true,
+        options: &[
+            OptionGrammar {
+                name: "join",
+                aliases: &[],
+                schemes: &[],
+                side: Side::Both,
+                kind: Kind::Group,
+                help: "hear a multicast group, and be one of several who do",
+            },
+            OptionGrammar {
+                name: "open",
+                aliases: &[],
+                schemes: &[],
+                side: Side::Dial,
+                kind: Kind::Switch,
+                help: "hear everybody, and not only who is dialled; no unless set",
+            },
+        ],
+    },
+    help: "UDP; a listener has a connection for each peer",
+    example: "udp:localhost:53",
+    max_message: Some(MOST_V4),
+    half_close: false,
+    idle: Some(Duration::from_secs(60)),
+    dials_once: |_| false,
+    dial,
+    listen,
+};
+
+/// Room for what comes before we get to it, unless `rcvbuf=` is set: the kernel's own, for some 250 small datagrams,
+/// is too little where a thousand peers start at once. Without a right to more it is cut to net.core.rmem_max.
+const RECEIVE_BUFFER: usize = 8 << 20;
+
+fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
+    Box::pin(async move {
+        let dialled = connect(address, ctx).await;
+        dialled.map_err(|cause| Error::new(Op::Dial, cause).on(address.bare_word()))
+    })
+}
+
+/// The first address of the name to which there is a way: whether anybody is there, UDP does not tell.
+async fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
+    let Target::HostPort(host, port) = address.target() else { return Err(wrong_target()) };
+    let mut failed = Cause::OtherFamily;
+    for to in ctx.resolver.addresses(host, port).await? {
+        match attempt(to, address, ctx) {
+            Ok(conn) => return Ok(conn),
+            Err(error) => failed = Cause::Io(error),
+        }
+    }
+    Err(failed)
+}
+
+fn attempt(to: SocketAddr, address: &Address, ctx: &Ctx) -> io::Result<Conn> {
+    let options = address.options();
+    let is_on = |name| options.value(name) == Some(&Value::Switch(true));
+    let socket = open(to, address)?;
+    let source = match options.value("bind") {
+        Some(Value::Address(source)) if source.is_ipv4() != to.is_ipv4() => {
+            return Err(Errno::ADDRNOTAVAIL.into());
+        }
+        Some(Value::Address(source)) => Some(*source),
+        _ => None,
+    };
+    if let Some(source) = source {
+        net::bind(&socket, &source)?;
+        // The way to a group is not chosen by the address that we are bound to.
+        if let IpAddr::V4(ip) = source.ip()
+            && to.ip().is_multicast()
+            && !ip.is_unspecified()
+        {
+            sockopt::set_ip_multicast_if(&socket, &ip)?;
+        }
+    }
+    // Nobody answers from the address of a group or of a broadcast.
+    if is_on("open") || is_on("broadcast") || to.ip().is_multicast() {
+        if source.is_none() {
+            net::bind(&socket, &unspecified(to.is_ipv6()))?;
+        }
+    } else {
+        net::connect(&socket, &to)?;
+    }
+    let mut peer = Peer::new(UDP.grammar.name);
+    peer.local = Endpoint::from_kernel(net::getsockname(&socket)?);
+    peer.remote = Endpoint::Inet(to);
+    let socket = Watched::new(socket).map_err(|(_, error)| error)?;
+    Dialled::conn(socket, datagram::Kind::Udp, peer, most_inet(to.ip()), None, ctx)
+}
+
+fn unspecified(is_v6: bool) -> SocketAddr {
+    let ip = if is_v6 { IpAddr::from(Ipv6Addr::UNSPECIFIED) } else { Ipv4Addr::UNSPECIFIED.into() };
+    SocketAddr::new(ip, 0)
+}
+
+/// A new socket, with the options that the address sets.
+fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = net::socket_with(inet::family(at), SocketType::DGRAM, flags, None)?;
+    if address.options().value("rcvbuf").is_none() {
+        sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)
+            .or_else(|_no_right| sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER))?;
+    }
+    if let Some((group, interface)) = joins(address) {
+        // Several who hear a group on one machine share its port, which is what this allows.
+        if address.options().value("reuseaddr").is_none() {
+            sockopt::set_socket_reuseaddr(&socket, true)?;
+        }
+        if group.is_ipv4() == at.is_ipv4() {
+            join(&socket, group, interface, address.role())?;
+        }
+    }
+    socket::set_options(socket.as_fd(), address)?;
+    Ok(socket)
+}
+
+fn joins(address: &Address) -> Option<(IpAddr, Option<&str>)> {
+    match address.options().value("join") {
+        Some(Value::Group(group, interface)) => Some((*group, interface.as_deref())),
+        _ => None,
+    }
+}
+
+/// Hears a group, and where an interface is named, speaks to groups on that one too.
+fn join(socket: &OwnedFd, group: IpAddr, interface: Option<&str>, role: Role) -> io::Result<()> {
+    let index = match interface {
+        Some(name) => netdevice::name_to_index(socket, name).map_err(|errno| {
+            io::Error::new(io::Error::from(errno).kind(), format!("no interface {name:?}"))
+        })?,
+        None => 0,
+    };
+    match group {
+        IpAddr::V4(group) => {
+            let any = Ipv4Addr::UNSPECIFIED;
+            sockopt::set_ip_add_membership_with_ifindex(socket, &group, &any, index)?;
+            if index > 0 && role == Role::Dial {
+                sockopt::set_ip_multicast_if_with_ifindex(socket, &any, &any, index)?;
+            }
+        }
+        IpAddr::V6(group) => {
+            sockopt::set_ipv6_add_membership(socket, &group, index)?;
+            if index > 0 && role == Role::Dial {
+                sockopt::set_ipv6_multicast_if(socket, index)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dyn Listener>>> {
+    Box::pin(async move {
+        let listened = listen_all(address, ctx).await;
+        listened.map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()))
+    })
+}
+
+async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, Cause> {
+    let at = match (joins(address), address.target()) {
+        // A port alone would be loopback, where no group is heard: the group's own address hears it and nothing else.
+        (Some((group, _)), Target::HostPort(Host::Loopback, port)) => {
+            vec![SocketAddr::new(group, ctx.resolver.port(port).await?)]
+        }
+        _ => inet::locals(address, ctx).await?,
+    };
+    let sockets = inet::bind_all(&at, |local| bind(local, address))?;
+    let port = |socket: OwnedFd| {
+        let is_v6 = sockopt::socket_domain(&socket)? == AddressFamily::INET6;
+        let most = most_inet(unspecified(is_v6).ip());
+        Port::new(socket, datagram::Kind::Udp, most)
+    };
+    let ports = sockets.into_iter().map(port).collect::<io::Result<Vec<_>>>()?;
+    let limits = option::limits(address, &super::limits(address, &ctx.limits));
+    Ok(Box::new(DatagramListener::new(ports, None, &limits, ctx)))
+}
+
+fn bind(local: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
+    if let Some((group, _)) = joins(address)
+        && !local.ip().is_unspecified()
+        && local.ip() != group
+    {
+        let why = format!("a socket on {} does not hear {group}: write the port alone, or any:", local.ip());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    let socket = open(local, address)?;
+    if local.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    net::bind(&socket, &local)?;
+    Ok(socket)
+}

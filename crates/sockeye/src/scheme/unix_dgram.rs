@@ -1,0 +1,111 @@
+//! `unix-dgram:/run/x` and `unix-dgram:@name`, dialled and listened on.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketType};
+use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, Side, Target, Value};
+use sockeye_proto::shape::Shape;
+use sockeye_sys::readiness::Watched;
+
+use super::Scheme;
+use super::datagram::{self, DatagramListener, Dialled, Port, most_unix};
+use super::socket::{FLAGS, set_options};
+use super::unix::{Claim, MODE, OWNER, kernel_name};
+use crate::conn::Conn;
+use crate::ctx::Ctx;
+use crate::error::{Cause, Error, Op, Result};
+use crate::listener::Listener;
+use crate::option;
+use crate::peer::{Endpoint, Peer};
+use crate::service::BoxFuture;
+
+pub(super) static UNIX_DGRAM: Scheme = Scheme {
+    grammar: SchemeGrammar {
+        name: "unix-dgram",
+        aliases: &[],
+        target: Form::SocketPath,
+        shape: Shape::Messages,
+        dials: true,
+        listens: true,
+        options: &[
+            OptionGrammar {
+                name: "bind",
+                aliases: &[],
+                schemes: &[],
+                side: Side::Dial,
+                kind: Kind::Text("a path"),
+                help: "where answers come to; a free abstract name unless set",
+            },
+            MODE,
+            OWNER,
+        ],
+    },
+    help: "Unix datagram sockets",
+    example: "unix-dgram:/run/app.sock",
+    max_message: None,
+    half_close: false,
+    idle: Some(Duration::from_secs(60)),
+    dials_once: |_| false,
+    dial,
+    listen,
+};
+
+fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
+    let dialled = connect(address, ctx).map_err(|cause| Error::new(Op::Dial, cause).on(address.bare_word()));
+    Box::pin(std::future::ready(dialled))
+}
+
+fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
+    let name = kernel_name(address)?;
+    let socket = open(address)?;
+    // Without a name of our own nobody could answer.
+    let claim = match address.options().value("bind") {
+        Some(Value::Text(path)) => {
+            let own = SocketAddrUnix::new(path.as_str())?;
+            Some(Claim::bind(Path::new(path), &socket, &own, address.options())?)
+        }
+        // The kernel chooses an abstract name that nobody has, and which is gone with the socket.
+        _ => {
+            net::bind(&socket, &SocketAddrUnix::new_unnamed())?;
+            None
+        }
+    };
+    // Connected, so that nobody else may send to us (unix(7)).
+    net::connect(&socket, &name)?;
+    let mut peer = Peer::new(UNIX_DGRAM.grammar.name);
+    peer.local = Endpoint::from_kernel(net::getsockname(&socket)?);
+    peer.remote = Endpoint::from_kernel(name.into());
+    let most = most_unix(&socket)?;
+    let socket = Watched::new(socket).map_err(|(_, error)| error)?;
+    Ok(Dialled::conn(socket, datagram::Kind::UnixDgram, peer, most, claim, ctx)?)
+}
+
+/// A new socket, with the options that the address sets.
+fn open(address: &Address) -> std::result::Result<OwnedFd, Cause> {
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, FLAGS, None)?;
+    set_options(socket.as_fd(), address)?;
+    Ok(socket)
+}
+
+fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dyn Listener>>> {
+    let listened = bind(address, ctx).map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()));
+    Box::pin(std::future::ready(listened))
+}
+
+fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, Cause> {
+    let name = kernel_name(address)?;
+    let socket = open(address)?;
+    let claim = match address.target() {
+        Target::Path(path) => Some(Claim::bind(Path::new(path), &socket, &name, address.options())?),
+        _ => {
+            net::bind(&socket, &name)?;
+            None
+        }
+    };
+    let most = most_unix(&socket)?;
+    let ports = vec![Port::new(socket, datagram::Kind::UnixDgram, most)?];
+    let limits = option::limits(address, &super::limits(address, &ctx.limits));
+    Ok(Box::new(DatagramListener::new(ports, claim, &limits, ctx)))
+}
