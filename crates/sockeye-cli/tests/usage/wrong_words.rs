@@ -255,6 +255,16 @@ fn what_nobody_listens_on_is_not_checked_and_what_is_for_one_is_not_given_to_man
             "         name an address to connect to",
         ),
         (
+            &["check", "tcp:localhost:1", "udp:localhost:1"],
+            "sockeye: udp has no handshake: nothing can be known without asking",
+            "         try: echo | sockeye dial udp:localhost:1",
+        ),
+        (
+            &["check", "--plan", "unix-dgram:socket"],
+            "sockeye: unix-dgram has no handshake: nothing can be known without asking",
+            "         try: echo | sockeye dial unix-dgram:socket",
+        ),
+        (
             &["relay", "tcp-l:0", "-,eof=close"],
             "sockeye: -,eof=close is there for one connection, and tcp-l:0 accepts many",
             "         add ,once to the first address, or see sockeye listen --keep",
