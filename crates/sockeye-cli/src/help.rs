@@ -1,6 +1,7 @@
 //! Help, from the rows of verbs, flags, services, schemes, layers and options; no line is wider than 79 columns.
 
 use sockeye::proto::address::{OptionGrammar, Side};
+use sockeye::proto::frame::FRAMINGS;
 use sockeye_services::ALL as SERVICES;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -85,6 +86,8 @@ fn address() -> String {
         let options = layer.grammar.options.iter();
         rows(&mut text, options.map(|option| (option_usage(option), option.help.to_owned())));
     }
+    text.push_str("\nframes: what is one message\n");
+    rows(&mut text, FRAMINGS.iter().map(|row| (row.usage(), row.help.to_owned())));
     text.push_str("\noptions (d: to dial, l: to listen; then the schemes, if not all):\n");
     for row in sockeye::options() {
         let side = match row.grammar.side {

@@ -3,27 +3,59 @@
 use std::io::ErrorKind;
 
 use sockeye::proto::cut::TooLong;
+use sockeye::proto::frame::FrameError;
 use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken};
+
+/// How bytes and messages come together.
+pub(crate) const FRAME: &str = "frame=line makes messages of bytes; sockeye help address has other frames";
 
 /// The second line of a failure, where there is something to try.
 pub(crate) fn of(error: &Error) -> Option<&'static str> {
-    if let Some(too_long) = too_long(error) {
-        return Some(match too_long.line {
-            Some(_) => "send it in shorter lines, or over tcp: or unix: as bytes",
-            None => "--lines sends each line as a message; tcp: and unix: carry any number of bytes",
-        });
-    }
-    let hint = match (error.op(), error.kind(), error.cause()) {
-        (_, _, Cause::OtherFamily) => "try without -4 or -6",
-        (_, _, Cause::UnknownOwner(_)) => "owner= takes USER, USER:GROUP or :GROUP, by name or number",
-        (_, _, Cause::PathTaken(taken)) => match taken {
+    of_cause(error.cause()).or_else(|| of_operation(error))
+}
+
+/// Where the cause alone says what to try.
+fn of_cause(cause: &Cause) -> Option<&'static str> {
+    let hint = match cause {
+        Cause::OtherFamily => "try without -4 or -6",
+        Cause::UnknownOwner(_) => "owner= takes USER, USER:GROUP or :GROUP, by name or number",
+        Cause::PathTaken(taken) => match taken {
             PathTaken::Answered => "end the program that listens there, or choose another path",
             PathTaken::Locked => "end the program that listens there; the lock is PATH.lock",
             PathTaken::NotASocket => "choose another path; what is no socket is never removed",
             PathTaken::OtherOwner => "choose another path; another user's socket is never removed",
         },
-        (_, _, Cause::TooLarge { .. }) => "send it in smaller messages, or over tcp: or unix:",
-        (Op::Relay, _, Cause::WrongShape { .. }) => "frame=burst on the side of bytes makes messages of them",
+        Cause::Frame(error) => match error {
+            FrameError::DelimiterInside(_) | FrameError::Empty | FrameError::WrongLength { .. } => {
+                "frame=len32 carries any message; sockeye help address has other frames"
+            }
+            FrameError::TooLong { .. } => "raise it, if the peer means the same frame= as you do",
+            FrameError::Unfinished => "the peer broke off, or means another frame= than you do",
+            _ => "does the peer mean the same frame= as you do? sockeye help address has others",
+        },
+        // Standard input holds something that is no message.
+        Cause::Io(error) => match error.get_ref()?.downcast_ref::<TooLong>()?.line {
+            Some(_) => "send it in shorter lines; behind a frame=, max-message= sets the limit",
+            None => "--lines sends each line as a message; tcp: and unix: carry any number of bytes",
+        },
+        Cause::TooLarge { .. } => {
+            "send it in smaller messages, or over bytes with a frame= and max-message= that carry it"
+        }
+        Cause::Lookup(error) if error.kind() == LookupErrorKind::NoSuchService => {
+            "write the port as a number; getent services lists the names"
+        }
+        Cause::Lookup(error) if error.kind() == LookupErrorKind::NoSuchHost => {
+            "check the spelling; with -n only numbers are taken"
+        }
+        _ => return None,
+    };
+    Some(hint)
+}
+
+fn of_operation(error: &Error) -> Option<&'static str> {
+    let is_on = |scheme| error.address().is_some_and(|address| address.starts_with(scheme));
+    let hint = match (error.op(), error.kind(), error.cause()) {
+        (Op::Relay, _, Cause::WrongShape { .. }) => FRAME,
         (Op::Relay, _, Cause::Limit(..)) => "idle= sets how long nothing may go over it",
         (Op::Dial, Kind::NotFound, Cause::Io(error)) if error.kind() == ErrorKind::AddrNotAvailable => {
             "bind= takes an address of this machine: ip addr"
@@ -31,23 +63,13 @@ pub(crate) fn of(error: &Error) -> Option<&'static str> {
         (Op::Dial | Op::Read | Op::Write, Kind::Refused, _) => {
             "nobody listens there: is the server up, and the address right?"
         }
-        (_, Kind::NotFound, Cause::Lookup(error)) if error.kind() == LookupErrorKind::NoSuchService => {
-            "write the port as a number; getent services lists the names"
-        }
-        (_, Kind::NotFound, Cause::Lookup(_)) => "check the spelling; with -n only numbers are taken",
-        (Op::Dial, Kind::NotFound, _)
-            if error.address().is_some_and(|address| address.starts_with("fd:")) =>
-        {
-            "open it in the shell: sockeye ... 3<FILE"
-        }
+        (Op::Dial, Kind::NotFound, _) if is_on("fd:") => "open it in the shell: sockeye ... 3<FILE",
         (Op::Dial, Kind::NotFound, _) => "check what is named there, or start what listens there first",
         (Op::Dial, Kind::TimeLimit, _) => "is the host up, and no firewall between? connect= sets the limit",
         (Op::Dial, Kind::Unreachable, _) => {
             "check the network, or the name server: ip route; cat /etc/resolv.conf"
         }
-        (Op::Write, Kind::NoRight, _)
-            if error.address().is_some_and(|address| address.starts_with("udp:")) =>
-        {
+        (Op::Write | Op::Dial, Kind::NoRight, _) if is_on("udp:") => {
             "to send to a broadcast address, add ,broadcast"
         }
         (Op::Dial, Kind::NoRight, _) => "check who may use it: ls -l, id",
@@ -69,10 +91,4 @@ pub(crate) fn of(error: &Error) -> Option<&'static str> {
         _ => return None,
     };
     Some(hint)
-}
-
-/// What standard input holds that is no message.
-fn too_long(error: &Error) -> Option<&TooLong> {
-    let Cause::Io(io) = error.cause() else { return None };
-    io.get_ref()?.downcast_ref()
 }

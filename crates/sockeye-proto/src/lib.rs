@@ -3,14 +3,15 @@
 //! - [`address`]: the text that names one end of a connection, against a vocabulary of rows.
 //! - [`crowd`]: the peers of a datagram listener, and who makes room.
 //! - [`cut`]: what is typed into messages.
+//! - [`frame`]: messages made of bytes, and bytes of messages.
 //! - [`hex`]: bytes in hexadecimal, for people.
-//! - [`mod@unit`]: durations, sizes and modes as people type them.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`race`]: in which order the addresses of a name are tried.
 //! - [`reflect`]: whom a datagram service answers.
 //! - [`shape`]: bytes or messages.
 //! - [`suggest`]: the name that was meant by one that is not known.
+//! - [`mod@unit`]: durations, sizes and modes as people type them.
 //!
 //! Nothing here may open a socket, read a clock or wait: the caller does, and passes in what it saw.
 #![forbid(unsafe_code)]
@@ -18,6 +19,7 @@
 pub mod address;
 pub mod crowd;
 pub mod cut;
+pub mod frame;
 pub mod hex;
 pub mod newline;
 pub mod printable;

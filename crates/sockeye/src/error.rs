@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
+use sockeye_proto::frame::FrameError;
 use sockeye_proto::shape::Shape;
 use sockeye_sys::lookup::{LookupError, LookupErrorKind};
 
@@ -61,6 +62,8 @@ pub enum Cause {
     Io(io::Error),
     /// Two options that cannot both be set.
     Exclusive(&'static str, &'static str),
+    /// Bytes that are no message, or a message that its frame cannot carry.
+    Frame(FrameError),
     /// A time limit ran out.
     Limit(Limit, Duration),
     /// The name has no address.
@@ -164,7 +167,8 @@ impl Error {
 
     /// Whether only the one message was refused, and the connection carries others.
     pub fn is_refusal(&self) -> bool {
-        self.0.op == Op::Write && self.kind() == Kind::TooLarge
+        let is_uncarried = self.kind() == Kind::TooLarge || matches!(self.0.cause, Cause::Frame(_));
+        self.0.op == Op::Write && is_uncarried
     }
 
     /// Changes an error that was made just now, so that nobody else holds it; one that is held is left as it is.
@@ -199,6 +203,10 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match &self.0.cause {
             Cause::Io(error) => io_kind(error),
+            Cause::Frame(error) => match error {
+                FrameError::TooLarge { .. } | FrameError::TooLong { .. } => Kind::TooLarge,
+                _ => Kind::Other,
+            },
             Cause::Limit(..) => Kind::TimeLimit,
             Cause::Lookup(error) => match error.kind() {
                 LookupErrorKind::NoSuchHost | LookupErrorKind::NoSuchService => Kind::NotFound,
@@ -251,7 +259,7 @@ pub(crate) fn words(error: &io::Error) -> String {
 
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
-        Self::Io(error)
+        error.downcast().map_or_else(Self::Io, Self::Frame)
     }
 }
 
@@ -297,6 +305,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Io(error) => f.write_str(&words(error)),
             Self::Exclusive(one, other) => write!(f, "{one} and {other} exclude each other"),
+            Self::Frame(error) => write!(f, "{error}"),
             Self::Limit(limit, after) => {
                 let after = sockeye_proto::unit::print_duration(*after);
                 match limit {

@@ -12,7 +12,7 @@ use crate::server::{self, Place};
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
 use crate::verb::Verb;
-use crate::{console, flag, plan};
+use crate::{console, flag, hint, plan};
 
 pub(super) static RELAY: Verb = Verb {
     name: "relay",
@@ -51,7 +51,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     }
     if left.shape() != right.shape() {
         let reason = format!("{left} carries {}, and {right} {}", left.shape(), right.shape());
-        return Err(Failure::usage(reason, "frame=burst on the side of bytes makes messages of them"));
+        return Err(Failure::usage(reason, hint::FRAME));
     }
     if request.has(&flag::PLAN) {
         return plan::print(request, &[("from", &left), ("to", &right)]);

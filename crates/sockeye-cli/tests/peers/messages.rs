@@ -90,7 +90,7 @@ say(end_of(conn))
     here.write(&vec![b'x'; (16 << 20) + 1]);
     let exit = here.wait(LIMIT);
     let want = "sockeye: cannot read from standard input: line 2 has more than 16777216 bytes, which is the most of \
-                one message\n         send it in shorter lines, or over tcp: or unix: as bytes\n";
+                one message\n         send it in shorter lines; behind a frame=, max-message= sets the limit\n";
     assert_eq!((exit.code, exit.stderr.as_str()), (Some(1), want));
     assert_eq!(there.wait(LIMIT).stdout, b"firstreset\n");
 }

@@ -128,6 +128,25 @@ fn layers_stand_where_they_belong() {
 }
 
 #[test]
+fn a_frame_that_is_not_known_is_refused_with_those_that_are() {
+    let known =
+        "one of line crlf nul len8 len16 len32 len16le len32le varint netstring fixed=N burst burst=MS";
+    let said = |word: &str, hint: &str| format!("sockeye: {word}: frame: expected {known}{hint}");
+    let caret =
+        |value: &str| format!("                         {}", "^".repeat("frame=".len() + value.len()));
+    for (value, hint) in [
+        ("lien", "; did you mean \"line\"?"),
+        ("fixd=512", "; did you mean \"fixed\"?"),
+        ("fixed=0", ""),
+        ("burst=60001", ""),
+        ("messages", ""),
+    ] {
+        let word = format!("tcp:localhost:1,frame={value}");
+        assert_all_wrong_usage(&[(&["dial", &word], &said(&word, hint), &caret(value))]);
+    }
+}
+
+#[test]
 fn an_option_on_the_wrong_side_set_twice_or_with_a_bad_value_is_refused() {
     assert_all_wrong_usage(&[
         (

@@ -293,12 +293,12 @@ fn bytes_are_not_joined_to_messages() {
         (
             &["relay", "mem-seq:x", "tcp:localhost:1"],
             "sockeye: mem-seq:x carries messages, and tcp:localhost:1 bytes",
-            "         frame=burst on the side of bytes makes messages of them",
+            "         frame=line makes messages of bytes; sockeye help address has other frames",
         ),
         (
             &["relay", "unix-l:x", "tcp:localhost:1,frame=burst"],
             "sockeye: unix-l:x carries bytes, and tcp:localhost:1,frame=burst messages",
-            "         frame=burst on the side of bytes makes messages of them",
+            "         frame=line makes messages of bytes; sockeye help address has other frames",
         ),
     ]);
 }

@@ -346,7 +346,12 @@ impl Address {
         }
         let value: Value = match row.kind.read(piece.value.as_deref()) {
             Ok(value) => value,
-            Err(expected) => return Err(piece.error(format!("{}: {expected}", row.name))),
+            Err(expected) => {
+                let typed = piece.value.as_deref().unwrap_or_default();
+                let word = typed.split('=').next().unwrap_or_default();
+                let words = row.kind.words().into_iter().filter(|known| *known != word);
+                return Err(piece.error(format!("{}: {expected}", row.name)).nearest(word, words));
+            }
         };
         if settings.set(row.name, value) {
             Ok(())

@@ -17,10 +17,8 @@ static WS_OPTIONS: [OptionGrammar; 2] = [
     option("path", Side::Both, Kind::Text("a path")),
     option("min", Side::Both, Kind::Count { least: 0, most: 9 }),
 ];
-static FRAME_OPTIONS: [OptionGrammar; 2] = [
-    option("frame", Side::Both, Kind::Choice(&["burst", "line"])),
-    option("max-message", Side::Both, Kind::Size),
-];
+static FRAME_OPTIONS: [OptionGrammar; 2] =
+    [option("frame", Side::Both, Kind::Frame), option("max-message", Side::Both, Kind::Size)];
 static SHARED: [OptionGrammar; 5] = [
     option("bind", Side::Dial, Kind::Address),
     OptionGrammar {
@@ -129,6 +127,8 @@ fn each_form_is_read_and_printed_in_its_own_way() {
         ("tcp:host:1,idle=off", "idle is refused below"),
         ("tcp-l:1,idle=off", "tcp-l:1,idle=off"),
         ("tcp:host:1,max-message=9,frame=burst", "tcp:host:1,max-message=9,frame=burst"),
+        ("tcp:host:1,frame=fixed=0512", "tcp:host:1,frame=fixed=512"),
+        ("tcp:host:1,frame=burst=50", "tcp:host:1,frame=burst=50"),
         ("tls:host:1,tcp.label=a,label=b", "tls+tcp:host:1,label=b,tcp.label=a"),
     ] {
         match read(typed) {
@@ -286,7 +286,7 @@ fn word() -> impl Strategy<Value = String> {
         "(idle|connect)=([0-9]{1,5}(ms|s|us|m)?|off)".boxed(),
         "nodelay(=yes|=no)?".boxed(),
         "(tls\\.)?min=(1\\.3|4)".boxed(),
-        "frame=(burst|line)".boxed(),
+        "frame=(burst|line|len32le|fixed=[1-9][0-9]{0,8}|burst=[1-9][0-9]{0,5})".boxed(),
         "max-message=[0-9]{1,5}k?".boxed(),
         "mode=0?[0-7]{3}".boxed(),
         any::<std::net::SocketAddr>().prop_map(|at| format!("bind={at}")).boxed(),

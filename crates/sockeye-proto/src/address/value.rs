@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::frame::{FRAMINGS, Framing, FramingRow};
 use crate::unit;
 
 /// What an option takes.
@@ -20,6 +21,8 @@ pub enum Kind {
         /// The most that is taken.
         most: u64,
     },
+    /// How messages are made of bytes: `line`, `fixed=512`. One of [`FRAMINGS`].
+    Frame,
     /// A multicast group, and the interface to hear it on: `239.1.2.3`, `ff02::1@eth0`.
     Group,
     /// Octal permissions of a file: `0660`.
@@ -43,6 +46,8 @@ pub enum Value {
     Choice(&'static str),
     /// A number within the bounds of [`Kind::Count`].
     Count(u64),
+    /// A framing.
+    Frame(Framing),
     /// A multicast group, and the name of an interface where one is named.
     Group(IpAddr, Option<String>),
     /// Permissions.
@@ -72,6 +77,7 @@ impl Kind {
                 let count = text.parse().ok().filter(|n| digits && (least..=most).contains(&n));
                 count.map(Value::Count)
             }
+            Self::Frame => Framing::read(text).map(Value::Frame),
             Self::Group => group(text),
             Self::Mode => unit::mode(text).map(Value::Mode),
             Self::Size => unit::size(text).filter(|size| i32::try_from(*size).is_ok()).map(Value::Size),
@@ -97,6 +103,10 @@ impl Kind {
             Self::Choice(words) => words.join(" or "),
             Self::Count { least, most: u64::MAX } => format!("a number from {least}"),
             Self::Count { least, most } => format!("a number from {least} to {most}"),
+            Self::Frame => {
+                let framings: Vec<String> = FRAMINGS.iter().map(FramingRow::usage).collect();
+                format!("one of {}", framings.join(" "))
+            }
             Self::Group => "a multicast group such as 239.1.2.3, ff02::1 or 239.1.2.3@eth0".into(),
             Self::Mode => "octal permissions such as 0660".into(),
             Self::Size => "bytes such as 65536, 64k or 1MB".into(),
@@ -106,12 +116,29 @@ impl Kind {
         }
     }
 
+    /// The words that it takes, where there is a list of them.
+    pub(super) fn words(&self) -> Vec<&'static str> {
+        match self {
+            Self::Choice(words) => words.to_vec(),
+            Self::Frame => FRAMINGS.iter().map(|row| row.name).collect(),
+            Self::Address
+            | Self::Count { .. }
+            | Self::Group
+            | Self::Mode
+            | Self::Size
+            | Self::Switch
+            | Self::Text(_)
+            | Self::Time => Vec::new(),
+        }
+    }
+
     /// What stands behind `=` in a help line; empty for a switch.
     pub fn placeholder(&self) -> String {
         match self {
             Self::Address => "IP[:PORT]".into(),
             Self::Choice(words) => words.join("|"),
             Self::Count { .. } => "N".into(),
+            Self::Frame => "FRAME".into(),
             Self::Group => "GROUP[@INTERFACE]".into(),
             Self::Mode => "MODE".into(),
             Self::Size => "SIZE".into(),
@@ -146,6 +173,7 @@ impl fmt::Display for Value {
             Self::Address(address) => write!(f, "{address}"),
             Self::Choice(word) => f.write_str(word),
             Self::Count(count) => write!(f, "{count}"),
+            Self::Frame(framing) => write!(f, "{framing}"),
             Self::Group(ip, None) => write!(f, "{ip}"),
             Self::Group(ip, Some(interface)) => write!(f, "{ip}@{interface}"),
             Self::Mode(mode) => write!(f, "{mode:04o}"),

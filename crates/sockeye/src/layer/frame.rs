@@ -1,19 +1,19 @@
 //! `frame=`: makes messages of bytes.
 
-use std::io;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+mod framed;
 
-use sockeye_proto::address::{Address, Kind, LayerGrammar, OptionGrammar, Side, Written};
+use std::sync::Arc;
+
+use sockeye_proto::address::{Address, Kind, LayerGrammar, OptionGrammar, Side, Value, Written};
+use sockeye_proto::frame::{Framing, MAX_MESSAGE};
 use sockeye_proto::shape::Shape;
 
 use super::{Layer, Wrap};
-use crate::buffer::{Buffers, Size};
-use crate::conn::{Bytes, Conn, Io, Messages};
+use crate::conn::{Conn, Io};
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
-use crate::message::Message;
 use crate::service::BoxFuture;
+use framed::Framed;
 
 pub(super) static FRAME: Layer = Layer {
     grammar: LayerGrammar {
@@ -23,75 +23,60 @@ pub(super) static FRAME: Layer = Layer {
         rank: 40,
         over: Shape::Bytes,
         gives: Shape::Messages,
-        options: &[OptionGrammar {
-            name: "frame",
-            aliases: &[],
-            schemes: &[],
-            side: Side::Both,
-            kind: Kind::Choice(&["burst"]),
-            help: "make messages of bytes; burst: one read is one message",
-        }],
+        options: &[
+            OptionGrammar {
+                name: "frame",
+                aliases: &[],
+                schemes: &[],
+                side: Side::Both,
+                kind: Kind::Frame,
+                help: "make messages of bytes",
+            },
+            OptionGrammar {
+                name: "max-message",
+                aliases: &[],
+                schemes: &[],
+                side: Side::Both,
+                kind: Kind::Size,
+                help: "the most bytes of one message; 16 MiB unless set",
+            },
+        ],
     },
     help: "messages over bytes",
     prepare,
 };
 
-fn prepare(_: &Address, _: usize, _: &Ctx) -> Result<Arc<dyn Wrap>> {
-    Ok(Arc::new(Frame))
+fn prepare(address: &Address, place: usize, _: &Ctx) -> Result<Arc<dyn Wrap>> {
+    let options = address.layers().get(place).map(|layer| layer.options());
+    let framing = match options.and_then(|options| options.value("frame")) {
+        Some(Value::Frame(framing)) => *framing,
+        _ => Framing::Burst { silence: None },
+    };
+    let most = match options.and_then(|options| options.value("max-message")) {
+        Some(Value::Size(size)) => usize::try_from(*size).unwrap_or(usize::MAX),
+        _ => MAX_MESSAGE,
+    };
+    Ok(Arc::new(Frame { framing, most }))
 }
 
-struct Frame;
+struct Frame {
+    framing: Framing,
+    /// The most bytes of one message.
+    most: usize,
+}
 
 impl Wrap for Frame {
     fn wrap<'a>(&'a self, conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
+        let Self { framing, most } = *self;
         let framed = if conn.shape() == Shape::Bytes {
             let buffers = ctx.buffers.clone();
-            Ok(conn.layered("frame", None, move |io| match io {
-                Io::Bytes(beneath) => Io::Messages(Box::new(Burst { beneath, buffers, sent: 0 })),
+            Ok(conn.layered("frame", Some(framing.max_message(most)), move |io| match io {
+                Io::Bytes(beneath) => Io::Messages(Box::new(Framed::new(beneath, framing, most, buffers))),
                 messages @ Io::Messages(_) => messages,
             }))
         } else {
             Err(Error::new(Op::Handshake, Cause::WrongShape { has: conn.shape() }).on(conn.peer()))
         };
         Box::pin(std::future::ready(framed))
-    }
-}
-
-/// One read is one message, of at most 64 KiB. TCP keeps no borders: two messages that come close together may arrive
-/// as one, and a long one as two. Programs that take each read for a message live with that, and so must who talks
-/// to them.
-struct Burst {
-    beneath: Box<dyn Bytes>,
-    buffers: Buffers,
-    /// How much of the message that is being sent has gone.
-    sent: usize,
-}
-
-impl Messages for Burst {
-    fn poll_receive(&mut self, cx: &mut Context<'_>, message: &mut Message) -> Poll<io::Result<bool>> {
-        let mut buffer = self.buffers.lend(Size::Medium);
-        let read = self.beneath.poll_read(cx, &mut buffer);
-        if let Poll::Ready(Ok(read)) = read {
-            message.payload.extend_from_slice(buffer.get(..read).unwrap_or_default());
-        }
-        self.buffers.give_back(buffer);
-        Poll::Ready(Ok(ready!(read)? > 0))
-    }
-
-    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
-        while let Some(rest) = payload.get(self.sent..).filter(|rest| !rest.is_empty()) {
-            self.sent += ready!(self.beneath.poll_write(cx, rest))?;
-        }
-        ready!(self.beneath.poll_flush(cx))?;
-        self.sent = 0;
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.beneath.poll_shutdown_write(cx)
-    }
-
-    fn abort(&mut self) {
-        self.beneath.abort();
     }
 }

@@ -1,0 +1,157 @@
+//! Messages over a stream of bytes, as a framing tells them apart.
+
+use std::future::Future as _;
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use sockeye_proto::frame::{Decoder, Encoded, FrameError, Framing};
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::buffer::{Buffers, Size};
+use crate::conn::{Bytes, Messages};
+use crate::message::Message;
+
+/// The messages of one connection. It has a lent buffer while that holds messages that are still to be received, and
+/// none while a read is pending.
+pub(super) struct Framed {
+    beneath: Box<dyn Bytes>,
+    framing: Framing,
+    most: usize,
+    buffers: Buffers,
+    decoder: Decoder,
+    /// What was read and is not yet decoded.
+    read: Option<(Box<[u8]>, Range<usize>)>,
+    /// Runs while a burst is under way, so that its silence is seen.
+    silence: Option<Pin<Box<Sleep>>>,
+    is_ended: bool,
+    /// The message that is under way, and how much of it has gone.
+    sending: Option<(Encoded, usize)>,
+}
+
+impl Framed {
+    pub(super) fn new(beneath: Box<dyn Bytes>, framing: Framing, most: usize, buffers: Buffers) -> Self {
+        Self {
+            beneath,
+            framing,
+            most,
+            buffers,
+            decoder: Decoder::new(framing, most),
+            read: None,
+            silence: None,
+            is_ended: false,
+            sending: None,
+        }
+    }
+
+    /// Takes the next message out of what was read; `false` where it is not all there.
+    fn take(&mut self, message: &mut Message) -> Result<bool, FrameError> {
+        let Some((buffer, filled)) = &mut self.read else {
+            return self.decoder.decode(&mut &[][..], &mut message.payload);
+        };
+        let mut rest = buffer.get(filled.clone()).unwrap_or_default();
+        let taken = self.decoder.decode(&mut rest, &mut message.payload);
+        filled.start = filled.end - rest.len();
+        if (rest.is_empty() || taken.is_err())
+            && let Some((buffer, _)) = self.read.take()
+        {
+            self.buffers.give_back(buffer);
+        }
+        taken
+    }
+
+    /// Reads once. `false` is the end.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        // A burst is as long as a read brings it; otherwise a larger buffer is for messages that need more than one.
+        let is_short = self.decoder.is_empty() && !matches!(self.framing, Framing::Burst { .. });
+        let mut buffer = self.buffers.lend(if is_short { Size::Small } else { Size::Medium });
+        match self.beneath.poll_read(cx, &mut buffer) {
+            Poll::Ready(Ok(read)) if read > 0 => {
+                self.read = Some((buffer, 0..read));
+                self.restart_silence();
+                Poll::Ready(Ok(true))
+            }
+            other => {
+                self.buffers.give_back(buffer);
+                other.map_ok(|_| false)
+            }
+        }
+    }
+
+    /// Waits until nothing has come for so long that a burst is over; for ever where none is under way.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Framing::Burst { silence: Some(limit) } = self.framing else { return Poll::Pending };
+        if self.decoder.is_empty() {
+            return Poll::Pending;
+        }
+        self.silence.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx)
+    }
+
+    /// Something came: a silence begins anew.
+    fn restart_silence(&mut self) {
+        if let (Some(silence), Framing::Burst { silence: Some(limit) }) = (&mut self.silence, self.framing) {
+            silence.as_mut().reset(Instant::now() + limit);
+        }
+    }
+}
+
+impl Drop for Framed {
+    fn drop(&mut self) {
+        if let Some((buffer, _)) = self.read.take() {
+            self.buffers.give_back(buffer);
+        }
+    }
+}
+
+impl Messages for Framed {
+    fn poll_receive(&mut self, cx: &mut Context<'_>, message: &mut Message) -> Poll<io::Result<bool>> {
+        while !self.is_ended {
+            if self.take(message).map_err(refused)? {
+                return Poll::Ready(Ok(true));
+            }
+            match self.poll_fill(cx)? {
+                Poll::Ready(more) => self.is_ended = !more,
+                Poll::Pending => {
+                    ready!(self.poll_silence(cx));
+                    break;
+                }
+            }
+        }
+        self.silence = None;
+        Poll::Ready(self.decoder.finish(&mut message.payload).map_err(refused))
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+        if self.sending.is_none() {
+            self.sending = Some((self.framing.encode(payload, self.most).map_err(refused)?, 0));
+        }
+        // Borders and message are put together, so that a short message is one segment.
+        while let Some((encoded, sent)) = &mut self.sending
+            && *sent < encoded.size()
+        {
+            let is_short = encoded.size() - *sent <= Size::Small.bytes();
+            let mut buffer = self.buffers.lend(if is_short { Size::Small } else { Size::Medium });
+            let filled = encoded.fill(payload, *sent, &mut buffer);
+            let written = self.beneath.poll_write(cx, buffer.get(..filled).unwrap_or_default());
+            self.buffers.give_back(buffer);
+            *sent += ready!(written)?;
+        }
+        ready!(self.beneath.poll_flush(cx))?;
+        self.sending = None;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.beneath.poll_shutdown_write(cx)
+    }
+
+    fn abort(&mut self) {
+        self.beneath.abort();
+    }
+}
+
+/// Carries the reason up through [`io::Error`], out of which [`crate::error::Cause`] takes it.
+fn refused(error: FrameError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
