@@ -9,6 +9,7 @@ use super::form::{Form, View};
 use crate::args::Request;
 use crate::failure::Failure;
 use crate::flag::{self, Flag};
+use crate::hint;
 
 /// What was decided about standard input and output.
 pub(crate) struct Manner {
@@ -48,7 +49,7 @@ impl Manner {
         let shape = peer.shape();
         if shape == Shape::Bytes && request.has(&flag::LINES) {
             let reason = format!("--lines is for peers that carry messages, and {peer} carries bytes");
-            return Err(Failure::usage(reason, "leave it out, or make messages of bytes with frame="));
+            return Err(Failure::usage(reason, hint::FRAME));
         }
         // Whoever wants a frame thinks in messages, and in text more often than not.
         let is_framed = peer.layers().iter().any(|layer| layer.grammar().gives == Shape::Messages);

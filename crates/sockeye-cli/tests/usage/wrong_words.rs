@@ -160,7 +160,7 @@ fn flags_for_messages_and_for_bytes_are_refused_where_they_make_no_sense() {
         (
             &["dial", "--lines", "tcp:localhost:1"],
             "sockeye: --lines is for peers that carry messages, and tcp:localhost:1 carries bytes",
-            "         leave it out, or make messages of bytes with frame=",
+            "         frame=line makes messages of bytes; sockeye help address has other frames",
         ),
         (
             &["listen", "--plan", "--crlf", "tcp:0,frame=burst"],
