@@ -1,9 +1,12 @@
 //! `dial` and `listen` with peers that carry messages: what of standard input is one, and how those that come are
 //! written.
 
+mod chunks;
+mod datagrams;
+
 use std::io::Write as _;
 
-use testkit::{LIMIT, Process, Scratch, Server, connect, read_to_end, run};
+use testkit::{LIMIT, Process, Server, connect, read_to_end, run};
 
 use super::python::python_server;
 use super::terminal::at_a_terminal;
@@ -29,21 +32,12 @@ fn wait_lines(process: &Process, count: usize) -> String {
     String::from_utf8(seen).unwrap()
 }
 
-/// A chunk's line without its time, which is checked to look like one.
-#[track_caller]
-fn without_time(line: &str) -> &str {
-    let (time, rest) = line.split_at(12);
-    let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    assert_eq!(shape, "00:00:00.000", "{line}");
-    rest
-}
-
 #[test]
 fn with_a_frame_each_line_is_a_message_without_its_end_and_each_message_that_comes_a_line() {
     for flags in [&[][..], &["--lines"]] {
         let (mut there, address) = records();
         let mut here = Process::spawn(&mut sockeye(&[&["dial"], flags, &[&address]].concat()));
-        for (sent, count) in [("one\n", 1), ("two \r\n", 2), ("gr\\\u{fc}\u{df}e", 3)] {
+        for (sent, count) in [("one\n", 1), ("two \r\n", 2), ("grüße", 3)] {
             here.write(sent.as_bytes());
             if count == 3 {
                 here.close_stdin();
@@ -53,8 +47,8 @@ fn with_a_frame_each_line_is_a_message_without_its_end_and_each_message_that_com
         }
         let exit = here.wait(LIMIT);
         assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""), "{flags:?}");
-        assert_eq!(String::from_utf8_lossy(&exit.stdout), "ONE\nTWO \nGR\\\u{fc}\u{df}E\n", "{flags:?}");
-        let want = "b'one'\nb'two '\nb'gr\\\\\\xc3\\xbc\\xc3\\x9fe'\nend\n";
+        assert_eq!(String::from_utf8_lossy(&exit.stdout), "ONE\nTWO \nGRüßE\n", "{flags:?}");
+        let want = "b'one'\nb'two '\nb'gr\\xc3\\xbc\\xc3\\x9fe'\nend\n";
         assert_eq!(String::from_utf8_lossy(&there.wait(LIMIT).stdout), want, "{flags:?}");
     }
 }
@@ -64,140 +58,6 @@ fn with_raw_what_comes_is_written_as_it_is() {
     let (_there, address) = records();
     let exit = run(&mut sockeye(&["dial", "--raw", &address]), b"one\n", LIMIT);
     assert_eq!((exit.stdout.as_slice(), exit.code), (&b"ONE"[..], Some(0)), "{exit:?}");
-}
-
-/// What tells each datagram that comes to a socket of UDP, and sends it back in capitals.
-fn records_datagrams() -> (Process, String) {
-    let program = "
-there = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-there.bind(('127.0.0.1', 0))
-print('listening on', f'udp:127.0.0.1:{there.getsockname()[1]}', file=sys.stderr)
-while True:
-    part, peer = there.recvfrom(1 << 16)
-    say(repr(part))
-    there.sendto(part.upper(), peer)
-";
-    python_server(program, &[])
-}
-
-/// As [`records_datagrams`], for one connection of a Unix socket that keeps borders.
-fn records_packets(path: &str) -> (Process, String) {
-    let program = "
-listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-listener.bind(sys.argv[1])
-listener.listen()
-print('listening on', f'unix-seq:{sys.argv[1]}', file=sys.stderr)
-conn, _ = listener.accept()
-while part := conn.recv(1 << 20):
-    say(repr(part))
-    conn.sendall(part.upper())
-say('end')
-";
-    python_server(program, &[path])
-}
-
-#[test]
-fn the_input_of_a_program_is_one_message_and_what_comes_is_written_as_it_is() {
-    let scratch = Scratch::new();
-    let input = "line \n".repeat(20_000 / 6);
-    for (there, address) in
-        [records_datagrams(), records_packets(&scratch.path("socket").display().to_string())]
-    {
-        let exit = run(&mut sockeye(&["dial", &address]), input.as_bytes(), LIMIT);
-        assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""), "{address}");
-        assert_eq!(String::from_utf8_lossy(&exit.stdout), input.to_uppercase(), "{address}");
-        let told = format!("b'{}'\n", input.replace('\n', "\\n"));
-        assert!(wait_lines(&there, 1).starts_with(&told), "{address}");
-    }
-}
-
-#[test]
-fn an_input_that_is_more_than_one_datagram_is_a_failure_that_names_the_limit_and_nothing_is_sent() {
-    let (there, address) = records_datagrams();
-    let exit = run(&mut sockeye(&["dial", &address]), &[b'x'; 70_000], LIMIT);
-    let want = "sockeye: cannot read from standard input: more than 65507 bytes, which is the most of one message\n         \
-                --lines sends each line as a message; tcp: and unix: carry any number of bytes\n";
-    assert_eq!((exit.code, exit.stderr.as_str(), exit.stdout.len()), (Some(1), want, 0));
-    let exit = run(&mut sockeye(&["dial", &address]), &[b'x'; 65_507], LIMIT);
-    assert_eq!((exit.code, exit.stdout.len()), (Some(0), 65_507), "{}", exit.stderr);
-    assert!(wait_lines(&there, 1).starts_with(&format!("b'{}'\n", "x".repeat(65_507))));
-}
-
-#[test]
-fn with_lines_each_line_is_a_datagram_and_each_datagram_a_line() {
-    let (there, address) = records_datagrams();
-    let exit = run(&mut sockeye(&["dial", "--lines", &address]), b"one\n\ntwo \r\nthree", LIMIT);
-    assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""));
-    assert_eq!(String::from_utf8_lossy(&exit.stdout), "ONE\n\nTWO \nTHREE\n");
-    assert_eq!(wait_lines(&there, 4), "b'one'\nb''\nb'two '\nb'three'\n");
-}
-
-#[test]
-fn of_an_empty_input_there_is_no_datagram() {
-    let (there, address) = records_datagrams();
-    for (flags, input) in [(&[][..], ""), (&["--lines"], ""), (&[], "something")] {
-        let exit = run(&mut sockeye(&[&["dial"], flags, &[&address]].concat()), input.as_bytes(), LIMIT);
-        assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""), "{flags:?} {input:?}");
-    }
-    assert_eq!(wait_lines(&there, 1), "b'something'\n");
-}
-
-#[test]
-fn crlf_goes_into_a_datagram() {
-    let (there, address) = records_datagrams();
-    run(&mut sockeye(&["dial", "--crlf", "--send-only", &address]), b"M-SEARCH *\n\n", LIMIT);
-    assert_eq!(wait_lines(&there, 1), "b'M-SEARCH *\\r\\n\\r\\n'\n");
-}
-
-#[test]
-fn at_a_terminal_each_line_is_a_datagram_and_each_datagram_a_line() {
-    let (there, address) = records_datagrams();
-    let mut here = at_a_terminal(&format!("sockeye dial {address}"));
-    here.write(b"hi\n");
-    here.wait_stdout(LIMIT, |seen| seen == b"hi\r\nHI\r\n");
-    here.write(b"\n\x04");
-    let exit = here.wait(LIMIT);
-    assert_eq!((&*String::from_utf8_lossy(&exit.stdout), exit.code), ("hi\r\nHI\r\n\r\n\r\n", Some(0)));
-    assert_eq!(wait_lines(&there, 2), "b'hi'\nb''\n");
-}
-
-#[test]
-fn chunks_say_who_sent_what_an_open_socket_heard_of_others() {
-    let program = "
-there, other = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
-for each in there, other:
-    each.bind(('127.0.0.1', 0))
-print('listening on', f'udp:127.0.0.1:{there.getsockname()[1]}', file=sys.stderr)
-_, peer = there.recvfrom(100)
-there.sendto(b'mine', peer)
-other.sendto(b'another', peer)
-say(other.getsockname()[1])
-";
-    let (there, address) = python_server(program, &[]);
-    let exit = run(&mut sockeye(&["dial", "--chunks", &format!("{address},open")]), b"hi", LIMIT);
-    let text = String::from_utf8(exit.stdout).unwrap();
-    let lines: Vec<&str> = text.lines().map(without_time).collect();
-    let other = wait_lines(&there, 1);
-    let want = format!("        7 B from udp:127.0.0.1:{}: another", other.trim_end());
-    assert_eq!(lines, ["        4 B: mine", want.as_str()]);
-}
-
-#[test]
-fn of_many_who_start_at_once_each_datagram_is_whole() {
-    let here = hears_many(&["--lines", "udp:127.0.0.1:0"]);
-    let there = ("127.0.0.1", here.port(0));
-    std::thread::scope(|scope| {
-        for letter in (b'a'..=b'z').chain(b'A'..=b'Z') {
-            scope.spawn(move || {
-                let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-                (0..3).for_each(|_| assert_eq!(socket.send_to(&[letter; 500], there).unwrap(), 500));
-            });
-        }
-    });
-    let text = wait_lines(&here, 52 * 3);
-    for line in text.lines() {
-        assert!(line.len() == 500 && line.bytes().all(|byte| byte == line.as_bytes()[0]), "{line}");
-    }
 }
 
 #[test]
@@ -247,54 +107,6 @@ for answer in [b'\x1b[2J', b'two\r', b'\xff\xe2\x82']:
     let exit = here.wait(LIMIT);
     let want = "hi\r\n\\x1b[2J\r\nhi\r\ntwo\r\r\nhi\r\n\\xff\\xe2\\x82\r\n";
     assert_eq!((&*String::from_utf8_lossy(&exit.stdout), exit.code), (want, Some(0)));
-}
-
-#[test]
-fn chunks_are_a_line_for_each_message() {
-    let (_there, address) = records();
-    let mut here = Process::spawn(&mut sockeye(&["dial", "--chunks", &address]));
-    for (count, sent) in ["one\n", "\x1b[2J\t!\n"].iter().enumerate() {
-        here.write(sent.as_bytes());
-        wait_lines(&here, count + 1);
-    }
-    here.close_stdin();
-    let text = String::from_utf8(here.wait(LIMIT).stdout).unwrap();
-    let lines: Vec<&str> = text.lines().map(without_time).collect();
-    assert_eq!(lines, ["        3 B: ONE", "        6 B: \\x1b[2J\\t!"]);
-}
-
-#[test]
-fn chunks_of_bytes_are_a_line_for_each_read() {
-    let program = "
-conn = accept('tcp:127.0.0.1:0')
-conn.sendall(bytes(5))
-wait_for_word()
-conn.sendall(b'x' * 12)
-";
-    let (there, address) = python_server(program, &[]);
-    let mut here = Process::spawn(&mut sockeye(&["dial", "--chunks", &address]));
-    wait_lines(&here, 1);
-    there.write(b"go on\n");
-    here.close_stdin();
-    let text = String::from_utf8(here.wait(LIMIT).stdout).unwrap();
-    let lines: Vec<&str> = text.lines().map(without_time).collect();
-    assert_eq!(lines, ["        5 B: \\x00\\x00\\x00\\x00\\x00", "       12 B: xxxxxxxxxxxx"]);
-}
-
-#[test]
-fn hex_dumps_what_comes_to_whoever_dials_or_listens() {
-    let (_there, address) = records();
-    let dialled = run(&mut sockeye(&["dial", "--hex", &address]), b"\x01hello\xff", LIMIT);
-    let mut here = listening(&["listen", "--hex", "--chunks", "--recv-only", "tcp:127.0.0.1:0"]);
-    let mut there = connect(&here.address(0));
-    there.write_all(b"\x01HELLO\xff").unwrap();
-    there.shutdown_write();
-    for exit in [dialled, here.wait(LIMIT)] {
-        let text = String::from_utf8(exit.stdout).unwrap();
-        let (head, dump) = text.split_once('\n').unwrap();
-        assert_eq!((without_time(head), exit.code), ("        7 B", Some(0)), "{text}");
-        assert_eq!(dump, "00000000  01 48 45 4c 4c 4f ff                              .HELLO.\n");
-    }
 }
 
 #[test]
@@ -354,15 +166,6 @@ fn no_message_of_many_is_mixed_with_another() {
     for line in text.split(|byte| *byte == b'\n') {
         assert!(line.iter().all(|byte| *byte == line[0]), "two peers in one line");
     }
-}
-
-#[test]
-fn chunks_of_many_say_from_whom() {
-    let here = hears_many(&["--chunks", "tcp:127.0.0.1:0,frame=burst"]);
-    let mut there = std::net::TcpStream::connect(("127.0.0.1", here.port(0))).unwrap();
-    there.write_all(b"hi").unwrap();
-    let line = wait_lines(&here, 1);
-    assert_eq!(without_time(&line), format!("        2 B from tcp:{}: hi\n", there.local_addr().unwrap()));
 }
 
 #[test]
