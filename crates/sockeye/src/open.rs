@@ -81,16 +81,11 @@ impl std::fmt::Debug for Listening {
 pub async fn listen(address: &Address, ctx: &Ctx) -> Result<Listening> {
     let wraps = layer::prepare(address, ctx)?;
     let listener = (scheme::of(address).listen)(address, ctx).await?;
-    let mut limits = limits(address, &ctx.limits);
+    let mut limits = scheme::limits(address, &ctx.limits);
     if scheme::of(address).idle.is_some() {
         // The listener ends a silent peer's messages itself, so that who serves it can end in order. Who is there
         // after twice as long does not end.
         limits.idle = limits.idle.map(|idle| idle.saturating_mul(2));
     }
     Ok(Listening { listener, wraps, limits })
-}
-
-/// The limits that the address sets, those that its scheme has where it is listened on, and `base` for the others.
-pub fn limits(address: &Address, base: &Limits) -> Limits {
-    option::limits(address, &scheme::limits(address, base))
 }

@@ -19,7 +19,6 @@ use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
 use crate::listener::Listener;
-use crate::option;
 use crate::peer::{Endpoint, Peer};
 use crate::service::BoxFuture;
 
@@ -201,7 +200,7 @@ async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn
         Port::new(socket, datagram::Kind::Udp, most)
     };
     let ports = sockets.into_iter().map(port).collect::<io::Result<Vec<_>>>()?;
-    let limits = option::limits(address, &super::limits(address, &ctx.limits));
+    let limits = super::limits(address, &ctx.limits);
     Ok(Box::new(DatagramListener::new(ports, None, &limits, ctx)))
 }
 

@@ -17,7 +17,6 @@ use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
 use crate::listener::Listener;
-use crate::option;
 use crate::peer::{Endpoint, Peer};
 use crate::service::BoxFuture;
 
@@ -106,6 +105,6 @@ fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, 
     };
     let most = most_unix(&socket)?;
     let ports = vec![Port::new(socket, datagram::Kind::UnixDgram, most)?];
-    let limits = option::limits(address, &super::limits(address, &ctx.limits));
+    let limits = super::limits(address, &ctx.limits);
     Ok(Box::new(DatagramListener::new(ports, claim, &limits, ctx)))
 }
