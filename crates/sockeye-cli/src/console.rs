@@ -113,7 +113,7 @@ impl Console {
             origin.from = origin.from.or_else(|| Some(peer.peer().reached()));
             let mut here = console.lock().await;
             // Each message is a turn of its own: the one before may be that of a peer that was given up.
-            here.link.begin(None);
+            here.link.begin(peer.max_message());
             here.link.set_origin(origin);
             here.conn.send(&message.payload).await.map_err(|error| error.at(Side::Left))?;
         }

@@ -19,7 +19,7 @@ pub(super) struct Cut {
     buffers: Buffers,
     clock: Clock,
     cutter: Cutter,
-    /// What was read, of which so much is cut.
+    /// What was read, and how much of it is cut.
     read: Vec<u8>,
     taken: usize,
     has_ended: bool,

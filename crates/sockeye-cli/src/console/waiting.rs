@@ -22,8 +22,14 @@ impl Waiting {
         while let Some(rest) = self.bytes.get(self.written..).filter(|rest| !rest.is_empty()) {
             self.written += ready!(beneath.poll_write(cx, rest))?;
         }
+        if self.bytes.capacity() > KEPT {
+            self.bytes = Vec::new();
+        }
         self.bytes.clear();
         self.written = 0;
         Poll::Ready(Ok(()))
     }
 }
+
+/// How much room is kept for what comes next: more is freed, since a large message may have been the only one.
+const KEPT: usize = 64 << 10;

@@ -23,6 +23,7 @@ pub(super) static DIAL: Verb = Verb {
             each message a line.",
     examples: &[
         ("echo hi | sockeye dial tcp:localhost:7700", "ask an echo server"),
+        ("seq 3 | sockeye dial --lines --hex udp:localhost:7711", "a datagram a line, and the answers"),
         ("sockeye dial unix:/run/app.sock", "talk to a Unix socket"),
         ("printf 'HEAD / HTTP/1.0\\n\\n' | sockeye dial --crlf tcp:localhost:80", "HTTP by hand"),
     ],

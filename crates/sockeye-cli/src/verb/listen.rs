@@ -19,12 +19,14 @@ pub(super) static LISTEN: Verb = Verb {
     summary: "connect standard input and output to whoever comes",
     usage: "sockeye listen [FLAG]... ADDR",
     about: "tcp:8080 and tcp-l:8080 are the same here. A port alone is this machine's own; tcp:any:8080 \
-            is open to others. Ends with its first peer, or with --keep serves \
-            one after another; --recv-only leaves standard input out of it, and with --keep hears many \
-            peers at once where they carry messages.\nMessages are read and written as dial does.",
+            is open to others. Ends with its first peer, or with --keep serves one after another (a peer \
+            of datagrams leaves after idle=); --recv-only leaves standard input out of it, and with \
+            --keep hears many peers at once where they carry messages.\nMessages are read and written as \
+            dial does.",
     examples: &[
         ("sockeye listen tcp:8080", "wait for one peer on this machine"),
         ("sockeye listen --keep --recv-only unix:/tmp/log.sock >>log", "collect what comes"),
+        ("sockeye listen --keep --recv-only --chunks udp:8125", "see every datagram, and who sent it"),
     ],
     flags: &[
         &flag::KEEP,
