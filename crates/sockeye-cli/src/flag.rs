@@ -17,10 +17,15 @@ const fn flag(long: &'static str, help: &'static str) -> Flag {
     Flag { long, short: None, value: None, help }
 }
 
+pub(crate) static CHUNKS: Flag =
+    flag("chunks", "show what comes piece by piece: when, how long, whence, what");
 pub(crate) static CRLF: Flag = flag("crlf", "send each line end as CR LF");
 pub(crate) static HELP: Flag = Flag { short: Some('h'), ..flag("help", "this text") };
+pub(crate) static HEX: Flag = flag("hex", "as --chunks, with a hex dump of each piece");
 pub(crate) static JSON: Flag = flag("json", "one JSON object a line");
 pub(crate) static KEEP: Flag = flag("keep", "serve one peer after another, not just the first");
+pub(crate) static LINES: Flag =
+    flag("lines", "each line is a message, and each message that comes is a line");
 pub(crate) static LOG: Flag =
     Flag { value: Some("FORMAT"), ..flag("log", "what happens, on standard error: text or json") };
 pub(crate) static NUMERIC: Flag = Flag { short: Some('n'), ..flag("numeric", "look no names up") };
@@ -42,7 +47,10 @@ pub(crate) static V6: Flag = Flag { short: Some('6'), ..flag("ipv6", "IPv6 alone
 pub(crate) static VERBOSE: Flag = Flag { short: Some('v'), ..flag("verbose", "tell of each connection") };
 pub(crate) static WAIT: Flag = Flag {
     value: Some("TIME"),
-    ..flag("wait", "after the end of input, be done when nothing came for so long")
+    ..flag(
+        "wait",
+        "after the end of input, be done when nothing came for so long; 1s where the peer cannot tell its end",
+    )
 };
 
 /// The flags that every verb has.

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use sockeye::proto::cut::TooLong;
 use sockeye::proto::frame::FrameError;
 use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken};
 
@@ -31,6 +32,11 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
             FrameError::TooLong { .. } => "raise it, if the peer means the same frame= as you do",
             FrameError::Unfinished => "the peer broke off, or means another frame= than you do",
             _ => "does the peer mean the same frame= as you do? sockeye help address has others",
+        },
+        // Standard input holds something that is no message.
+        Cause::Io(error) => match error.get_ref()?.downcast_ref::<TooLong>()?.line {
+            Some(_) => "send it in shorter lines; behind a frame=, max-message= sets the limit",
+            None => "--lines sends each line as a message; tcp: and unix: carry any number of bytes",
         },
         Cause::TooLarge { .. } => {
             "send it in smaller messages, or over bytes with a frame= and max-message= that carry it"

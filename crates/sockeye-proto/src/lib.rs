@@ -2,7 +2,9 @@
 //!
 //! - [`address`]: the text that names one end of a connection, against a vocabulary of rows.
 //! - [`crowd`]: the peers of a datagram listener, and who makes room.
+//! - [`cut`]: what is typed into messages.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
+//! - [`hex`]: bytes in hexadecimal, for people.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`race`]: in which order the addresses of a name are tried.
@@ -16,7 +18,9 @@
 
 pub mod address;
 pub mod crowd;
+pub mod cut;
 pub mod frame;
+pub mod hex;
 pub mod newline;
 pub mod printable;
 pub mod race;

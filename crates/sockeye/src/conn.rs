@@ -176,8 +176,10 @@ impl Conn {
         Self { io: layer(io), peer, counts: Arc::default(), max_message, ..self }
     }
 
-    /// Puts something between the connection and those who use it that changes nothing they can see.
-    pub(crate) fn observed(self, observer: impl FnOnce(Io, &Arc<Peer>) -> Io) -> Self {
+    /// Puts something between the connection and those who use it that changes nothing they can see, and so counts
+    /// nothing anew.
+    #[must_use]
+    pub fn observed(self, observer: impl FnOnce(Io, &Arc<Peer>) -> Io) -> Self {
         let io = observer(self.io, &self.peer);
         Self { io, ..self }
     }

@@ -4,6 +4,7 @@
 //! fuzzer starts are in `fuzz/`, and add nothing.
 
 use sockeye::proto::address::{Address, ParseError};
+use sockeye::proto::cut::{Cutter, Piece, TooLong};
 use sockeye::proto::newline::ToCrlf;
 use sockeye::proto::printable::{self, Printable};
 use sockeye::proto::unit;
@@ -13,7 +14,7 @@ pub type Body = fn(&[u8]);
 
 /// Every target: its name, which is also that of its shell and of the folder of its seeds, and its body.
 pub const TARGETS: &[(&str, Body)] =
-    &[("address", address), ("newline", newline), ("printable", printable), ("unit", unit)];
+    &[("address", address), ("cut", cut), ("newline", newline), ("printable", printable), ("unit", unit)];
 
 /// An address of the real vocabulary: the word, and each option beside it behind a zero byte.
 ///
@@ -79,6 +80,41 @@ pub fn newline(data: &[u8]) {
         output.extend_from_slice(&buffer[..length]);
     }
     assert_eq!(output.escape_ascii().to_string(), expected.escape_ascii().to_string());
+}
+
+/// Messages of at most as many bytes as the second byte says: lines, or all as one, as the plain rule has it, however the
+/// input is cut.
+pub fn cut(data: &[u8]) {
+    let [size, most, data @ ..] = data else { return };
+    let (chunks, most) = (data.chunks(usize::from(*size).max(1)), usize::from(*most));
+    let lines = data.split_inclusive(|byte| *byte == b'\n').map(|line| match line {
+        [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] | line => line.to_vec(),
+    });
+    let whole = (!data.is_empty()).then(|| data.to_vec());
+    for (piece, wanted) in [(Piece::Line, lines.collect::<Vec<_>>()), (Piece::Whole, Vec::from_iter(whole))] {
+        match messages(piece, chunks.clone(), most) {
+            Ok(messages) => assert_eq!(messages, wanted, "{piece:?}"),
+            Err(_) => assert!(wanted.iter().any(|message| message.len() > most), "{piece:?} of {wanted:?}"),
+        }
+    }
+}
+
+fn messages<'a>(
+    piece: Piece,
+    chunks: impl Iterator<Item = &'a [u8]>,
+    most: usize,
+) -> Result<Vec<Vec<u8>>, TooLong> {
+    let (mut cutter, mut messages) = (Cutter::new(piece), Vec::new());
+    for mut chunk in chunks {
+        while !chunk.is_empty() {
+            let (taken, is_whole) = cutter.take(chunk, most)?;
+            chunk = &chunk[taken..];
+            messages.extend(is_whole.then(|| cutter.message()));
+        }
+    }
+    messages.extend(cutter.finish(most)?.then(|| cutter.message()));
+    assert!(messages.iter().all(|message| message.len() <= most), "more than {most} bytes in {messages:?}");
+    Ok(messages)
 }
 
 /// Times, sizes and modes as they are typed: what is taken is within bounds, and reads back where it is printed.

@@ -16,6 +16,7 @@ mod dial;
 mod family;
 mod listen;
 mod listener;
+mod messages;
 mod port;
 mod python;
 mod relay;
