@@ -37,7 +37,7 @@ pub(crate) static OPTION: Flag = Flag {
 };
 pub(crate) static PLAN: Flag = flag("plan", "print what would be done, and do nothing");
 pub(crate) static PUBLIC: Flag =
-    flag("public", "answer datagrams of peers beyond private networks too, by halves");
+    flag("public", "answer datagrams of any peer, never with more bytes than it sent");
 pub(crate) static RAW: Flag = flag("raw", "write what comes as it is, also to a terminal");
 pub(crate) static RECV_ONLY: Flag = flag("recv-only", "read no standard input");
 pub(crate) static SEND_ONLY: Flag = flag("send-only", "drop what comes, and end with standard input");

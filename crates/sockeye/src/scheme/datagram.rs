@@ -6,12 +6,14 @@
 mod answer;
 mod dialled;
 mod dropped;
+mod fallback;
 mod listener;
 mod peer;
 mod peers;
 mod port;
 
 pub(super) use self::dialled::Dialled;
+pub(super) use self::fallback::Fallback;
 pub(super) use self::listener::DatagramListener;
 pub(super) use self::port::Port;
 

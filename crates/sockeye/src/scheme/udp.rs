@@ -10,10 +10,11 @@ use rustix::net::{self, AddressFamily, SocketFlags, SocketType, netdevice, socko
 use sockeye_proto::address::{
     Address, Form, Host, Kind, OptionGrammar, Role, SchemeGrammar, Side, Target, Value,
 };
+use sockeye_proto::race::order;
 use sockeye_proto::shape::Shape;
 use sockeye_sys::readiness::Watched;
 
-use super::datagram::{self, DatagramListener, Dialled, MOST_V4, Port, most_inet};
+use super::datagram::{self, DatagramListener, Dialled, Fallback, MOST_V4, Port, most_inet};
 use super::{Scheme, inet, socket, wrong_target};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
@@ -59,8 +60,9 @@ pub(super) static UDP: Scheme = Scheme {
     listen,
 };
 
-/// Room for what comes before we get to it, unless `rcvbuf=` is set: the kernel's own, for some 250 small datagrams,
-/// is too little where a thousand peers start at once. Without a right to more it is cut to net.core.rmem_max.
+/// Room of a listener for what comes before we get to it, unless `rcvbuf=` is set: the kernel's own, for some 250 small
+/// datagrams, is too little where a thousand peers start at once. Without a right to more it is cut to
+/// net.core.rmem_max.
 const RECEIVE_BUFFER: usize = 8 << 20;
 
 fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
@@ -70,20 +72,39 @@ fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
     })
 }
 
-/// The first address of the name to which there is a way: whether anybody is there, UDP does not tell.
+/// The first address of the name to which there is a way; whether anybody is there, UDP does not tell.
 async fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
     let Target::HostPort(host, port) = address.target() else { return Err(wrong_target()) };
     let mut failed = Cause::OtherFamily;
-    for to in ctx.resolver.addresses(host, port).await? {
-        match attempt(to, address, ctx) {
-            Ok(conn) => return Ok(conn),
+    let mut found = order(&ctx.resolver.addresses(host, port).await?).into_iter();
+    while let Some(to) = found.next() {
+        match attempt(to, address) {
+            Ok(socket) => return Ok(conn(socket, to, found.collect(), address, ctx)?),
             Err(error) => failed = Cause::Io(error),
         }
     }
     Err(failed)
 }
 
-fn attempt(to: SocketAddr, address: &Address, ctx: &Ctx) -> io::Result<Conn> {
+fn conn(
+    socket: Watched,
+    to: SocketAddr,
+    others: Vec<SocketAddr>,
+    address: &Address,
+    ctx: &Ctx,
+) -> io::Result<Conn> {
+    let mut peer = Peer::new(UDP.grammar.name);
+    peer.local = Endpoint::from_kernel(net::getsockname(&socket)?);
+    peer.remote = Endpoint::Inet(to);
+    // What fits the first must fit those that may take its place.
+    let most = others.iter().chain([&to]).map(|to| most_inet(to.ip())).min().unwrap_or(MOST_V4);
+    let again = address.clone();
+    let fallback = Fallback::new(others, Box::new(move |to| attempt(to, &again)));
+    let dialled = Dialled::new(socket, datagram::Kind::Udp, &peer, ctx)?;
+    Ok(dialled.with_fallback(fallback).conn(peer, most))
+}
+
+fn attempt(to: SocketAddr, address: &Address) -> io::Result<Watched> {
     let options = address.options();
     let is_on = |name| options.value(name) == Some(&Value::Switch(true));
     let socket = open(to, address)?;
@@ -112,11 +133,7 @@ fn attempt(to: SocketAddr, address: &Address, ctx: &Ctx) -> io::Result<Conn> {
     } else {
         net::connect(&socket, &to)?;
     }
-    let mut peer = Peer::new(UDP.grammar.name);
-    peer.local = Endpoint::from_kernel(net::getsockname(&socket)?);
-    peer.remote = Endpoint::Inet(to);
-    let socket = Watched::new(socket).map_err(|(_, error)| error)?;
-    Dialled::conn(socket, datagram::Kind::Udp, peer, most_inet(to.ip()), None, ctx)
+    Watched::new(socket).map_err(|(_, error)| error)
 }
 
 fn unspecified(is_v6: bool) -> SocketAddr {
@@ -128,7 +145,7 @@ fn unspecified(is_v6: bool) -> SocketAddr {
 fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = net::socket_with(inet::family(at), SocketType::DGRAM, flags, None)?;
-    if address.options().value("rcvbuf").is_none() {
+    if address.role() == Role::Listen && address.options().value("rcvbuf").is_none() {
         sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)
             .or_else(|_no_right| sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER))?;
     }

@@ -78,7 +78,8 @@ fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
     peer.remote = Endpoint::from_kernel(name.into());
     let most = most_unix(&socket)?;
     let socket = Watched::new(socket).map_err(|(_, error)| error)?;
-    Ok(Dialled::conn(socket, datagram::Kind::UnixDgram, peer, most, claim, ctx)?)
+    let dialled = Dialled::new(socket, datagram::Kind::UnixDgram, &peer, ctx)?;
+    Ok(dialled.with_claim(claim).conn(peer, most))
 }
 
 /// A new socket, with the options that the address sets.

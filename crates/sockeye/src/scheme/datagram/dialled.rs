@@ -10,6 +10,7 @@ use sockeye_sys::datagram::{self, Departure, Name};
 use sockeye_sys::readiness::Watched;
 
 use super::dropped::Losses;
+use super::fallback::Fallback;
 use super::{Kind, next_length};
 use crate::buffer::{Buffers, Size};
 use crate::conn::{Conn, Messages};
@@ -24,6 +25,8 @@ use crate::scheme::unix::Claim;
 pub(in crate::scheme) struct Dialled {
     socket: Watched,
     receiver: Receiver,
+    /// Where else somebody may be.
+    fallback: Option<Fallback>,
     /// The path that answers come to, removed with the socket.
     _claim: Option<Claim>,
 }
@@ -41,16 +44,9 @@ struct Receiver {
 }
 
 impl Dialled {
-    /// A connection over a socket, which is connected to `peer.remote` unless it is `open` to everybody. Must be
-    /// called on a runtime.
-    pub(in crate::scheme) fn conn(
-        socket: Watched,
-        kind: Kind,
-        peer: Peer,
-        max_message: usize,
-        claim: Option<Claim>,
-        ctx: &Ctx,
-    ) -> io::Result<Conn> {
+    /// A socket of `peer.local`, which is connected to `peer.remote` unless it is open to everybody. Must be called on
+    /// a runtime.
+    pub(in crate::scheme) fn new(socket: Watched, kind: Kind, peer: &Peer, ctx: &Ctx) -> io::Result<Self> {
         datagram::tell_drops(&socket)?;
         if kind == Kind::UnixSeq {
             // An empty message and the end differ only in that a message has a time.
@@ -64,9 +60,34 @@ impl Dialled {
             buffers: ctx.buffers.clone(),
             losses: Losses::new(&peer.to_string(), &ctx.events),
         };
-        let dialled = Self { socket, receiver, _claim: claim };
-        let conn = Conn::messages(dialled, peer, Some(max_message));
-        Ok(if kind == Kind::UnixSeq { conn } else { conn.without_half_close() })
+        Ok(Self { socket, receiver, fallback: None, _claim: None })
+    }
+
+    /// Answers come to this path.
+    pub(in crate::scheme) fn with_claim(self, claim: Option<Claim>) -> Self {
+        Self { _claim: claim, ..self }
+    }
+
+    /// Whoever refuses before anybody has answered is not the one who is meant, if there is another.
+    pub(in crate::scheme) fn with_fallback(self, fallback: Option<Fallback>) -> Self {
+        Self { fallback: fallback.filter(|_| self.receiver.is_connected), ..self }
+    }
+
+    /// As a connection.
+    pub(in crate::scheme) fn conn(self, peer: Peer, max_message: usize) -> Conn {
+        let has_end = self.receiver.kind == Kind::UnixSeq;
+        let conn = Conn::messages(self, peer, Some(max_message));
+        if has_end { conn } else { conn.without_half_close() }
+    }
+
+    /// Goes on at the next address, if there is one.
+    fn fall_back(&mut self) -> io::Result<bool> {
+        let Some((socket, to)) = self.fallback.as_mut().and_then(Fallback::next) else { return Ok(false) };
+        datagram::tell_drops(&socket)?;
+        self.receiver.local = Endpoint::from_kernel(net::getsockname(&socket)?);
+        self.receiver.remote = Endpoint::Inet(to);
+        self.socket = socket;
+        Ok(true)
     }
 }
 
@@ -100,17 +121,30 @@ impl Receiver {
     }
 }
 
+fn is_refused(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionRefused
+}
+
 impl Messages for Dialled {
     fn poll_receive(&mut self, cx: &mut Context<'_>, message: &mut Message) -> Poll<io::Result<bool>> {
+        if let Some(fallback) = &mut self.fallback {
+            fallback.receiver = Some(cx.waker().clone());
+        }
         loop {
             let mut guard = ready!(self.socket.poll_read_ready(cx))?;
             match self.receiver.receive(&self.socket, message) {
-                Err(error) => match Errno::from_io_error(&error) {
-                    Some(Errno::AGAIN) => guard.clear_ready(),
-                    Some(Errno::INTR) => {}
-                    _ => return Poll::Ready(Err(error)),
-                },
-                received => return Poll::Ready(received),
+                Ok(more) => {
+                    self.fallback = None;
+                    return Poll::Ready(Ok(more));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    drop(guard);
+                    if !is_refused(&error) || !self.fall_back()? {
+                        return Poll::Ready(Err(error));
+                    }
+                }
             }
         }
     }
@@ -121,14 +155,22 @@ impl Messages for Dialled {
         loop {
             let mut guard = ready!(self.socket.poll_write_ready(cx))?;
             let departure = Departure { payload, to, source: None };
-            let sent = datagram::send_all(&self.socket, std::iter::once(departure));
-            match sent.map_err(|error| (Errno::from_io_error(&error), error)) {
-                Ok(_) => return Poll::Ready(Ok(())),
-                Err((Some(Errno::AGAIN), _)) => guard.clear_ready(),
-                Err((Some(Errno::INTR), _)) => {}
-                Err((_, error)) => return Poll::Ready(Err(error)),
+            match datagram::send_all(&self.socket, std::iter::once(departure)) {
+                Ok(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    drop(guard);
+                    if !is_refused(&error) || !self.fall_back()? {
+                        return Poll::Ready(Err(error));
+                    }
+                }
             }
         }
+        if self.fallback.as_mut().is_some_and(|fallback| !fallback.keep(payload)) {
+            self.fallback = None;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

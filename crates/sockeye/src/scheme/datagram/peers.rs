@@ -26,7 +26,8 @@ use crate::event::{Dropped, Event, Wants};
 /// them leaves the other half to those who talk.
 const ALL: usize = 64 << 20;
 
-/// One conversation: the socket, who is at the other end, and which of our addresses they speak to.
+/// One conversation: the socket, who is at the other end, and which of our addresses they speak to. Unix sockets
+/// without a name cannot be told apart, nor answered: they are one peer.
 pub(super) type Key = (usize, Name, Option<Source>);
 
 /// What a listener, its task and its connections share.

@@ -97,6 +97,8 @@ pub(super) struct Room {
 const LEAST: usize = 8;
 /// What a datagram of UDP holds at most, rounded up.
 const SIZE_INET: usize = 64 << 10;
+/// The least that a datagram of a Unix socket is given, so that small ones of all sizes use the same room.
+const SIZE_UNIX: usize = 4 << 10;
 /// Added to each place, so that the first bytes of all do not fall on the same lines of the processor's cache.
 const STAGGER: usize = 192;
 
@@ -106,7 +108,7 @@ impl Room {
         self.arrivals.clear();
         match kind {
             // Without a bound that the protocol sets: one at a time, as long as it is.
-            Kind::UnixDgram | Kind::UnixSeq => self.fit(1, next_length(socket)?.max(1)),
+            Kind::UnixDgram | Kind::UnixSeq => self.fit(1, next_length(socket)?.max(SIZE_UNIX)),
             Kind::Udp if self.bytes.is_empty() => {
                 self.fit(BATCH, SIZE_INET);
                 self.wanted = LEAST;
