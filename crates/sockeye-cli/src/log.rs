@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::args::Request;
 use crate::failure::{Failure, one_line};
-use crate::{flag, say};
+use crate::{flag, hint, say};
 
 /// Events that may wait to be written; when standard error is slower than that, the rest is counted and told.
 const ROOM: usize = 4096;
@@ -126,7 +126,11 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Undelivered { from, to, error } => {
             let from = if from.scheme == "-" { "standard input".to_owned() } else { from.to_string() };
-            format!("a message from {from} did not go to {to}: {}", error.cause())
+            let told = format!("a message from {from} did not go to {to}: {}", error.cause());
+            match hint::of(error) {
+                Some(hint) => format!("{told}\n{}{hint}", say::INDENT),
+                None => told,
+            }
         }
         other => format!("{other:?}"),
     };
