@@ -52,6 +52,7 @@ impl Dialled {
         ctx: &Ctx,
     ) -> io::Result<Conn> {
         datagram::tell_drops(&socket)?;
+        datagram::tell_errors(&socket)?;
         if kind == Kind::UnixSeq {
             // An empty message and the end differ only in that a message has a time.
             datagram::tell_times(&socket)?;
