@@ -20,4 +20,5 @@ mod matrix;
 mod messages;
 mod relay;
 mod tcp;
+mod udp;
 mod unix;
