@@ -22,3 +22,5 @@ mod relay;
 mod tcp;
 mod udp;
 mod unix;
+mod unix_dgram;
+mod unix_seq;
