@@ -70,6 +70,7 @@ impl Dialled {
     /// a runtime.
     pub(in crate::scheme) fn new(socket: Watched, kind: Kind, peer: &Peer, ctx: &Ctx) -> io::Result<Self> {
         datagram::tell_drops(&socket)?;
+        datagram::tell_errors(&socket)?;
         if kind == Kind::UnixSeq {
             // An empty message and the end differ only in that a message has a time.
             datagram::tell_times(&socket)?;
