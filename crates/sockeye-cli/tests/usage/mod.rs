@@ -13,7 +13,6 @@ mod console;
 mod fixed_ports;
 mod help;
 mod json;
-mod namespace;
 mod plan;
 mod readme;
 mod refusals;
@@ -29,6 +28,8 @@ use std::process::Command;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use testkit::{Exit, LIMIT, Server, run};
+
+use super::namespace;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sockeye");
 
