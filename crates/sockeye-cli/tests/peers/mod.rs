@@ -23,6 +23,10 @@ mod relay_ends;
 mod serve;
 mod standard;
 mod terminal;
+mod udp;
+mod udp_crowd;
+mod udp_relay;
+mod unix_messages;
 
 use std::process::Command;
 
