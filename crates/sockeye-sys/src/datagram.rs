@@ -83,6 +83,15 @@ pub fn tell_drops(socket: &impl AsFd) -> io::Result<()> {
     switch_on(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL)
 }
 
+/// Has readiness for reading tell of errors too, such as that nobody is at the port that was written to
+/// (SO_SELECT_ERR_QUEUE): else only the next who writes would learn of them.
+///
+/// # Errors
+/// What setsockopt(2) said.
+pub fn tell_errors(socket: &impl AsFd) -> io::Result<()> {
+    switch_on(socket, libc::SOL_SOCKET, libc::SO_SELECT_ERR_QUEUE)
+}
+
 /// Has each datagram tell when the kernel took it (SO_TIMESTAMPNS).
 ///
 /// # Errors

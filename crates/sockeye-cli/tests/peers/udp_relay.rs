@@ -5,8 +5,9 @@ use std::time::Duration;
 use testkit::{LIMIT, Process, Scratch, Signal, run};
 
 use super::client::{NC, PYTHON};
-use super::listening;
-use super::python::{python, python_server};
+use super::python::{PREAMBLE, python, python_server};
+use super::{BINARY, listening};
+use crate::namespace::Namespace;
 
 #[test]
 fn each_peer_of_udp_has_a_connection_of_tcp_with_a_line_for_each_datagram() {
@@ -103,6 +104,40 @@ for number, peer in enumerate(peers):
 ";
     let exit = python(program, &[&relay.address(0)]).wait(LIMIT);
     assert_eq!(exit.code, Some(0), "{exit:?}");
+}
+
+/// The ports are those of a network of its own, where nobody else takes them.
+#[test]
+fn nobody_at_a_port_of_udp_is_told_at_once_and_the_next_datagram_goes_to_who_is_there_then() {
+    let namespace = Namespace::new();
+    let words = [BINARY, "relay", "udp-l:127.0.0.1:5000", "udp:127.0.0.1:5001"];
+    let relay = Process::spawn(&mut namespace.command_in_network(&words));
+    relay.wait_stderr_line(LIMIT, |line| line.ends_with(" on udp:127.0.0.1:5000"));
+    let program = "
+peer = connect('udp:127.0.0.1:5000')
+peer.send(b'one')
+wait_for_word()
+server = listen('udp:127.0.0.1:5001')
+peer.send(b'two')
+asked, at = server.recvfrom(100)
+server.sendto(asked + b' and three', at)
+say(peer.recv(100))
+";
+    let program = format!("{PREAMBLE}\n{program}");
+    let words = ["python3", "-u", "-c", &program];
+    let mut peer = Process::spawn(&mut namespace.command_in_network(&words));
+    let line = relay.wait_stderr_line(LIMIT, |line| line.contains("refused"));
+    assert!(line.ends_with(": cannot read from udp:127.0.0.1:5001: connection refused"), "{line}");
+    peer.write(b"go on\n");
+    let exit = peer.wait(LIMIT);
+    assert_eq!(exit.stdout, b"two and three", "{exit:?}\n{relay:?}");
+    assert_eq!(relay.stderr().lines().count(), 2, "{relay:?}");
+
+    let words = [BINARY, "relay", "-,frame=line", "udp:127.0.0.1:5009"];
+    let exit = run(&mut namespace.command_in_network(&words), b"hi\n", LIMIT);
+    let said = "sockeye: cannot read from udp:127.0.0.1:5009: connection refused
+         nobody listens there: is the server up, and the address right?\n";
+    assert_eq!((exit.code, &*exit.stderr), (Some(1), said), "{exit:?}");
 }
 
 #[test]

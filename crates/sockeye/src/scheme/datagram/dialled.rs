@@ -55,6 +55,8 @@ impl Dialled {
         if kind == Kind::UnixSeq {
             // An empty message and the end differ only in that a message has a time.
             datagram::tell_times(&socket)?;
+        } else {
+            datagram::tell_errors(&socket)?;
         }
         let receiver = Receiver {
             kind,
