@@ -20,6 +20,7 @@ mod stop;
 mod taken;
 mod telling;
 mod wrong_addresses;
+mod wrong_udp;
 mod wrong_words;
 
 use std::ffi::OsStr;
