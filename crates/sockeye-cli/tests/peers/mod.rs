@@ -14,6 +14,7 @@ mod client;
 mod crowd;
 mod dial;
 mod family;
+mod flood;
 mod listen;
 mod listener;
 mod port;
