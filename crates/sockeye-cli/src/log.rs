@@ -119,6 +119,11 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
             };
             format!("{peer} {does} {}{rest}", printable::line(payload))
         }
+        Event::Missed { peer, messages, error } => {
+            let messages =
+                if *messages == 1 { "a message".to_owned() } else { format!("{messages} messages") };
+            format!("{messages} did not reach {peer}: {}", error.cause())
+        }
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
         Event::Stopping { listener, open } => {
@@ -191,6 +196,9 @@ fn for_programs(event: &Event) -> Value {
             }
             object
         }
+        Event::Missed { peer, messages, error } => json!({
+            "event": "missed", "peer": peer.to_string(), "messages": messages, "error": one_line(error),
+        }),
         Event::Opened { id, listener, peer } => {
             json!({ "event": "opened", "id": id, "service": &**listener, "peer": peer.to_string() })
         }
