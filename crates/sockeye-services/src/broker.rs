@@ -1,17 +1,22 @@
 //! The broker: what one peer says, all others hear.
 
+use std::future::Future as _;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use sockeye::proto::queue::Full;
 use sockeye::{BoxFuture, Conn, Ctx, Result, Service};
+use tokio::time::{Sleep, sleep};
 
 use crate::exchange::{Mailbox, Payload, Posted, exchange};
 
 /// Gives every message of a peer to all others who are there at that time, in the order in which it came.
 ///
 /// Nobody waits for a peer that reads too little: what finds more than [`crate::ROOM`] waiting for it ends that peer,
-/// or drops its oldest messages. It wants connections that carry messages, and is not for a single datagram.
+/// or drops its oldest messages. Only where more than half of the others take what they can and are still behind, who
+/// speaks is not heard until they have caught up. It wants connections that carry messages, and is not for a single datagram.
 #[derive(Debug)]
 pub struct Broker {
     full: Full,
@@ -63,33 +68,60 @@ struct Handing {
     /// The next of them, and which of the messages is the next for that one.
     member: usize,
     message: usize,
+    /// Until it is looked again whether the others keep up.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Member<'_> {
-    /// Gives `heard` to all others. It never waits for a peer: pending, it waits for tasks of ours that have not had
-    /// their turn.
-    fn poll_hand_on(&mut self, heard: &mut Vec<Payload>, cx: &Context<'_>) -> Poll<()> {
-        let to = || Handing { to: self.broker.members().clone(), member: 0, message: 0 };
-        let mut handing = self.handing.take().unwrap_or_else(to);
-        while let Some(other) = handing.to.get(handing.member) {
-            if !Arc::ptr_eq(other, &self.mailbox) {
-                match other.post(heard.get(handing.message..).unwrap_or_default()) {
+    /// Gives `heard` to all others, and lets them keep up.
+    fn poll_hand_on(&mut self, heard: &mut Vec<Payload>, cx: &mut Context<'_>) -> Poll<()> {
+        let to = || Handing { to: self.broker.members().clone(), member: 0, message: 0, pause: None };
+        let handing = self.handing.get_or_insert_with(to);
+        ready!(handing.poll_post(&self.mailbox, heard, cx));
+        ready!(handing.poll_keep_pace(&self.mailbox, cx));
+        self.handing = None;
+        heard.clear();
+        Poll::Ready(())
+    }
+}
+
+impl Handing {
+    /// Posts to all but `own`. Pending, it waits for tasks of ours that have not had their turn, and never for a peer.
+    fn poll_post(&mut self, own: &Arc<Mailbox>, heard: &[Payload], cx: &Context<'_>) -> Poll<()> {
+        while let Some(other) = self.to.get(self.member) {
+            if !Arc::ptr_eq(other, own) {
+                match other.post(heard.get(self.message..).unwrap_or_default()) {
                     Posted::All | Posted::Gone => {}
                     Posted::Full => other.end_slow(),
                     Posted::Busy(posted) => {
-                        handing.message += posted;
-                        self.handing = Some(handing);
+                        self.message += posted;
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
                 }
             }
-            (handing.member, handing.message) = (handing.member + 1, 0);
+            (self.member, self.message) = (self.member + 1, 0);
         }
-        heard.clear();
         Poll::Ready(())
     }
+
+    /// Pending while more than half of the others are behind, though they take what they can: then they are not slow,
+    /// but who speaks is too quick for the room.
+    fn poll_keep_pace(&mut self, own: &Arc<Mailbox>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let others = || self.to.iter().filter(|other| !Arc::ptr_eq(other, own));
+            if others().filter(|other| other.is_behind()).count() <= others().count() / 2 {
+                return Poll::Ready(());
+            }
+            let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(PAUSE)));
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
+    }
 }
+
+/// How long who speaks too quickly pauses: the others take less than what waits for them in that time.
+const PAUSE: Duration = Duration::from_millis(1);
 
 impl Drop for Member<'_> {
     fn drop(&mut self) {

@@ -90,6 +90,9 @@ impl Exchange<'_> {
         }
         if self.heard.is_empty() {
             self.hear(cx);
+        } else {
+            // What came meanwhile may have woken this task already, and is heard in its next turn.
+            cx.waker().wake_by_ref();
         }
         if !self.heard.is_empty() {
             ready!(hand_on(cx, &mut self.heard))?;

@@ -1,11 +1,14 @@
 //! The broker: who hears what, in which order, and what a peer that does not keep up costs the others.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sockeye::proto::queue::{Full, OVERHEAD};
 use sockeye::{Cause, Conn, Ctx, Ended, Event, Kind, Message, Wants};
 use sockeye_services::{Broker, ROOM};
 use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::lab::{Serving, get, put, soon};
 
@@ -213,4 +216,28 @@ async fn a_stop_sends_what_waits_and_then_ends_everybody() {
     assert_eq!((heard.len(), end), (MANY / 3, None));
     drop((one, two, three));
     assert_eq!(soon("the end", room.serving.ended()).await.failed, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_speaks_without_a_pause_loses_nobody_who_reads() {
+    let mut room = Room::open(Full::RefuseNewest).await;
+    let (mut one, mut two) = (room.join().await, room.join().await);
+    // Who is heard is inside, and so is who hears it.
+    let mut message = Message::default();
+    while timeout(Duration::from_millis(20), one.receive(&mut message)).await.is_err() {
+        put(&mut two, b"is anybody there?").await;
+    }
+    let count = 4 * ROOM / (30 + OVERHEAD);
+    let mut speaking = JoinSet::new();
+    speaking.spawn(async move {
+        for at in 0..count {
+            put(&mut one, &numbered(at, 30)).await;
+        }
+        one
+    });
+    for at in 0..count {
+        assert_eq!(number(&get(&mut two, 30).await), at);
+    }
+    drop((speaking.join_all().await, two));
+    room.serving.stop().await;
 }

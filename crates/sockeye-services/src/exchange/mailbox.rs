@@ -5,8 +5,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use sockeye::proto::queue::{Full, OVERHEAD, Queue};
+use tokio::time::Instant;
 
 /// A message that is shared by all who are to hear it.
 pub type Payload = Arc<[u8]>;
@@ -14,6 +16,9 @@ pub type Payload = Arc<[u8]>;
 /// How many bytes may wait for one peer, beside what is being sent to it just now. Each message counts
 /// [`sockeye::proto::queue::OVERHEAD`] more than its payload; one that is larger than this for itself waits alone.
 pub const ROOM: usize = 1 << 20;
+
+/// A peer that takes nothing for so long is not waited for.
+const STEP: Duration = Duration::from_secs(1);
 
 /// The messages that wait for one peer, at most [`ROOM`].
 #[derive(Debug)]
@@ -26,6 +31,8 @@ struct State {
     waker: Option<Waker>,
     /// Whether the peer itself is what holds that task up. If not, and something waits, then the task is about to run.
     is_stuck: bool,
+    /// When messages were last taken.
+    taken: Instant,
     end: Option<End>,
 }
 
@@ -56,7 +63,7 @@ impl Mailbox {
     /// An empty one, and what becomes of messages that find it full.
     pub fn new(full: Full) -> Self {
         let queue = Queue::new(ROOM, full);
-        Self(Mutex::new(State { queue, waker: None, is_stuck: false, end: None }))
+        Self(Mutex::new(State { queue, waker: None, is_stuck: false, taken: Instant::now(), end: None }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -90,6 +97,13 @@ impl Mailbox {
             waker.wake();
         }
         posted
+    }
+
+    /// Whether more than half of the room is taken, and the peer takes some of it: at least what is sent at once, each
+    /// second. It is only not as quick as those who post.
+    pub(crate) fn is_behind(&self) -> bool {
+        let state = self.state();
+        !state.queue.has_room(ROOM / 2) && state.taken.elapsed() < STEP
     }
 
     /// Ends the peer because it took too little: its task breaks the connection off.
@@ -133,6 +147,9 @@ impl Mailbox {
         {
             taken += message.len() + OVERHEAD;
             into.push_back(message);
+        }
+        if taken > 0 {
+            state.taken = Instant::now();
         }
     }
 
