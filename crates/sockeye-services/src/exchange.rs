@@ -129,26 +129,36 @@ impl Exchange<'_> {
             self.mailbox.take(AT_ONCE, &mut self.sending);
         }
         while let Some(message) = self.sending.front() {
-            match self.conn.poll_send(cx, message) {
+            match self.conn.poll_feed(cx, message) {
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) if matches!(error.kind(), Kind::TooLarge | Kind::Usage) => {
+                // It costs this peer this message, and nothing of it was sent.
+                Poll::Ready(Err(error))
+                    if matches!(error.cause(), Cause::Frame(_) | Cause::TooLarge { .. }) =>
+                {
                     self.missed.count(1, error);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {
-                    if coop::has_budget_remaining() {
-                        self.mailbox.is_held_up();
-                    }
-                    return Poll::Pending;
-                }
+                Poll::Pending => return self.held_up(),
             }
             self.sending.pop_front();
+        }
+        match self.conn.poll_flush(cx) {
+            Poll::Ready(flushed) => flushed?,
+            Poll::Pending => return self.held_up(),
         }
         self.mailbox.take(AT_ONCE, &mut self.sending);
         if self.sending.is_empty() {
             return Poll::Ready(Ok(()));
         }
         cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// The peer takes no more for now, unless it is only this turn that is over.
+    fn held_up<T>(&self) -> Poll<T> {
+        if coop::has_budget_remaining() {
+            self.mailbox.is_held_up();
+        }
         Poll::Pending
     }
 
