@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::args::Request;
 use crate::failure::{Failure, one_line};
-use crate::{flag, say};
+use crate::{flag, hint, say};
 
 /// Events that may wait to be written; when standard error is slower than that, the rest is counted and told.
 const ROOM: usize = 4096;
@@ -85,18 +85,21 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
         Event::Closed { peer, received, sent, lasted, ended, .. } => {
             let how = match ended {
                 Ended::Done => String::new(),
-                Ended::Failed(error) => format!(": {}", one_line(error)),
+                Ended::Failed(error) => match (error.cause(), hint::of(error)) {
+                    (Cause::TooSlow, Some(hint)) => format!(": {}; {hint}", one_line(error)),
+                    _ => format!(": {}", one_line(error)),
+                },
                 Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
                 Ended::Stopped => ": cut off by the stop".to_owned(),
             };
-            // What we could not reach is our user's concern; how a peer leaves is not.
+            // What we could not reach, and whom we ended, is our user's concern; how a peer leaves is not.
             let ours = match ended {
-                Ended::Failed(error) => {
+                Ended::Failed(error) => match error.cause() {
+                    Cause::TooSlow => true,
+                    Cause::Limit(Limit::Idle, _) => false,
                     // A datagram socket learns only when it is used that nobody is there.
-                    let is_unreached =
-                        matches!(error.op(), Op::Dial | Op::Relay) || error.kind() == Kind::Refused;
-                    is_unreached && !matches!(error.cause(), Cause::Limit(Limit::Idle, _))
-                }
+                    _ => matches!(error.op(), Op::Dial | Op::Relay) || error.kind() == Kind::Refused,
+                },
                 Ended::Panicked => true,
                 Ended::Done | Ended::Stopped => false,
             };
