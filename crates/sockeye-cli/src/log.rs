@@ -133,6 +133,7 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{listener}: takes nobody new, {open} still inside; interrupt again to hurry them")
         }
         Event::Undelivered { from, to, error } => {
+            let from = if from.scheme == "-" { "standard input".to_owned() } else { from.to_string() };
             format!("a message from {from} did not go to {to}: {}", error.cause())
         }
         other => format!("{other:?}"),

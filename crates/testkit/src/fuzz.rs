@@ -5,6 +5,7 @@
 
 use sockeye::proto::address::{Address, ParseError};
 use sockeye::proto::cut::{Cutter, Piece, TooLong};
+use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
 use sockeye::proto::newline::ToCrlf;
 use sockeye::proto::printable::{self, Printable};
 use sockeye::proto::unit;
@@ -13,8 +14,14 @@ use sockeye::proto::unit;
 pub type Body = fn(&[u8]);
 
 /// Every target: its name, which is also that of its shell and of the folder of its seeds, and its body.
-pub const TARGETS: &[(&str, Body)] =
-    &[("address", address), ("cut", cut), ("newline", newline), ("printable", printable), ("unit", unit)];
+pub const TARGETS: &[(&str, Body)] = &[
+    ("address", address),
+    ("cut", cut),
+    ("frame", frame),
+    ("newline", newline),
+    ("printable", printable),
+    ("unit", unit),
+];
 
 /// An address of the real vocabulary: the word, and each option beside it behind a zero byte.
 ///
@@ -41,6 +48,32 @@ pub fn address(data: &[u8]) {
             Err(error) => points_into(&error, &[&beside[..], &[word.to_owned()]].concat()),
         }
     }
+}
+
+/// Messages in a stream: the first byte says which framing, the second how large a message may be, the third in what
+/// pieces the stream comes.
+///
+/// The messages are the same when it comes byte by byte, and none is too large. The stream itself, sent as a message,
+/// arrives as that one message, but for a line end at its end, or is refused.
+pub fn frame(data: &[u8]) {
+    let [framing, most, size, stream @ ..] = data else { return };
+    let texts = FRAMINGS.iter().flat_map(|row| [row.name.to_owned(), format!("{}=3", row.name)]);
+    let framings: Vec<Framing> = texts.filter_map(|text| Framing::read(&text)).collect();
+    let framing = framings[usize::from(*framing) % framings.len()];
+    let most = usize::from(*most);
+    let came = decoded(framing, most, stream.chunks(usize::from(*size).max(1)));
+    if framing != (Framing::Burst { silence: None }) {
+        assert_eq!(came, decoded(framing, most, stream.chunks(1)), "{framing}, byte by byte");
+    }
+
+    let Ok(encoded) = framing.encode(stream, most) else { return };
+    let mut wire = vec![0; encoded.size()];
+    assert_eq!(encoded.fill(stream, 0, &mut wire), wire.len(), "{framing}");
+    let (messages, ended) = decoded(framing, most, [&wire[..]]);
+    assert_eq!((messages.len(), ended), (1, Ok(())), "{framing}: {}", wire.escape_ascii());
+    let end = stream.strip_prefix(&messages[0][..]).expect("a message that arrives is the one that was sent");
+    let is_line = matches!(framing, Framing::Delimited(_));
+    assert!(end.is_empty() || is_line && matches!(end, b"\r" | b"\n" | b"\r\n"), "{framing} loses {end:?}");
 }
 
 /// Bytes made safe for a terminal: text, without what acts on it, however the input is cut.
@@ -132,6 +165,32 @@ pub fn unit(data: &[u8]) {
         assert!(mode <= 0o7777, "{text:?} is {mode:o}");
         assert_eq!(unit::mode(&format!("{mode:04o}")), Some(mode), "{text:?}");
     }
+}
+
+/// All messages of a stream, and how it ended.
+fn decoded<'a>(
+    framing: Framing,
+    most: usize,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<Vec<u8>>, Result<(), FrameError>) {
+    let (mut decoder, mut messages, mut message) = (Decoder::new(framing, most), Vec::new(), Vec::new());
+    for mut piece in pieces {
+        loop {
+            match decoder.decode(&mut piece, &mut message) {
+                Ok(true) => messages.push(std::mem::take(&mut message)),
+                Ok(false) => break,
+                Err(error) => return (messages, Err(error)),
+            }
+        }
+        assert!(piece.is_empty(), "{framing} leaves {piece:?}");
+        assert!(decoder.capacity() <= most + 1, "{framing} has room for {}", decoder.capacity());
+    }
+    let finished = decoder.finish(&mut message);
+    if finished == Ok(true) {
+        messages.push(message);
+    }
+    assert!(messages.iter().all(|message| message.len() <= most), "{framing}: over {most} in {messages:?}");
+    (messages, finished.map(|_| ()))
 }
 
 type Read = fn(&str, &[String]) -> Result<Address, ParseError>;

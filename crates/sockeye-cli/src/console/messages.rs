@@ -129,13 +129,20 @@ mod tests {
 
     use super::*;
 
-    /// Standard streams: what is still to be read, how much may be written now, and what was.
+    /// Standard streams that hold all their input, and have room for some output.
     #[derive(Clone, Default)]
-    struct Streams(Arc<Mutex<(Vec<u8>, usize, Vec<u8>)>>);
+    struct Streams(Arc<Mutex<State>>);
+
+    #[derive(Default)]
+    struct State {
+        input: Vec<u8>,
+        room: usize,
+        output: Vec<u8>,
+    }
 
     impl Bytes for Streams {
         fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-            let input = &mut self.0.lock().unwrap().0;
+            let input = &mut self.0.lock().unwrap().input;
             let read = input.len().min(buffer.len());
             buffer[..read].copy_from_slice(&input[..read]);
             input.drain(..read);
@@ -143,7 +150,7 @@ mod tests {
         }
 
         fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-            let (_, room, output) = &mut *self.0.lock().unwrap();
+            let State { room, output, .. } = &mut *self.0.lock().unwrap();
             if *room == 0 {
                 return Poll::Pending;
             }
@@ -170,14 +177,14 @@ mod tests {
     fn what_a_peer_that_was_given_up_left_in_the_middle_is_written_to_its_end_first() {
         let (streams, link) = (Streams::default(), Link::new());
         let (mut cut, cx) = (cut(&streams, Piece::Line, &link), &mut Context::from_waker(Waker::noop()));
-        streams.0.lock().unwrap().1 = 3;
+        streams.0.lock().unwrap().room = 3;
         assert!(cut.poll_send(cx, b"first").is_pending());
         link.begin(None);
         assert!(cut.poll_send(cx, b"second").is_pending());
-        streams.0.lock().unwrap().1 = 100;
+        streams.0.lock().unwrap().room = 100;
         assert!(cut.poll_send(cx, b"second").is_ready());
         assert!(cut.poll_send(cx, b"third").is_ready());
-        assert_eq!(streams.0.lock().unwrap().2, b"first\nsecond\nthird\n");
+        assert_eq!(streams.0.lock().unwrap().output, b"first\nsecond\nthird\n");
     }
 
     #[test]
@@ -185,19 +192,19 @@ mod tests {
         let (streams, link) = (Streams::default(), Link::new());
         let (mut cut, cx) = (cut(&streams, Piece::Whole, &link), &mut Context::from_waker(Waker::noop()));
         link.begin(Some(20_000));
-        streams.0.lock().unwrap().0 = vec![b'x'; 30_000];
+        streams.0.lock().unwrap().input = vec![b'x'; 30_000];
         let Poll::Ready(Err(error)) = cut.poll_receive(cx, &mut Message::default()) else {
             panic!("it is taken")
         };
         assert_eq!(error.to_string(), "more than 20000 bytes, which is the most of one message");
-        assert_eq!(streams.0.lock().unwrap().0.len(), 9_999);
+        assert_eq!(streams.0.lock().unwrap().input.len(), 9_999);
     }
 
     #[test]
     fn all_of_the_input_is_one_message_and_after_it_there_is_none() {
         let (streams, link) = (Streams::default(), Link::new());
         let (mut cut, cx) = (cut(&streams, Piece::Whole, &link), &mut Context::from_waker(Waker::noop()));
-        streams.0.lock().unwrap().0 = vec![b'\n'; 100_000];
+        streams.0.lock().unwrap().input = vec![b'\n'; 100_000];
         let mut message = Message::default();
         assert!(matches!(cut.poll_receive(cx, &mut message), Poll::Ready(Ok(true))));
         assert_eq!(message.payload, vec![b'\n'; 100_000]);

@@ -90,6 +90,25 @@ say(end_of(conn))
 }
 
 #[test]
+fn a_message_that_its_frame_cannot_carry_is_told_and_the_others_go() {
+    let (mut there, address) = records();
+    let mut here = Process::spawn(&mut sockeye(&["dial", &address]));
+    for (sent, count) in [("one\n", 1), ("\ntwo\n", 2)] {
+        here.write(sent.as_bytes());
+        wait_lines(&there, count);
+    }
+    here.close_stdin();
+    let exit = here.wait(LIMIT);
+    let at = address.trim_end_matches(",frame=burst");
+    let told = format!(
+        "a message from standard input did not go to {at}: an empty message cannot go as frame=burst"
+    );
+    assert_eq!((exit.code, exit.stderr.lines().next()), (Some(1), Some(&*format!("sockeye: {told}"))));
+    assert_eq!(String::from_utf8_lossy(&exit.stdout), "ONE\nTWO\n");
+    assert_eq!(there.wait(LIMIT).stdout, b"b'one'\nb'two'\nend\n");
+}
+
+#[test]
 fn at_a_terminal_a_message_is_a_line_that_is_safe() {
     let program = r"
 conn = accept('tcp:127.0.0.1:0')

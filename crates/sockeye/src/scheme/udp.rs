@@ -1,7 +1,7 @@
 //! `udp:host:port` and `udp-l:port`.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
@@ -169,14 +169,27 @@ fn joins(address: &Address) -> Option<(IpAddr, Option<&str>)> {
     }
 }
 
+/// A group of one link is an address only together with that link (RFC 4007).
+fn on_its_link(local: SocketAddr, socket: &OwnedFd, address: &Address) -> io::Result<SocketAddr> {
+    match (local, joins(address)) {
+        (SocketAddr::V6(local), Some((_, interface))) if local.ip().is_multicast() => {
+            let scope = if local.scope_id() > 0 { local.scope_id() } else { index(socket, interface)? };
+            Ok(SocketAddrV6::new(*local.ip(), local.port(), 0, scope).into())
+        }
+        _ => Ok(local),
+    }
+}
+
+/// The number of an interface; 0 leaves the choice to the kernel.
+fn index(socket: &OwnedFd, interface: Option<&str>) -> io::Result<u32> {
+    let Some(name) = interface else { return Ok(0) };
+    let unknown = |errno| io::Error::new(io::Error::from(errno).kind(), format!("no interface {name:?}"));
+    netdevice::name_to_index(socket, name).map_err(unknown)
+}
+
 /// Hears a group, and where an interface is named, speaks to groups on that one too.
 fn join(socket: &OwnedFd, group: IpAddr, interface: Option<&str>, role: Role) -> io::Result<()> {
-    let index = match interface {
-        Some(name) => netdevice::name_to_index(socket, name).map_err(|errno| {
-            io::Error::new(io::Error::from(errno).kind(), format!("no interface {name:?}"))
-        })?,
-        None => 0,
-    };
+    let index = index(socket, interface)?;
     match group {
         IpAddr::V4(group) => {
             let any = Ipv4Addr::UNSPECIFIED;
@@ -233,6 +246,6 @@ fn bind(local: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
     if local.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
-    net::bind(&socket, &local)?;
+    net::bind(&socket, &on_its_link(local, &socket, address)?)?;
     Ok(socket)
 }

@@ -5,8 +5,8 @@ use std::net::UdpSocket;
 use testkit::{LIMIT, Process, Scratch, run};
 
 use super::super::python::python_server;
-use super::super::sockeye;
 use super::super::terminal::at_a_terminal;
+use super::super::{listening, sockeye};
 use super::{hears_many, wait_lines};
 
 /// What tells each datagram that comes to a socket of UDP, and sends it back in capitals.
@@ -102,6 +102,24 @@ fn at_a_terminal_each_line_is_a_datagram_and_each_datagram_a_line() {
     let exit = here.wait(LIMIT);
     assert_eq!((&*String::from_utf8_lossy(&exit.stdout), exit.code), ("hi\r\nHI\r\n\r\n\r\n", Some(0)));
     assert_eq!(wait_lines(&there, 2), "b'hi'\nb''\n");
+}
+
+#[test]
+fn who_listens_answers_with_all_of_the_input_in_one_datagram() {
+    let mut here = listening(&["listen", "udp:127.0.0.1:0"]);
+    let there = UdpSocket::bind("127.0.0.1:0").unwrap();
+    there.set_read_timeout(Some(LIMIT)).unwrap();
+    there.connect(("127.0.0.1", here.port(0))).unwrap();
+    there.send(b"question").unwrap();
+    here.wait_stdout(LIMIT, |came| came == b"question");
+    here.write(b"two\n");
+    here.write(b"lines\n");
+    here.close_stdin();
+    let mut answer = [0; 100];
+    let length = there.recv(&mut answer).unwrap();
+    assert_eq!(answer[..length], *b"two\nlines\n");
+    let exit = here.wait(LIMIT);
+    assert_eq!((exit.stdout.as_slice(), exit.code), (&b"question"[..], Some(0)), "{exit:?}");
 }
 
 #[test]

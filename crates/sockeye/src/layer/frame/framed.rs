@@ -48,7 +48,7 @@ impl Framed {
         }
     }
 
-    /// Takes the next message out of what was read; `false` where it is not all there.
+    /// Takes the next message out of what was read; `false` where it is not all there, and nothing is left of the read.
     fn take(&mut self, message: &mut Message) -> Result<bool, FrameError> {
         let Some((buffer, filled)) = &mut self.read else {
             return self.decoder.decode(&mut &[][..], &mut message.payload);
@@ -110,7 +110,12 @@ impl Framed {
             let is_short = encoded.size() - *sent <= Size::Small.bytes();
             let lend = || (self.buffers.lend(if is_short { Size::Small } else { Size::Medium }), 0..0);
             let (buffer, filled) = self.held.get_or_insert_with(lend);
-            let now = encoded.fill(payload, *sent, buffer.get_mut(filled.end..).unwrap_or_default());
+            let room = buffer.get_mut(filled.end..).unwrap_or_default();
+            let now = encoded.fill(payload, *sent, room);
+            if now == 0 && !room.is_empty() {
+                // A shorter message than the one that is under way: that one can no longer be finished.
+                return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
+            }
             filled.end += now;
             *sent += now;
             if *sent < encoded.size() {
@@ -195,4 +200,47 @@ impl Messages for Framed {
 /// Carries the reason up through [`io::Error`], out of which [`crate::error::Cause`] takes it.
 fn refused(error: FrameError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// Reads that come as they are written here, each once.
+    struct Reads(VecDeque<&'static [u8]>);
+
+    impl Bytes for Reads {
+        fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+            let Some(read) = self.0.pop_front() else { return Poll::Pending };
+            buffer[..read.len()].copy_from_slice(read);
+            Poll::Ready(Ok(read.len()))
+        }
+
+        fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_shutdown_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn abort(&mut self) {}
+    }
+
+    /// A terminal goes on behind an end of file, and whoever types is not kept waiting for another one.
+    #[test]
+    fn nothing_is_read_behind_the_end() {
+        let reads: [&[u8]; 3] = [b"the last", b"", b"behind the end"];
+        let framing = Framing::read("line").unwrap();
+        let mut framed = Framed::new(Box::new(Reads(reads.into())), framing, 99, Buffers::default());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut message = Message::default();
+        for more in [true, false, false] {
+            let received = framed.poll_receive(&mut cx, &mut message);
+            assert!(matches!(received, Poll::Ready(Ok(got)) if got == more), "{received:?}");
+            assert_eq!(message.payload, b"the last");
+        }
+    }
 }

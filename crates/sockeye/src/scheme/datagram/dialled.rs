@@ -1,7 +1,9 @@
 //! A datagram socket of our own, that leads to one peer, or that hears everybody.
 
+use std::fmt;
 use std::io;
 use std::os::fd::AsFd as _;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
@@ -19,16 +21,36 @@ use crate::event::Dropped;
 use crate::message::Message;
 use crate::peer::{Endpoint, Peer};
 use crate::scheme::unix::Claim;
+use crate::service::BoxFuture;
 
 /// A datagram socket that is nobody else's.
 #[derive(Debug)]
 pub(in crate::scheme) struct Dialled {
-    socket: Watched,
+    /// Shared with `failed` alone.
+    socket: Arc<Watched>,
     receiver: Receiver,
+    /// Waits for an error, such as that nobody is there.
+    failed: Failed,
     /// Where else somebody may be.
     fallback: Option<Fallback>,
     /// The path that answers come to, removed with the socket.
     _claim: Option<Claim>,
+}
+
+/// An error waits to be fetched.
+struct Failed(BoxFuture<'static, io::Result<()>>);
+
+impl Failed {
+    fn on(socket: &Arc<Watched>) -> Self {
+        let socket = socket.clone();
+        Self(Box::pin(async move { socket.failed().await }))
+    }
+}
+
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Failed")
+    }
 }
 
 /// What is to be known to make a message of what comes.
@@ -60,7 +82,8 @@ impl Dialled {
             buffers: ctx.buffers.clone(),
             losses: Losses::new(&peer.to_string(), &ctx.events),
         };
-        Ok(Self { socket, receiver, fallback: None, _claim: None })
+        let socket = Arc::new(socket);
+        Ok(Self { failed: Failed::on(&socket), socket, receiver, fallback: None, _claim: None })
     }
 
     /// Answers come to this path.
@@ -80,13 +103,26 @@ impl Dialled {
         if has_end { conn } else { conn.without_half_close() }
     }
 
+    /// What has come, or why nothing more will.
+    fn poll_arrival(&mut self, cx: &mut Context<'_>, message: &mut Message) -> Poll<io::Result<bool>> {
+        loop {
+            let mut guard = ready!(self.socket.poll_read_ready(cx))?;
+            match self.receiver.receive(&self.socket, message) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                received => return Poll::Ready(received),
+            }
+        }
+    }
+
     /// Goes on at the next address, if there is one.
     fn fall_back(&mut self) -> io::Result<bool> {
         let Some((socket, to)) = self.fallback.as_mut().and_then(Fallback::next) else { return Ok(false) };
         datagram::tell_drops(&socket)?;
         self.receiver.local = Endpoint::from_kernel(net::getsockname(&socket)?);
         self.receiver.remote = Endpoint::Inet(to);
-        self.socket = socket;
+        self.socket = Arc::new(socket);
+        self.failed = Failed::on(&self.socket);
         Ok(true)
     }
 }
@@ -131,20 +167,23 @@ impl Messages for Dialled {
             fallback.receiver = Some(cx.waker().clone());
         }
         loop {
-            let mut guard = ready!(self.socket.poll_read_ready(cx))?;
-            match self.receiver.receive(&self.socket, message) {
-                Ok(more) => {
+            let error = match self.poll_arrival(cx, message) {
+                Poll::Ready(Ok(more)) => {
                     self.fallback = None;
                     return Poll::Ready(Ok(more));
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    drop(guard);
-                    if !is_refused(&error) || !self.fall_back()? {
-                        return Poll::Ready(Err(error));
+                Poll::Ready(Err(error)) => error,
+                Poll::Pending => {
+                    ready!(self.failed.0.as_mut().poll(cx))?;
+                    self.failed = Failed::on(&self.socket);
+                    match net::sockopt::socket_error(&self.socket)? {
+                        Ok(()) => continue,
+                        Err(errno) => errno.into(),
                     }
                 }
+            };
+            if !is_refused(&error) || !self.fall_back()? {
+                return Poll::Ready(Err(error));
             }
         }
     }
@@ -188,6 +227,6 @@ impl Messages for Dialled {
     fn abort(&mut self) {}
 
     fn bare(&self) -> Option<&Watched> {
-        (self.receiver.kind == Kind::UnixSeq).then_some(&self.socket)
+        (self.receiver.kind == Kind::UnixSeq).then_some(&*self.socket)
     }
 }
