@@ -3,9 +3,9 @@
 
 mod numbers;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::task::ready;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use serde_json::json;
@@ -65,7 +65,7 @@ impl Service for Callers {
                     ready!(said.poll_reserve(cx)).map_err(gone)?;
                     let messages = std::mem::take(heard);
                     said.send_item(Said { by: caller.clone(), messages }).map_err(gone)?;
-                    std::task::Poll::Ready(Ok(()))
+                    Poll::Ready(Ok(()))
                 },
                 ctx,
             )
@@ -148,9 +148,9 @@ impl Operator<'_> {
             let number = self.numbers.add(said.by.clone());
             // What a peer says is one line, also to a program: it could claim to be from another peer otherwise.
             let line = format!("{number} {}: {}", said.by.peer, printable::line(message));
-            self.here.send(line.as_bytes()).await?;
+            poll_fn(|cx| self.here.poll_feed(cx, line.as_bytes())).await?;
         }
-        Ok(())
+        poll_fn(|cx| self.here.poll_flush(cx)).await
     }
 
     async fn answer(&self, line: &[u8]) {

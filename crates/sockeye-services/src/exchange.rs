@@ -27,7 +27,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// is asked for. Then what still waits is sent, for 2 s at most. The mailbox is of no use afterwards.
 ///
 /// `hand_on` takes messages out, or is pending and is asked again; sending goes on meanwhile. A peer that has ended its
-/// side is still sent to, where an end can be told one way.
+/// side is still sent to, where an end can be told one way. Not cancel safe: what is under way is lost with the
+/// connection.
 ///
 /// # Errors
 /// The peer broke off or was too slow, or `hand_on` failed.
@@ -47,6 +48,7 @@ pub async fn exchange(
         message: Message::default(),
         heard: Vec::new(),
         end_heard: None,
+        unsendable: None,
         dropped: 0,
         missed,
     };
@@ -68,6 +70,8 @@ struct Exchange<'a> {
     heard: Vec<Payload>,
     /// How the peer ended its side, once it has.
     end_heard: Option<Result<()>>,
+    /// Why nothing can be sent to it any more.
+    unsendable: Option<Error>,
     /// How many messages the mailbox had dropped when it was last looked at.
     dropped: u64,
     missed: Missed<'a>,
@@ -80,41 +84,49 @@ impl Exchange<'_> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<()>> {
         // Sending comes first, with all of the turn's budget: that it is pending is the peer's doing then.
-        match self.poll_send(cx) {
-            // Who has ended its side and then closes is not broken off.
-            Poll::Ready(Err(error)) if error.kind() == Kind::Reset && self.end_heard.is_some() => {
-                return Poll::Ready(Ok(()));
+        if self.unsendable.is_none()
+            && let Poll::Ready(Err(error)) = self.poll_send(cx)
+        {
+            if matches!(error.cause(), Cause::Stopped | Cause::TooSlow) {
+                return Poll::Ready(Err(error));
             }
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-            Poll::Ready(Ok(())) | Poll::Pending => {}
+            // What it said before it left is handed on.
+            self.mailbox.leave();
+            self.unsendable = Some(error);
         }
-        if self.heard.is_empty() {
-            self.hear(cx);
-        } else {
+        if !self.heard.is_empty() {
             // What came meanwhile may have woken this task already, and is heard in its next turn.
             cx.waker().wake_by_ref();
+        } else if self.end_heard.is_none() {
+            self.hear(cx);
         }
         if !self.heard.is_empty() {
             ready!(hand_on(cx, &mut self.heard))?;
+            self.heard = Vec::new();
         }
-        match &self.end_heard {
-            Some(Err(error)) => Poll::Ready(Err(error.clone())),
-            Some(Ok(())) if !self.conn.half_close() => Poll::Ready(Ok(())),
-            Some(Ok(())) | None => Poll::Pending,
+        match (&self.end_heard, &self.unsendable) {
+            (Some(Err(error)), _) => Poll::Ready(Err(error.clone())),
+            // Who has ended its side and then closes is not broken off.
+            (Some(Ok(())), Some(error)) if error.kind() != Kind::Reset => Poll::Ready(Err(error.clone())),
+            (Some(Ok(())), None) if self.conn.half_close() => Poll::Pending,
+            (Some(Ok(())), _) => Poll::Ready(Ok(())),
+            (None, _) => Poll::Pending,
         }
     }
 
     /// Receives what has come, as much of it as one turn may.
     fn hear(&mut self, cx: &mut Context<'_>) {
         let mut bytes = 0;
-        while self.end_heard.is_none() && bytes < AT_ONCE {
+        while bytes < AT_ONCE {
             match self.conn.poll_receive(cx, &mut self.message) {
                 Poll::Ready(Ok(true)) => {
                     bytes += self.message.payload.len() + OVERHEAD;
                     self.heard.push(self.message.payload.as_slice().into());
                 }
-                Poll::Ready(Ok(false)) => self.end_heard = Some(Ok(())),
-                Poll::Ready(Err(error)) => self.end_heard = Some(Err(error)),
+                Poll::Ready(ended) => {
+                    self.end_heard = Some(ended.map(|_| ()));
+                    return;
+                }
                 Poll::Pending => return,
             }
         }
@@ -146,6 +158,8 @@ impl Exchange<'_> {
             Poll::Ready(flushed) => flushed?,
             Poll::Pending => return self.held_up(),
         }
+        // Who has nothing under way holds no room for it either.
+        self.sending = VecDeque::new();
         self.mailbox.take(AT_ONCE, &mut self.sending);
         if self.sending.is_empty() {
             return Poll::Ready(Ok(()));
@@ -157,7 +171,7 @@ impl Exchange<'_> {
     /// The peer takes no more for now, unless it is only this turn that is over.
     fn held_up<T>(&self) -> Poll<T> {
         if coop::has_budget_remaining() {
-            self.mailbox.is_held_up();
+            self.mailbox.hold_up();
         }
         Poll::Pending
     }

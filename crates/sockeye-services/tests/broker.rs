@@ -8,7 +8,7 @@ use sockeye::{Cause, Conn, Ctx, Ended, Event, Kind, Message, Wants};
 use sockeye_services::{Broker, ROOM};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::lab::{Serving, get, put, soon};
 
@@ -191,12 +191,26 @@ async fn who_leaves_hears_no_more_and_who_comes_back_is_as_new() {
 }
 
 #[tokio::test]
-async fn one_who_has_ended_its_side_hears_the_others_still() {
+async fn what_one_says_right_before_it_leaves_is_heard_although_it_is_spoken_to() {
+    let mut room = Room::open(Full::RefuseNewest).await;
+    let (mut one, mut two) = (room.join().await, room.join().await);
+    put(&mut one, b"stay").await;
+    put(&mut two, b"bye").await;
+    drop(two);
+    assert_eq!(get(&mut one, 3).await, b"bye");
+    drop(one);
+    room.serving.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_has_ended_its_side_hears_the_others_still_and_costs_nothing_meanwhile() {
     let mut room = Room::open(Full::RefuseNewest).await;
     let (mut one, mut two) = (room.join().await, room.join().await);
     put(&mut one, b"my last word").await;
     one.shutdown_write().await.unwrap();
     assert_eq!(get(&mut two, 12).await, b"my last word");
+    // A paused clock goes on only while nobody has anything to do.
+    sleep(Duration::from_secs(1)).await;
     put(&mut two, b"understood").await;
     assert_eq!(get(&mut one, 10).await, b"understood");
     drop((one, two));

@@ -154,7 +154,7 @@ impl Mailbox {
     }
 
     /// The peer takes no more for now: what finds the mailbox full from here on is its own loss.
-    pub(super) fn is_held_up(&self) {
+    pub(super) fn hold_up(&self) {
         self.state().is_stuck = true;
     }
 }
@@ -172,7 +172,7 @@ mod tests {
         let (mailbox, all) = (Mailbox::new(Full::RefuseNewest), messages(3, ROOM / 2 - OVERHEAD));
         assert_eq!(mailbox.post(&all), Posted::Busy(2));
         assert_eq!(mailbox.post(&all), Posted::Busy(0));
-        mailbox.is_held_up();
+        mailbox.hold_up();
         assert_eq!(mailbox.post(&all), Posted::Full);
         let mut taken = VecDeque::new();
         mailbox.take(1, &mut taken);
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn what_drives_out_older_messages_is_taken_and_counted() {
         let (mailbox, all) = (Mailbox::new(Full::DropOldest), messages(5, ROOM / 2 - OVERHEAD));
-        mailbox.is_held_up();
+        mailbox.hold_up();
         assert_eq!(mailbox.post(&all), Posted::All);
         assert_eq!(mailbox.look(&Context::from_waker(Waker::noop())), Ok(3));
     }
