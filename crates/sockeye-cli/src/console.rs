@@ -141,6 +141,8 @@ pub(crate) fn ended(
     match result {
         Ok(()) => Ok(Exit::Done),
         Err(error) if here.is_some_and(|here| is_output_closed(&error, here)) => Ok(Exit::Done),
+        // Each message that did not go was told when it was refused.
+        Err(error) if error.is_refusal() => Ok(Exit::Failed),
         Err(error) => Err(error.into()),
     }
 }

@@ -134,7 +134,11 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Undelivered { from, to, error } => {
             let from = if from.scheme == "-" { "standard input".to_owned() } else { from.to_string() };
-            format!("a message from {from} did not go to {to}: {}", error.cause())
+            let told = format!("a message from {from} did not go to {to}: {}", error.cause());
+            match hint::of(error) {
+                Some(hint) => format!("{told}\n{}{hint}", say::INDENT),
+                None => told,
+            }
         }
         other => format!("{other:?}"),
     };

@@ -13,6 +13,7 @@
 mod accept;
 mod conn;
 mod events;
+mod fallback;
 mod frame;
 mod inherited;
 mod lab;
