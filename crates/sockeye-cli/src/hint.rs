@@ -31,6 +31,7 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
             Some(_) => "send it in shorter lines; behind a frame=, max-message= sets the limit",
             None => "--lines sends each line as a message; tcp: and unix: carry any number of bytes",
         },
+        Cause::TooSlow => "--slow=oldest drops messages instead of the peer",
         Cause::TooLarge { .. } => {
             "send smaller messages, or over tcp: or unix: with a frame= and max-message= that fit"
         }

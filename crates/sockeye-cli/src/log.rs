@@ -85,18 +85,21 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
         Event::Closed { peer, received, sent, lasted, ended, .. } => {
             let how = match ended {
                 Ended::Done => String::new(),
-                Ended::Failed(error) => format!(": {}", one_line(error)),
+                Ended::Failed(error) => match (error.cause(), hint::of(error)) {
+                    (Cause::TooSlow, Some(hint)) => format!(": {}; {hint}", one_line(error)),
+                    _ => format!(": {}", one_line(error)),
+                },
                 Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
                 Ended::Stopped => ": cut off by the stop".to_owned(),
             };
-            // What we could not reach is our user's concern; how a peer leaves is not.
+            // What we could not reach, and whom we ended, is our user's concern; how a peer leaves is not.
             let ours = match ended {
-                Ended::Failed(error) => {
+                Ended::Failed(error) => match error.cause() {
+                    Cause::TooSlow => true,
+                    Cause::Limit(Limit::Idle, _) => false,
                     // A datagram socket learns only when it is used that nobody is there.
-                    let is_unreached =
-                        matches!(error.op(), Op::Dial | Op::Relay) || error.kind() == Kind::Refused;
-                    is_unreached && !matches!(error.cause(), Cause::Limit(Limit::Idle, _))
-                }
+                    _ => matches!(error.op(), Op::Dial | Op::Relay) || error.kind() == Kind::Refused,
+                },
                 Ended::Panicked => true,
                 Ended::Done | Ended::Stopped => false,
             };
@@ -118,6 +121,11 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
                 more => format!(" … and {more} bytes more"),
             };
             format!("{peer} {does} {}{rest}", printable::line(payload))
+        }
+        Event::Missed { peer, messages, error } => {
+            let messages =
+                if *messages == 1 { "a message".to_owned() } else { format!("{messages} messages") };
+            format!("{messages} did not reach {peer}: {}", error.cause())
         }
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
@@ -196,6 +204,9 @@ fn for_programs(event: &Event) -> Value {
             }
             object
         }
+        Event::Missed { peer, messages, error } => json!({
+            "event": "missed", "peer": peer.to_string(), "messages": messages, "error": one_line(error),
+        }),
         Event::Opened { id, listener, peer } => {
             json!({ "event": "opened", "id": id, "service": &**listener, "peer": peer.to_string() })
         }

@@ -7,6 +7,7 @@
 //! - [`hex`]: bytes in hexadecimal, for people.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`printable`]: foreign bytes made safe for a terminal.
+//! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
 //! - [`reflect`]: whom a datagram service answers.
 //! - [`shape`]: bytes or messages.
@@ -23,6 +24,7 @@ pub mod frame;
 pub mod hex;
 pub mod newline;
 pub mod printable;
+pub mod queue;
 pub mod race;
 pub mod reflect;
 pub mod shape;

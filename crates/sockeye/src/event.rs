@@ -70,6 +70,16 @@ pub enum Event {
         /// Text or not.
         content: Content,
     },
+    /// Messages did not reach a peer, which stays connected. Told at the first, and for all further ones together when
+    /// the connection ends.
+    Missed {
+        /// The other end.
+        peer: Arc<Peer>,
+        /// How many.
+        messages: u64,
+        /// Why the last of them was not.
+        error: Error,
+    },
     /// A connection was accepted.
     Opened {
         /// Its number in this process.
@@ -167,7 +177,7 @@ pub enum Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept or are stopping, datagrams that were lost, and connections that came to a bad end.
+    /// Listeners that cannot accept or are stopping, messages that were lost, and connections that came to a bad end.
     Trouble,
     /// Every connection that begins and ends.
     Connections,

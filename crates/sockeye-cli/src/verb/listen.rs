@@ -1,5 +1,7 @@
 //! `listen`: standard input and output for whoever comes.
 
+mod many;
+
 use std::sync::Arc;
 
 use sockeye::{BoxFuture, Conn, Ctx, Error, Events, Limits, Plan, Service, Side};
@@ -22,14 +24,23 @@ pub(super) static LISTEN: Verb = Verb {
             is open to others. Ends with its first peer, or with --keep serves one after another (a peer \
             of datagrams leaves after idle=); --recv-only leaves standard input out of it, and with \
             --keep hears many peers at once where they carry messages.\nMessages are read and written as \
-            dial does.",
+            dial does.\n\
+            --broker and --operator take many peers at once, each line of whom is a message unless frame= \
+            says otherwise. The operator sees each message with a number and its sender; a line that \
+            begins with a number of the last 1000 and a space answers that sender, any other line the last \
+            one. Both go on until interrupted.",
     examples: &[
         ("sockeye listen tcp:8080", "wait for one peer on this machine"),
         ("sockeye listen --keep --recv-only unix:/tmp/log.sock >>log", "collect what comes"),
         ("sockeye listen --keep --recv-only --chunks udp:8125", "see every datagram, and who sent it"),
+        ("sockeye listen --broker tcp:8080", "a room: what one says, all others hear"),
+        ("sockeye listen --operator tcp:8080", "hear many peers, and answer each"),
     ],
     flags: &[
         &flag::KEEP,
+        &flag::BROKER,
+        &flag::OPERATOR,
+        &flag::SLOW,
         &flag::WAIT,
         &flag::SEND_ONLY,
         &flag::RECV_ONLY,
@@ -38,6 +49,7 @@ pub(super) static LISTEN: Verb = Verb {
         &flag::HEX,
         &flag::CRLF,
         &flag::RAW,
+        &flag::SHOW,
     ],
     groups: false,
     words: 1..=1,
@@ -48,6 +60,9 @@ pub(super) static LISTEN: Verb = Verb {
 fn run(request: &Request) -> Result<Exit, Failure> {
     let Some(word) = request.words().first() else { return Ok(Exit::Usage) };
     let address = sockeye::parse_listener(&word.text, &word.beside)?;
+    if let Some(many) = many::chosen(request)? {
+        return many::run(request, address, many);
+    }
     let manner = Manner::of(request, &address)?;
     let door = Door::of(request, &manner);
     if door != Door::Many && address.options().value("max-conns").is_some() {

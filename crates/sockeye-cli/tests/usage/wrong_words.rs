@@ -155,6 +155,42 @@ fn flags_that_exclude_each_other_are_refused() {
 }
 
 #[test]
+fn flags_for_one_peer_and_for_many_are_not_mixed_up() {
+    assert_all_wrong_usage(&[
+        (
+            &["listen", "--broker", "--operator", "tcp:0"],
+            "sockeye: --broker and --operator exclude each other",
+            "         with --broker the peers hear each other, with --operator you hear and answer them",
+        ),
+        (
+            &["listen", "--broker", "--crlf", "tcp:0"],
+            "sockeye: --crlf is for one peer at a time, and --broker takes many",
+            "         leave --crlf out",
+        ),
+        (
+            &["listen", "--operator", "--recv-only", "tcp:0"],
+            "sockeye: --recv-only is for one peer at a time, and --operator takes many",
+            "         leave --recv-only out",
+        ),
+        (
+            &["listen", "--operator", "--slow", "oldest", "tcp:0"],
+            "sockeye: --slow oldest is for --broker",
+            "         leave --slow out",
+        ),
+        (
+            &["listen", "--slow", "drop", "tcp:0"],
+            "sockeye: --slow drop is for --broker",
+            "         leave --slow out",
+        ),
+        (
+            &["listen", "--broker", "--slow", "newest", "tcp:0"],
+            "sockeye: --slow newest: no such policy",
+            "         write drop or oldest",
+        ),
+    ]);
+}
+
+#[test]
 fn flags_for_messages_and_for_bytes_are_refused_where_they_make_no_sense() {
     assert_all_wrong_usage(&[
         (
