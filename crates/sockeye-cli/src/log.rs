@@ -83,30 +83,10 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{listener}: accepting again after {failures} failures")
         }
         Event::Closed { peer, received, sent, lasted, ended, .. } => {
-            let how = match ended {
-                Ended::Done => String::new(),
-                Ended::Failed(error) => match (error.cause(), hint::of(error)) {
-                    (Cause::TooSlow, Some(hint)) => format!(": {}; {hint}", one_line(error)),
-                    _ => format!(": {}", one_line(error)),
-                },
-                Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
-                Ended::Stopped => ": cut off by the stop".to_owned(),
-            };
-            // What we could not reach, and whom we ended, is our user's concern; how a peer leaves is not.
-            let ours = match ended {
-                Ended::Failed(error) => match error.cause() {
-                    Cause::TooSlow => true,
-                    Cause::Limit(Limit::Idle, _) => false,
-                    // A datagram socket learns only when it is used that nobody is there.
-                    _ => matches!(error.op(), Op::Dial | Op::Relay) || error.kind() == Kind::Refused,
-                },
-                Ended::Panicked => true,
-                Ended::Done | Ended::Stopped => false,
-            };
-            if !verbose && !ours {
+            if !verbose && !is_ours(ended) {
                 return None;
             }
-            let lasted = print_duration(rounded(*lasted));
+            let (how, lasted) = (how(ended), print_duration(rounded(*lasted)));
             format!("{peer} left after {lasted}, {received} B in, {sent} B out{how}")
         }
         Event::Dropped { socket, dropped } => format!("{socket}: datagrams were lost: {}", why(dropped)),
@@ -145,14 +125,42 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
     Some(line)
 }
 
+/// What is said of an end behind everything else.
+fn how(ended: &Ended) -> String {
+    match ended {
+        Ended::Done => String::new(),
+        Ended::Failed(error) => match (error.cause(), hint::of(error)) {
+            (Cause::TooSlow, Some(hint)) => format!(": {}; {hint}", one_line(error)),
+            _ => format!(": {}", one_line(error)),
+        },
+        Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
+        Ended::Stopped => ": cut off by the stop".to_owned(),
+    }
+}
+
+/// What we could not reach, and whom we ended, is our user's concern; how a peer leaves is not.
+fn is_ours(ended: &Ended) -> bool {
+    match ended {
+        Ended::Failed(error) => match error.cause() {
+            Cause::TooSlow => true,
+            Cause::Limit(Limit::Idle, _) => false,
+            // A datagram socket learns only when it is used that nobody is there.
+            _ => matches!(error.op(), Op::Dial | Op::Relay) || error.kind() == Kind::Refused,
+        },
+        Ended::Panicked => true,
+        Ended::Done | Ended::Stopped => false,
+    }
+}
+
 /// Each reason that there was, with its count.
 fn why(dropped: &Dropped) -> String {
     let sentence = |name| match name {
         "by_kernel" => "found the kernel's buffer full (rcvbuf= sets it)",
         "cut" => "were too long and cut",
-        "outsiders" => "had to do with peers beyond private networks (--public)",
+        "outsiders" => "had to do with peers beyond private networks (see --public)",
         "queue_full" => "found their queue full",
         "refused" => "came from newcomers without room (max-conns=)",
+        "unread" => "were not read before their connection was over",
         "unsent" => "were answers that the kernel did not take",
         other => other,
     };

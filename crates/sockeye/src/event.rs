@@ -114,12 +114,15 @@ pub struct Dropped {
     pub by_kernel: u64,
     /// Their end was cut off.
     pub cut: u64,
-    /// Their peer was not heard or not answered, because it is beyond this machine and private networks.
+    /// Their peer is beyond this machine and private networks: it was not heard, or asked too often, or would have got
+    /// more than it sent.
     pub outsiders: u64,
     /// The queue of their peer, or of all peers, was full.
     pub queue_full: u64,
     /// They came from a newcomer for whom there was no room: `max-conns=`.
     pub refused: u64,
+    /// Their connection was over before anybody read them.
+    pub unread: u64,
     /// They were answers that the kernel did not take.
     pub unsent: u64,
 }
@@ -132,18 +135,20 @@ impl Dropped {
         self.outsiders += more.outsiders;
         self.queue_full += more.queue_full;
         self.refused += more.refused;
+        self.unread += more.unread;
         self.unsent += more.unsent;
     }
 
     /// Every count, with the name of its field.
-    pub fn counts(&self) -> [(&'static str, u64); 6] {
-        let Self { by_kernel, cut, outsiders, queue_full, refused, unsent } = *self;
+    pub fn counts(&self) -> [(&'static str, u64); 7] {
+        let Self { by_kernel, cut, outsiders, queue_full, refused, unread, unsent } = *self;
         [
             ("by_kernel", by_kernel),
             ("cut", cut),
             ("outsiders", outsiders),
             ("queue_full", queue_full),
             ("refused", refused),
+            ("unread", unread),
             ("unsent", unsent),
         ]
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use sockeye::{Ctx, Kind, Message, Resolver};
 
+use tokio::task::JoinSet;
+
 use crate::lab::{LIMIT, dial, soon};
 
 /// Knows one name, which is both loopback addresses.
@@ -22,7 +24,8 @@ async fn who_is_at_the_second_address_gets_all_that_was_sent_and_is_heard() {
     let mut conn = dial(&format!("udp:both:{}", ours.port()), &ctx()).await;
     conn.send(b"first").await.unwrap();
     let mut message = Message::default();
-    let received = tokio::spawn(async move {
+    let mut receiving = JoinSet::new();
+    receiving.spawn(async move {
         soon("an answer", conn.receive(&mut message)).await.unwrap();
         conn.send(b"second").await.unwrap();
         (conn, message)
@@ -31,7 +34,7 @@ async fn who_is_at_the_second_address_gets_all_that_was_sent_and_is_heard() {
     let (size, from) = tokio::task::block_in_place(|| server.recv_from(&mut buffer)).unwrap();
     assert_eq!(&buffer[..size], b"first");
     server.send_to(b"an answer", from).unwrap();
-    let (_conn, message) = soon("the end", received).await.unwrap();
+    let (_conn, message) = soon("the end", receiving.join_next()).await.unwrap().unwrap();
     assert_eq!(
         (message.payload.as_slice(), message.from),
         (&b"an answer"[..], sockeye::Endpoint::Inet(ours))

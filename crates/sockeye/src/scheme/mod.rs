@@ -39,8 +39,8 @@ pub struct Scheme {
     pub help: &'static str,
     /// An address of this kind.
     pub example: &'static str,
-    /// The largest message that any of its connections carries, in bytes; `None` for bytes, and where that depends on
-    /// the socket's buffer. Each connection states its own.
+    /// The largest message that each of its connections carries, in bytes; `None` for bytes, and where that depends on
+    /// the socket's buffer. A connection may carry larger ones, and states its own limit.
     pub max_message: Option<usize>,
     /// Whether one side can end and still hear the other.
     pub half_close: bool,

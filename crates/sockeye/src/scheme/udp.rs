@@ -14,7 +14,7 @@ use sockeye_proto::race::order;
 use sockeye_proto::shape::Shape;
 use sockeye_sys::readiness::Watched;
 
-use super::datagram::{self, DatagramListener, Dialled, Fallback, MOST_V4, Port, most_inet};
+use super::datagram::{self, Bound, DatagramListener, Dialled, Fallback, MOST_V4, most_inet};
 use super::{Scheme, inet, socket, wrong_target};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
@@ -234,14 +234,14 @@ async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn
         return Err(deaf(first.ip(), group, "write the port alone, or any:").into());
     }
     let sockets = inet::bind_all(&at, |local| bind(local, address))?;
-    let port = |socket: OwnedFd| {
+    let bound = |socket: OwnedFd| {
         let is_v6 = sockopt::socket_domain(&socket)? == AddressFamily::INET6;
         let most = most_inet(unspecified(is_v6).ip());
-        Port::new(socket, datagram::Kind::Udp, most)
+        Bound::new(socket, datagram::Kind::Udp, most)
     };
-    let ports = sockets.into_iter().map(port).collect::<io::Result<Vec<_>>>()?;
+    let sockets = sockets.into_iter().map(bound).collect::<io::Result<Vec<_>>>()?;
     let limits = super::limits(address, &ctx.limits);
-    Ok(Box::new(DatagramListener::new(ports, None, &limits, ctx)))
+    Ok(Box::new(DatagramListener::new(sockets, None, &limits, ctx)))
 }
 
 /// Whether a socket that is bound to this address can hear the group.

@@ -10,7 +10,7 @@ use sockeye_proto::shape::Shape;
 use sockeye_sys::readiness::Watched;
 
 use super::Scheme;
-use super::datagram::{self, DatagramListener, Dialled, Port, most_unix};
+use super::datagram::{self, Bound, DatagramListener, Dialled, most_unix};
 use super::socket::{FLAGS, set_options};
 use super::unix::{Claim, MODE, OWNER, kernel_name};
 use crate::conn::Conn;
@@ -105,7 +105,7 @@ fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, 
         }
     };
     let most = most_unix(&socket)?;
-    let ports = vec![Port::new(socket, datagram::Kind::UnixDgram, most)?];
+    let sockets = vec![Bound::new(socket, datagram::Kind::UnixDgram, most)?];
     let limits = super::limits(address, &ctx.limits);
-    Ok(Box::new(DatagramListener::new(ports, claim, &limits, ctx)))
+    Ok(Box::new(DatagramListener::new(sockets, claim, &limits, ctx)))
 }

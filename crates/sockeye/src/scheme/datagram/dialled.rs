@@ -41,6 +41,10 @@ struct Receiver {
     is_connected: bool,
     buffers: Buffers,
     losses: Losses,
+    /// How many the kernel has dropped, as it last said.
+    dropped: u32,
+    /// The other side broke off; what it sent before comes first.
+    is_reset: bool,
 }
 
 impl Dialled {
@@ -61,6 +65,8 @@ impl Dialled {
             is_connected: net::getpeername(&socket).is_ok(),
             buffers: ctx.buffers.clone(),
             losses: Losses::new(&peer.to_string(), &ctx.events),
+            dropped: 0,
+            is_reset: false,
         };
         Ok(Self { socket, receiver, fallback: None, _claim: None })
     }
@@ -86,12 +92,37 @@ impl Dialled {
     fn poll_arrival(&mut self, cx: &mut Context<'_>, message: &mut Message) -> Poll<io::Result<bool>> {
         loop {
             let mut guard = ready!(self.socket.poll_read_ready(cx))?;
-            match self.receiver.receive(&self.socket, message) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                received => return Poll::Ready(received),
+            let received = self.receiver.receive(&self.socket, message);
+            let errno = received.as_ref().err().and_then(Errno::from_io_error);
+            match (errno, self.receiver.kind) {
+                (Some(Errno::AGAIN), _) => guard.clear_ready(),
+                (Some(Errno::INTR), _) => {}
+                // The way has become narrower for one that went before (ip(7), IP_MTU_DISCOVER): the kernel knows now,
+                // and cuts the next into fragments.
+                (Some(Errno::MSGSIZE), Kind::Udp) => {}
+                (Some(Errno::CONNRESET), Kind::UnixSeq) => self.receiver.is_reset = true,
+                _ if matches!(received, Ok(false)) && self.receiver.is_reset => {
+                    return Poll::Ready(Err(Errno::CONNRESET.into()));
+                }
+                _ => return Poll::Ready(received),
             }
         }
+    }
+
+    /// Remembers what was sent, as long as it may have to be sent again.
+    fn sent(&mut self, payload: &[u8]) -> Poll<io::Result<()>> {
+        let Some(fallback) = &mut self.fallback else { return Poll::Ready(Ok(())) };
+        let is_kept = fallback.keep(payload);
+        // On this machine a refusal is there as soon as the datagram is.
+        match net::sockopt::socket_error(&self.socket)? {
+            Ok(()) | Err(Errno::MSGSIZE) => {}
+            Err(Errno::CONNREFUSED) if self.fall_back()? => {}
+            Err(errno) => return Poll::Ready(Err(errno.into())),
+        }
+        if !is_kept {
+            self.fallback = None;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Goes on at the next address, if there is one.
@@ -101,6 +132,10 @@ impl Dialled {
         self.receiver.local = Endpoint::from_kernel(net::getsockname(&socket)?);
         self.receiver.remote = Endpoint::Inet(to);
         self.socket = socket;
+        datagram::tell_errors(&self.socket)?;
+        if self.fallback.as_ref().is_some_and(Fallback::is_exhausted) {
+            self.fallback = None;
+        }
         Ok(true)
     }
 }
@@ -125,7 +160,9 @@ impl Receiver {
         }
         message.from = if self.is_connected { self.remote } else { arrival.from.into() };
         (message.to, message.at, message.cut) = (self.local, arrival.at, arrival.is_cut);
-        message.dropped_before = self.losses.by_kernel(arrival.dropped);
+        if let Some(total) = arrival.dropped {
+            message.dropped_before = total.wrapping_sub(std::mem::replace(&mut self.dropped, total));
+        }
         self.losses.add(Dropped {
             by_kernel: message.dropped_before.into(),
             cut: arrival.is_cut.into(),
@@ -133,6 +170,10 @@ impl Receiver {
         });
         Ok(true)
     }
+}
+
+fn is_too_long(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::MSGSIZE)
 }
 
 fn is_refused(error: &io::Error) -> bool {
@@ -161,6 +202,10 @@ impl Messages for Dialled {
     fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
         let Receiver { is_connected, remote, .. } = self.receiver;
         let to = if is_connected { Name::Unnamed } else { remote.into() };
+        let mut is_tried_again = false;
+        if let Some(fallback) = &mut self.fallback {
+            fallback.sender = Some(cx.waker().clone());
+        }
         loop {
             let mut guard = ready!(self.socket.poll_write_ready(cx))?;
             let departure = Departure { payload, to, source: None };
@@ -168,6 +213,8 @@ impl Messages for Dialled {
                 Ok(_) => break,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // That may be the fate of one that went before; a second time it is that of this one.
+                Err(error) if is_too_long(&error) && !is_tried_again => is_tried_again = true,
                 Err(error) => {
                     drop(guard);
                     if !is_refused(&error) || !self.fall_back()? {
@@ -176,10 +223,7 @@ impl Messages for Dialled {
                 }
             }
         }
-        if self.fallback.as_mut().is_some_and(|fallback| !fallback.keep(payload)) {
-            self.fallback = None;
-        }
-        Poll::Ready(Ok(()))
+        self.sent(payload)
     }
 
     fn poll_shutdown_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

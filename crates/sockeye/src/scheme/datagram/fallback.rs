@@ -11,8 +11,9 @@ use std::task::Waker;
 use sockeye_sys::datagram::{self, Departure, Name};
 use sockeye_sys::readiness::Watched;
 
-/// The most bytes that are kept to be sent again; who has sent more without an answer stays where it is.
-const KEPT: usize = 128 << 10;
+/// The most that is kept to be sent again, or one message that is longer; who has sent more without an answer stays
+/// where it is.
+const KEPT: usize = 4 << 10;
 /// What a message costs beside its bytes.
 const EACH: usize = 64;
 
@@ -25,15 +26,29 @@ pub(in crate::scheme) struct Fallback {
     open: Open,
     sent: Vec<Vec<u8>>,
     held: usize,
-    /// Who waits for the socket that is given up.
+    /// Who waits to read from the socket that is given up.
     pub(super) receiver: Option<Waker>,
+    /// Who waits to write to it.
+    pub(super) sender: Option<Waker>,
 }
 
 impl Fallback {
     /// `None` where there is nothing to fall back to.
     pub(in crate::scheme) fn new(rest: Vec<SocketAddr>, open: Open) -> Option<Self> {
         let is_some = !rest.is_empty();
-        is_some.then(|| Self { rest: rest.into_iter(), open, sent: Vec::new(), held: 0, receiver: None })
+        is_some.then(|| Self {
+            rest: rest.into_iter(),
+            open,
+            sent: Vec::new(),
+            held: 0,
+            receiver: None,
+            sender: None,
+        })
+    }
+
+    /// Whether there is no other address left.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.rest.len() == 0
     }
 
     /// Keeps what was sent; `false` where that is too much by now.
@@ -54,7 +69,7 @@ impl Fallback {
             )]
             let _: io::Result<usize> = datagram::send_all(&socket, std::iter::once(again));
         }
-        self.receiver.take().into_iter().for_each(Waker::wake);
+        self.receiver.take().into_iter().chain(self.sender.take()).for_each(Waker::wake);
         Some((socket, to))
     }
 }
