@@ -30,6 +30,7 @@ mod terminal;
 mod udp;
 mod udp_crowd;
 mod udp_relay;
+mod udp_ways;
 mod unix_messages;
 
 use std::process::Command;
