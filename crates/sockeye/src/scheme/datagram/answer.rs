@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::task::Poll;
 
 use sockeye_proto::reflect::Guard;
@@ -94,7 +95,7 @@ impl Batch {
             (message.at, message.cut, message.dropped_before) = (arrival.at, arrival.is_cut, dropped_before);
             lost.cut += u64::from(arrival.is_cut);
             service.answer(message, replies, ctx);
-            if !guard.sends(from, payload.len(), replies.iter().map(<[u8]>::len).sum()) {
+            if !may_go(replies, from, payload.len(), guard) {
                 replies.clear();
                 lost.outsiders += 1;
             }
@@ -131,5 +132,33 @@ impl Batch {
         });
         let mut rest = answers.skip(sent).take(BATCH).peekable();
         if rest.peek().is_none() { Ok(0) } else { socket.try_send(rest) }
+    }
+}
+
+/// Several small answers are as good to who forges a sender as a large one.
+fn may_go(replies: &Replies, to: SocketAddr, asked: usize, guard: &Guard) -> bool {
+    guard.sends(to, asked, replies.iter().map(<[u8]>::len).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_answers_of_which_each_is_as_long_as_the_question_are_too_much_for_an_outsider() {
+        let (guard, mut replies) = (Guard::new(true), Replies::default());
+        for (to, payload, goes) in
+            [("8.8.8.8:5000", &b"hi"[..], false), ("8.8.8.8:5000", b"", true), ("10.0.0.1:5000", b"hi", true)]
+        {
+            replies.clear();
+            for _ in 0..2 {
+                replies.add().extend_from_slice(payload);
+            }
+            assert_eq!(
+                may_go(&replies, to.parse().unwrap(), payload.len(), &guard),
+                goes,
+                "{to} {payload:?}"
+            );
+        }
     }
 }
