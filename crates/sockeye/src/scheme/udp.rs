@@ -160,12 +160,7 @@ fn joins(address: &Address) -> Option<(IpAddr, Option<&str>)> {
 
 /// Hears a group, and where an interface is named, speaks to groups on that one too.
 fn join(socket: &OwnedFd, group: IpAddr, interface: Option<&str>, role: Role) -> io::Result<()> {
-    let index = match interface {
-        Some(name) => netdevice::name_to_index(socket, name).map_err(|errno| {
-            io::Error::new(io::Error::from(errno).kind(), format!("no interface {name:?}"))
-        })?,
-        None => 0,
-    };
+    let index = index(socket, interface)?;
     match group {
         IpAddr::V4(group) => {
             let any = Ipv4Addr::UNSPECIFIED;
@@ -182,6 +177,13 @@ fn join(socket: &OwnedFd, group: IpAddr, interface: Option<&str>, role: Role) ->
         }
     }
     Ok(())
+}
+
+/// The kernel's number of an interface, and 0 for its own choice.
+fn index(socket: &OwnedFd, interface: Option<&str>) -> io::Result<u32> {
+    let Some(name) = interface else { return Ok(0) };
+    netdevice::name_to_index(socket, name)
+        .map_err(|errno| io::Error::new(io::Error::from(errno).kind(), format!("no interface {name:?}")))
 }
 
 fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dyn Listener>>> {
@@ -230,6 +232,20 @@ fn bind(local: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
     if local.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
-    net::bind(&socket, &local)?;
+    net::bind(&socket, &on_link(local, &socket, address)?)?;
     Ok(socket)
+}
+
+/// A group of one link, of which every link has its own, is bound to on the interface where it is joined (RFC 4007).
+fn on_link(local: SocketAddr, socket: &OwnedFd, address: &Address) -> io::Result<SocketAddr> {
+    let (SocketAddr::V6(mut at), Some((_, interface))) = (local, joins(address)) else { return Ok(local) };
+    let is_of_link = at.ip().is_multicast() && at.ip().segments()[0] & 0xf <= 2;
+    if is_of_link && at.scope_id() == 0 {
+        if interface.is_none() {
+            let why = format!("each link has its own {}: write join={0}@INTERFACE", at.ip());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        at.set_scope_id(index(socket, interface)?);
+    }
+    Ok(at.into())
 }
