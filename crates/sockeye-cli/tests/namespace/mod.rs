@@ -2,6 +2,7 @@
 //!
 //! It needs no right but to make user namespaces, which every user has unless the machine forbids it.
 
+use std::ffi::OsStr;
 use std::process::Command;
 
 use testkit::{LIMIT, Process, Scratch, require, run};
@@ -27,7 +28,7 @@ impl Namespace {
     }
 
     /// A command in there, in an empty folder, with the `sockeye` under test first on the path.
-    pub(crate) fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[impl AsRef<OsStr>]) -> Command {
         let mut command = enter(&self.holder, &["--user", "--net", "--mount"]);
         let path = std::env::var("PATH").unwrap_or_default();
         command.args(["env", "--chdir=/tmp/work", &format!("PATH=/tmp/bin:{path}")]).args(words);
@@ -35,7 +36,7 @@ impl Namespace {
     }
 
     /// A command that shares the network in there, and sees the files of everybody.
-    pub(crate) fn command_in_network(&self, words: &[&str]) -> Command {
+    pub(crate) fn command_in_network(&self, words: &[impl AsRef<OsStr>]) -> Command {
         let mut command = enter(&self.holder, &["--user", "--net"]);
         command.args(words);
         command

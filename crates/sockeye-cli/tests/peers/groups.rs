@@ -1,11 +1,12 @@
 //! Groups and broadcasts between hosts with networks of their own, joined by a bridge.
 
+use std::ffi::OsStr;
 use std::process::Command;
 
 use testkit::{LIMIT, Process, run};
 
 use super::BINARY;
-use super::python::PREAMBLE;
+use super::python::python_words;
 use crate::namespace::{Namespace, enter};
 
 /// Where hosts are heard by all on the link, as a group is written in an address and as `join=` takes it.
@@ -41,8 +42,7 @@ conn.sendto(b'who is there?', name_of(address)[1])
 came = [conn.recvfrom(100) for _ in range(2)]
 say(sorted((answer.decode(), peer[0], peer[1]) for answer, peer in came))
 ";
-        let program = format!("{PREAMBLE}\n{program}");
-        let words = ["python3", "-c", &program, &format!("udp:{group}:5000"), hosts];
+        let words = python_words(program, &[&format!("udp:{group}:5000"), hosts]);
         let exit = run(&mut lan.command(0, &words), b"", LIMIT);
         let want = format!("[('host 1', '{hosts}2', 5000), ('host 2', '{hosts}3', 5000)]\n");
         assert_eq!(String::from_utf8_lossy(&exit.stdout), want, "{exit:?}");
@@ -85,8 +85,7 @@ for conn in hears, hears, hears6, hears6:
     _, [(_, _, hops)], _, peer = conn.recvmsg(100, 100)
     conn.sendto(b'%d' % struct.unpack('i', hops), peer)
 ";
-    let program = format!("{PREAMBLE}\n{program}");
-    let there = Process::spawn(&mut lan.command(1, &["python3", "-u", "-c", &program]));
+    let there = Process::spawn(&mut lan.command(1, &python_words(program, &[])));
     there.wait_stdout(LIMIT, |said| said == b"ready\n");
     for (group, join) in GROUPS {
         for (option, want) in [("", "1"), (",multicast-ttl=7", "7")] {
@@ -152,7 +151,7 @@ impl Lan {
     }
 
     /// A command on a host, counted from 0.
-    fn command(&self, host: usize, words: &[&str]) -> Command {
+    fn command(&self, host: usize, words: &[impl AsRef<OsStr>]) -> Command {
         let mut command = enter(&self.hosts[host], &["--user", "--net"]);
         command.args(words);
         command
