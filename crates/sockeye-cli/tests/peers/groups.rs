@@ -106,6 +106,18 @@ fn three_on_one_host_share_the_port_of_a_group() {
 }
 
 #[test]
+fn who_has_joined_a_group_on_every_address_hears_no_group_of_others_on_this_host() {
+    let lan = Lan::new(2);
+    for [ours, theirs] in [["239.1.2.3", "239.1.2.4"], ["ff02::123", "ff02::124"]] {
+        let _ours = lan.replies(1, &format!("udp:any:5000,join={ours}@eth0"));
+        let _theirs = lan.replies(1, &format!("udp:any:5000,join={theirs}@eth0"));
+        let to = if ours.contains(':') { format!("[{ours}]") } else { ours.to_owned() };
+        let to = format!("udp:{to}:5000,join={ours}@eth0");
+        assert_eq!(lan.heard(0, &to), ["host 1"], "{to}");
+    }
+}
+
+#[test]
 fn a_broadcast_is_heard_by_all_and_only_sent_where_that_was_asked_for() {
     let lan = Lan::new(3);
     let _hosts = [1, 2].map(|host| lan.replies(host, "udp:0.0.0.0:5000"));

@@ -11,6 +11,7 @@ use sockeye_proto::address::{
     Address, Form, Host, Kind, OptionGrammar, Role, SchemeGrammar, Side, Target, Value,
 };
 use sockeye_proto::shape::Shape;
+use sockeye_sys::datagram::hear_joined_alone;
 use sockeye_sys::readiness::Watched;
 
 use super::datagram::{self, DatagramListener, Dialled, MOST_V4, Port, most_inet};
@@ -145,6 +146,7 @@ fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
         }
         if group.is_ipv4() == at.is_ipv4() {
             join(&socket, group, interface, address.role())?;
+            hear_joined_alone(&socket, group.is_ipv6())?;
         }
     }
     socket::set_options(socket.as_fd(), address)?;
