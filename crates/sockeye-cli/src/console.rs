@@ -1,33 +1,42 @@
 //! Standard input and output as one side of a conversation with people or programs.
 
-use std::io;
-use std::task::{Context, Poll, ready};
+mod chunks;
+mod crlf;
+mod form;
+mod kept;
+mod manner;
+mod messages;
+mod safe;
+mod tap;
+mod waiting;
+
+use std::sync::Arc;
 
 use rustix::termios::isatty;
 use serde_json::json;
 use sockeye::proto::address::Address;
-use sockeye::proto::newline::ToCrlf;
-use sockeye::proto::printable::Printable;
-use sockeye::{Bytes, Conn, Ctx, End, Flow, Io, Kind, Moved, Plan, Side};
+use sockeye::proto::shape::Shape;
+use sockeye::{Bytes, Conn, Ctx, End, Flow, Io, Kind, Message, Moved, Plan, Side};
+use tokio::sync::Mutex;
 
+use self::chunks::Chunks;
+use self::crlf::Crlf;
+use self::form::Form;
+use self::kept::Kept;
+use self::messages::Cut;
+use self::safe::Safe;
+use self::tap::Link;
 use crate::args::Request;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{flag, say};
 
+pub(crate) use self::manner::Manner;
+
 /// How the flags of `dial` and `listen` ask for a conversation with `peer`, which is the right side.
 pub(crate) fn plan(request: &Request, peer: &Address) -> Result<Plan, Failure> {
-    let flow = match (request.has(&flag::SEND_ONLY), request.has(&flag::RECV_ONLY)) {
-        (true, true) => {
-            return Err(Failure::usage(
-                "--send-only and --recv-only exclude each other",
-                "leave both out for both ways",
-            ));
-        }
-        (true, false) => Flow::OneWay,
-        // Standard input is not even opened then.
-        (false, _) => Flow::Both,
-    };
+    // With --recv-only standard input is not even opened.
+    let flow = if request.has(&flag::SEND_ONLY) { Flow::OneWay } else { Flow::Both };
     // Who sits at a terminal sees that the peer is done, and would wait for nothing. What a program still has to send
     // is sent, for the peer may read on.
     let right_end = match peer.options().value("eof") {
@@ -46,29 +55,76 @@ pub(crate) enum Output {
     Stays,
 }
 
-/// Opens standard input and output, as the flags ask for.
-pub(crate) async fn open(request: &Request, output: Output, ctx: &Ctx) -> Result<Conn, Failure> {
-    let word = if request.has(&flag::RECV_ONLY) { "-,input=no" } else { "-" };
-    let mut conn = sockeye::dial(&sockeye::parse(word, &[])?, ctx).await?;
-    if output == Output::Stays {
-        conn = conn.layered("kept", None, |io| match io {
-            Io::Bytes(beneath) => Io::Bytes(Box::new(Kept(beneath))),
-            messages @ Io::Messages(_) => messages,
-        });
+/// Standard input and output, for one peer after another or for many that are only heard.
+pub(crate) struct Console {
+    conn: Conn,
+    link: Arc<Link>,
+}
+
+impl Console {
+    /// Opens standard input and output.
+    pub(crate) async fn open(manner: &Manner, output: Output, ctx: &Ctx) -> Result<Self, Failure> {
+        let word = if manner.reads { "-" } else { "-,input=no" };
+        let mut conn = sockeye::dial(&sockeye::parse(word, &[])?, ctx).await?;
+        let link = Link::new();
+        if output == Output::Stays {
+            conn = over(conn, "kept", |beneath| Io::Bytes(Box::new(Kept(beneath))));
+        }
+        if manner.crlf {
+            conn = over(conn, "crlf", |beneath| Io::Bytes(Box::new(Crlf::over(beneath))));
+        }
+        if manner.safe {
+            conn = over(conn, "printable", |beneath| Io::Bytes(Box::new(Safe::over(beneath))));
+        }
+        conn = match (manner.shape, manner.form) {
+            (Shape::Messages, _) => over(conn, "messages", |beneath| {
+                Io::Messages(Box::new(Cut::over(beneath, manner, link.clone(), ctx)))
+            }),
+            (Shape::Bytes, form @ Form::Chunk(_)) => {
+                over(conn, "chunks", |beneath| Io::Bytes(Box::new(Chunks::over(beneath, form, ctx.clock))))
+            }
+            (Shape::Bytes, Form::AsItIs | Form::Line) => conn,
+        };
+        Ok(Self { conn, link })
     }
-    if request.has(&flag::CRLF) {
-        conn = conn.layered("crlf", None, |io| match io {
-            Io::Bytes(beneath) => Io::Bytes(Box::new(Crlf { beneath, newlines: ToCrlf::default() })),
-            messages @ Io::Messages(_) => messages,
-        });
+
+    /// Joins standard input and output, the left side, to a peer, as [`sockeye::relay`] does.
+    pub(crate) async fn talk(&mut self, peer: Conn, plan: &Plan, ctx: &Ctx) -> (Moved, sockeye::Result<()>) {
+        self.link.begin(peer.max_message());
+        let mut peer = tap::tap(peer, &self.link);
+        sockeye::relay(&mut self.conn, &mut peer, plan, ctx).await
     }
-    if isatty(rustix::stdio::stdout()) && !request.has(&flag::RAW) {
-        conn = conn.layered("printable", None, |io| match io {
-            Io::Bytes(beneath) => Io::Bytes(Box::new(Safe::over(beneath))),
-            messages @ Io::Messages(_) => messages,
-        });
+
+    /// Writes the messages of a peer, each whole, while others may do the same.
+    ///
+    /// # Errors
+    /// As of a relay whose left side is standard output.
+    pub(crate) async fn hear(console: &Mutex<Self>, mut peer: Conn, ctx: &Ctx) -> sockeye::Result<()> {
+        let mut message = Message::default();
+        loop {
+            let more = tokio::select! {
+                more = peer.receive(&mut message) => more.map_err(|error| error.at(Side::Right))?,
+                () = ctx.stop.hurried() => false,
+            };
+            if !more {
+                return Ok(());
+            }
+            let mut origin = tap::origin(&message, peer.peer());
+            origin.from = origin.from.or_else(|| Some(peer.peer().reached()));
+            let mut here = console.lock().await;
+            // Each message is a turn of its own: the one before may be that of a peer that was given up.
+            here.link.begin(peer.max_message());
+            here.link.set_origin(origin);
+            here.conn.send(&message.payload).await.map_err(|error| error.at(Side::Left))?;
+        }
     }
-    Ok(conn)
+}
+
+fn over(conn: Conn, name: &'static str, layer: impl FnOnce(Box<dyn Bytes>) -> Io) -> Conn {
+    conn.layered(name, None, |io| match io {
+        Io::Bytes(beneath) => layer(beneath),
+        messages @ Io::Messages(_) => messages,
+    })
 }
 
 /// How two joined connections ended, of which one may be standard output. A closed standard output is success:
@@ -85,6 +141,8 @@ pub(crate) fn ended(
     match result {
         Ok(()) => Ok(Exit::Done),
         Err(error) if here.is_some_and(|here| is_output_closed(&error, here)) => Ok(Exit::Done),
+        // Each message that did not go was told when it was refused.
+        Err(error) if error.is_refusal() => Ok(Exit::Failed),
         Err(error) => Err(error.into()),
     }
 }
@@ -92,111 +150,4 @@ pub(crate) fn ended(
 /// Whether nobody reads our standard output any more.
 pub(crate) fn is_output_closed(error: &sockeye::Error, here: Side) -> bool {
     error.side() == Some(here) && error.kind() == Kind::Reset
-}
-
-/// Standard output that outlives its peers.
-struct Kept(Box<dyn Bytes>);
-
-impl Bytes for Kept {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_read(cx, buffer)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_write(cx, bytes)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_flush(cx)
-    }
-
-    fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(cx)
-    }
-
-    fn abort(&mut self) {}
-}
-
-/// What is typed, with the line ends that old protocols want.
-struct Crlf {
-    beneath: Box<dyn Bytes>,
-    newlines: ToCrlf,
-}
-
-impl Bytes for Crlf {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        // Every byte may become two.
-        let half = (buffer.len() / 2).max(1);
-        let read = ready!(self.beneath.poll_read(cx, buffer.get_mut(..half).unwrap_or_default()))?;
-        Poll::Ready(Ok(self.newlines.expand(buffer, read)))
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.beneath.poll_write(cx, bytes)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.beneath.poll_flush(cx)
-    }
-
-    fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.beneath.poll_shutdown_write(cx)
-    }
-
-    fn abort(&mut self) {
-        self.beneath.abort();
-    }
-}
-
-/// What comes, made safe for a terminal: a peer could otherwise move the cursor, rewrite what stands there, or have
-/// the terminal type an answer into the shell.
-struct Safe {
-    beneath: Box<dyn Bytes>,
-    printable: Printable,
-    /// Made safe and not yet written: at most four times what one write brought.
-    waiting: Vec<u8>,
-    written: usize,
-}
-
-impl Safe {
-    fn over(beneath: Box<dyn Bytes>) -> Self {
-        Self { beneath, printable: Printable::default(), waiting: Vec::new(), written: 0 }
-    }
-
-    fn poll_empty(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(rest) = self.waiting.get(self.written..).filter(|rest| !rest.is_empty()) {
-            self.written += ready!(self.beneath.poll_write(cx, rest))?;
-        }
-        self.waiting.clear();
-        self.written = 0;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Bytes for Safe {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.beneath.poll_read(cx, buffer)
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_empty(cx))?;
-        self.printable.push(bytes, &mut self.waiting);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_empty(cx))?;
-        self.beneath.poll_flush(cx)
-    }
-
-    fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_empty(cx))?;
-        self.printable.finish(&mut self.waiting);
-        ready!(self.poll_empty(cx))?;
-        self.beneath.poll_shutdown_write(cx)
-    }
-
-    fn abort(&mut self) {
-        self.beneath.abort();
-    }
 }

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::exit::Exit;
 use crate::hint;
-use crate::say::NAME;
+use crate::say::{INDENT, NAME};
 
 /// Why a verb could not do what was asked.
 #[derive(Debug)]
@@ -72,7 +72,6 @@ impl From<sockeye::Error> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let indent = " ".repeat(NAME.len() + 2);
         match self {
             Self::Address(error) => {
                 let (before, at) = (error.text().get(..error.span().start), error.text().get(error.span()));
@@ -80,16 +79,16 @@ impl fmt::Display for Failure {
                     |text: Option<&str>| printable::line(text.unwrap_or_default().as_bytes()).width();
                 let caret = "^".repeat(columns(at).max(1));
                 writeln!(f, "{NAME}: {}", printable::line(error.to_string().as_bytes()))?;
-                write!(f, "{indent}{}{caret}", " ".repeat(columns(before)))
+                write!(f, "{INDENT}{}{caret}", " ".repeat(columns(before)))
             }
             Self::Run(error) => {
                 write!(f, "{NAME}: {}", one_line(error))?;
-                hint::of(error).map_or(Ok(()), |hint| write!(f, "\n{indent}{hint}"))
+                hint::of(error).map_or(Ok(()), |hint| write!(f, "\n{INDENT}{hint}"))
             }
             Self::Start(error) => write!(f, "{NAME}: cannot start: {error}"),
             Self::Usage { reason, hint } => {
                 let (reason, hint) = (printable::line(reason.as_bytes()), printable::line(hint.as_bytes()));
-                write!(f, "{NAME}: {reason}\n{indent}{hint}")
+                write!(f, "{NAME}: {reason}\n{INDENT}{hint}")
             }
         }
     }

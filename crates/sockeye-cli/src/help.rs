@@ -86,7 +86,7 @@ fn address() -> String {
         let options = layer.grammar.options.iter();
         rows(&mut text, options.map(|option| (option_usage(option), option.help.to_owned())));
     }
-    text.push_str("\nframes: what is one message\n");
+    text.push_str("\nframes; a message:\n");
     rows(&mut text, FRAMINGS.iter().map(|row| (row.usage(), row.help.to_owned())));
     text.push_str("\noptions (d: to dial, l: to listen; then the schemes, if not all):\n");
     for row in sockeye::options() {
@@ -190,7 +190,8 @@ mod tests {
         let flags = flags.map(|flag| format!("--{}", flag.long));
         let services = SERVICES.iter().map(|row| format!("  {} ", row.name));
         let options = sockeye::options().iter().map(|row| format!("  {}", row.grammar.name));
-        for name in flags.chain(services).chain(options) {
+        let framings = FRAMINGS.iter().map(|row| format!("  {} ", row.usage()));
+        for name in flags.chain(services).chain(options).chain(framings) {
             assert!(all.contains(&name), "{name:?} is not in help");
         }
         for scheme in sockeye::SCHEMES {

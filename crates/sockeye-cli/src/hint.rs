@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use sockeye::proto::cut::TooLong;
 use sockeye::proto::frame::FrameError;
 use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken};
 
@@ -24,16 +25,15 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
             PathTaken::NotASocket => "choose another path; what is no socket is never removed",
             PathTaken::OtherOwner => "choose another path; another user's socket is never removed",
         },
-        Cause::Frame(error) => match error {
-            FrameError::DelimiterInside(_) | FrameError::Empty | FrameError::WrongLength { .. } => {
-                "frame=len32 carries any message; sockeye help address has other frames"
-            }
-            FrameError::TooLong { .. } => "raise it, if the peer means the same frame= as you do",
-            FrameError::Unfinished => "the peer broke off, or means another frame= than you do",
-            _ => "does the peer mean the same frame= as you do? sockeye help address has others",
+        Cause::Frame(error) => frame(error),
+        // Standard input holds something that is no message.
+        Cause::Io(error) => match error.get_ref()?.downcast_ref::<TooLong>()?.line {
+            Some(_) => "send it in shorter lines; behind a frame=, max-message= sets the limit",
+            None => "--lines sends each line as a message; tcp: and unix: carry any number of bytes",
         },
+        Cause::TooSlow => "--slow=oldest drops messages instead of the peer",
         Cause::TooLarge { .. } => {
-            "send it in smaller messages, or over bytes with a frame= and max-message= that carry it"
+            "send smaller messages, or over tcp: or unix: with a frame= and max-message= that fit"
         }
         Cause::Lookup(error) if error.kind() == LookupErrorKind::NoSuchService => {
             "write the port as a number; getent services lists the names"
@@ -85,4 +85,20 @@ fn of_operation(error: &Error) -> Option<&'static str> {
         _ => return None,
     };
     Some(hint)
+}
+
+fn frame(error: &FrameError) -> &'static str {
+    match error {
+        FrameError::DelimiterInside(_)
+        | FrameError::Empty
+        | FrameError::TooLarge { .. }
+        | FrameError::WrongLength { .. } => {
+            "frame=len32 carries any message; sockeye help address has other frames"
+        }
+        FrameError::TooLong { .. } => {
+            "a larger max-message= takes it, if the peer means the same frame= as you do"
+        }
+        FrameError::Unfinished => "the peer broke off, or means another frame= than you do",
+        _ => "does the peer mean the same frame= as you do? sockeye help address has others",
+    }
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::args::Request;
 use crate::failure::{Failure, one_line};
-use crate::{flag, say};
+use crate::{flag, hint, say};
 
 /// Events that may wait to be written; when standard error is slower than that, the rest is counted and told.
 const ROOM: usize = 4096;
@@ -83,27 +83,10 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{listener}: accepting again after {failures} failures")
         }
         Event::Closed { peer, received, sent, lasted, ended, .. } => {
-            let how = match ended {
-                Ended::Done => String::new(),
-                Ended::Failed(error) => format!(": {}", one_line(error)),
-                Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
-                Ended::Stopped => ": cut off by the stop".to_owned(),
-            };
-            // What we could not reach is our user's concern; how a peer leaves is not.
-            let ours = match ended {
-                Ended::Failed(error) => {
-                    // A datagram socket learns only when it is used that nobody is there.
-                    let is_unreached =
-                        matches!(error.op(), Op::Dial | Op::Relay) || error.kind() == Kind::Refused;
-                    is_unreached && !matches!(error.cause(), Cause::Limit(Limit::Idle, _))
-                }
-                Ended::Panicked => true,
-                Ended::Done | Ended::Stopped => false,
-            };
-            if !verbose && !ours {
+            if !verbose && !is_ours(ended) {
                 return None;
             }
-            let lasted = print_duration(rounded(*lasted));
+            let (how, lasted) = (how(ended), print_duration(rounded(*lasted)));
             format!("{peer} left after {lasted}, {received} B in, {sent} B out{how}")
         }
         Event::Dropped { socket, dropped } => format!("{socket}: datagrams were lost: {}", why(dropped)),
@@ -119,17 +102,54 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
             };
             format!("{peer} {does} {}{rest}", printable::line(payload))
         }
+        Event::Missed { peer, messages, error } => {
+            let messages =
+                if *messages == 1 { "a message".to_owned() } else { format!("{messages} messages") };
+            format!("{messages} did not reach {peer}: {}", error.cause())
+        }
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
         Event::Stopping { listener, open } => {
             format!("{listener}: takes nobody new, {open} still inside; interrupt again to hurry them")
         }
         Event::Undelivered { from, to, error } => {
-            format!("a message from {from} did not go to {to}: {}", error.cause())
+            let from = if from.scheme == "-" { "standard input".to_owned() } else { from.to_string() };
+            let told = format!("a message from {from} did not go to {to}: {}", error.cause());
+            match hint::of(error) {
+                Some(hint) => format!("{told}\n{}{hint}", say::INDENT),
+                None => told,
+            }
         }
         other => format!("{other:?}"),
     };
     Some(line)
+}
+
+/// What is said of an end behind everything else.
+fn how(ended: &Ended) -> String {
+    match ended {
+        Ended::Done => String::new(),
+        Ended::Failed(error) => match (error.cause(), hint::of(error)) {
+            (Cause::TooSlow, Some(hint)) => format!(": {}; {hint}", one_line(error)),
+            _ => format!(": {}", one_line(error)),
+        },
+        Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
+        Ended::Stopped => ": cut off by the stop".to_owned(),
+    }
+}
+
+/// What we could not reach, and whom we ended, is our user's concern; how a peer leaves is not.
+fn is_ours(ended: &Ended) -> bool {
+    match ended {
+        Ended::Failed(error) => match error.cause() {
+            Cause::TooSlow => true,
+            Cause::Limit(Limit::Idle, _) => false,
+            // A datagram socket learns only when it is used that nobody is there.
+            _ => matches!(error.op(), Op::Dial | Op::Relay) || error.kind() == Kind::Refused,
+        },
+        Ended::Panicked => true,
+        Ended::Done | Ended::Stopped => false,
+    }
 }
 
 /// Each reason that there was, with its count.
@@ -137,9 +157,10 @@ fn why(dropped: &Dropped) -> String {
     let sentence = |name| match name {
         "by_kernel" => "found the kernel's buffer full (rcvbuf= sets it)",
         "cut" => "were too long and cut",
-        "outsiders" => "had to do with peers beyond private networks (--public)",
+        "outsiders" => "had to do with peers beyond private networks (see --public)",
         "queue_full" => "found their queue full",
         "refused" => "came from newcomers without room (max-conns=)",
+        "unread" => "were not read before their connection was over",
         "unsent" => "were answers that the kernel did not take",
         other => other,
     };
@@ -191,6 +212,9 @@ fn for_programs(event: &Event) -> Value {
             }
             object
         }
+        Event::Missed { peer, messages, error } => json!({
+            "event": "missed", "peer": peer.to_string(), "messages": messages, "error": one_line(error),
+        }),
         Event::Opened { id, listener, peer } => {
             json!({ "event": "opened", "id": id, "service": &**listener, "peer": peer.to_string() })
         }

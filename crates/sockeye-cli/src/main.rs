@@ -9,6 +9,7 @@ mod flag;
 mod help;
 mod hint;
 mod log;
+mod operator;
 mod plan;
 mod say;
 mod server;

@@ -89,3 +89,6 @@ pub(crate) fn line(text: &str) {
 
 /// What stands before each line for people.
 pub(crate) const NAME: &str = "sockeye";
+
+/// As wide as [`NAME`] and its colon: what stands before a second line.
+pub(crate) const INDENT: &str = "         ";

@@ -12,6 +12,7 @@ use std::hash::Hash;
 #[derive(Debug)]
 pub struct Crowd<K, V> {
     most: usize,
+    policy: Strangers,
     inside: HashMap<K, Guest<V>>,
     /// Those who were heard once, oldest first, by name and number; some have left, or were heard again since.
     strangers: VecDeque<(K, u64)>,
@@ -24,6 +25,15 @@ struct Guest<V> {
     value: V,
     number: u64,
     heard_again: bool,
+}
+
+/// What those who were heard once do in a full house.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Strangers {
+    /// The oldest of them makes room for a newcomer.
+    MakeRoom,
+    /// They stay, and newcomers are refused.
+    Stay,
 }
 
 /// What becomes of a newcomer.
@@ -39,8 +49,8 @@ pub enum Verdict<V> {
 
 impl<K: Copy + Eq + Hash, V> Crowd<K, V> {
     /// An empty house for at most `most`, at least one.
-    pub fn new(most: usize) -> Self {
-        Self { most: most.max(1), inside: HashMap::new(), strangers: VecDeque::new(), admitted: 0 }
+    pub fn new(most: usize, policy: Strangers) -> Self {
+        Self { most: most.max(1), policy, inside: HashMap::new(), strangers: VecDeque::new(), admitted: 0 }
     }
 
     /// Who is heard now, if inside: they are no strangers from here on.
@@ -54,7 +64,8 @@ impl<K: Copy + Eq + Hash, V> Crowd<K, V> {
     pub fn admit(&mut self, name: K, value: V) -> Verdict<V> {
         let mut verdict = Verdict::Admitted;
         if self.inside.len() >= self.most {
-            let Some(evicted) = self.evict() else { return Verdict::Refused };
+            let evicted = if self.policy == Strangers::MakeRoom { self.evict() } else { None };
+            let Some(evicted) = evicted else { return Verdict::Refused };
             verdict = Verdict::InsteadOf(evicted);
         }
         self.admitted += 1;
@@ -115,7 +126,7 @@ mod tests {
 
     #[test]
     fn who_was_heard_once_makes_room_and_who_was_heard_twice_stays() {
-        let mut crowd = Crowd::new(2);
+        let mut crowd = Crowd::new(2, Strangers::MakeRoom);
         assert_eq!(crowd.admit('a', 1), Verdict::Admitted);
         assert_eq!(crowd.hear(&'a'), Some(&1));
         assert_eq!(crowd.admit('b', 2), Verdict::Admitted);
@@ -131,12 +142,20 @@ mod tests {
 
     #[test]
     fn who_left_and_came_back_is_as_new_as_anybody() {
-        let mut crowd = Crowd::new(2);
+        let mut crowd = Crowd::new(2, Strangers::MakeRoom);
         crowd.admit('a', 1);
         crowd.leave(&'a', |_| true);
         crowd.admit('b', 2);
         crowd.admit('a', 3);
         assert_eq!(crowd.admit('c', 4), Verdict::InsteadOf(2));
+    }
+
+    #[test]
+    fn where_strangers_stay_the_first_is_not_pushed_out() {
+        let mut crowd = Crowd::new(1, Strangers::Stay);
+        assert_eq!(crowd.admit('a', 1), Verdict::Admitted);
+        assert_eq!(crowd.admit('b', 2), Verdict::Refused);
+        assert_eq!(crowd.hear(&'a'), Some(&1));
     }
 
     #[derive(Debug, Clone, Copy)]
@@ -152,7 +171,7 @@ mod tests {
             most in 1_usize..6,
             steps in prop::collection::vec(prop_oneof![4 => (0_u8..9).prop_map(Step::Heard), 1 => (0_u8..9).prop_map(Step::Left)], 0..400),
         ) {
-            let mut crowd = Crowd::new(most);
+            let mut crowd = Crowd::new(most, Strangers::MakeRoom);
             let mut list: Vec<(u8, bool)> = Vec::new();
             for step in steps {
                 match step {

@@ -2,9 +2,12 @@
 //!
 //! - [`address`]: the text that names one end of a connection, against a vocabulary of rows.
 //! - [`crowd`]: the peers of a datagram listener, and who makes room.
+//! - [`cut`]: what is typed into messages.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
+//! - [`hex`]: bytes in hexadecimal, for people.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`printable`]: foreign bytes made safe for a terminal.
+//! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
 //! - [`reflect`]: whom a datagram service answers.
 //! - [`shape`]: bytes or messages.
@@ -16,9 +19,12 @@
 
 pub mod address;
 pub mod crowd;
+pub mod cut;
 pub mod frame;
+pub mod hex;
 pub mod newline;
 pub mod printable;
+pub mod queue;
 pub mod race;
 pub mod reflect;
 pub mod shape;

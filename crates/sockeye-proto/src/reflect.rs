@@ -11,6 +11,7 @@ use std::time::Duration;
 
 /// Answers a second that one outsider gets.
 pub const RATE: u32 = 100;
+const EACH: Duration = Duration::from_nanos(1_000_000_000 / RATE as u64);
 /// Answers at once that an outsider gets who was silent before.
 pub const BURST: u32 = 200;
 
@@ -71,7 +72,7 @@ impl Guard {
         !ANSWERING.contains(&from.port()) && outsiders.counter(from.ip()).is_some_and(|one| one.take(now))
     }
 
-    /// Whether an answer of so many bytes may go to who asked with so many.
+    /// Whether answers of so many bytes in all may go to who asked with so many.
     pub fn sends(&self, to: SocketAddr, asked: usize, answer: usize) -> bool {
         answer <= asked || is_near(to.ip())
     }
@@ -92,10 +93,13 @@ impl Outsiders {
 impl Counter {
     fn take(&mut self, now: Duration) -> bool {
         let passed = now.saturating_sub(self.filled_at);
-        let earned = u32::try_from(passed.as_millis() * u128::from(RATE) / 1000).unwrap_or(u32::MAX);
-        if earned > 0 {
-            self.left = self.left.saturating_add(earned).min(BURST);
-            self.filled_at = now;
+        let earned = u32::try_from(passed.as_nanos() / EACH.as_nanos()).unwrap_or(u32::MAX);
+        if earned >= BURST {
+            (self.left, self.filled_at) = (BURST, now);
+        } else {
+            // What is left of the time counts for the next.
+            self.left = (self.left + earned).min(BURST);
+            self.filled_at += EACH * earned;
         }
         let is_left = self.left > 0;
         self.left = self.left.saturating_sub(1);
@@ -148,6 +152,11 @@ mod tests {
         assert_eq!(heard(&mut v4, "8.8.8.8:5000", 11), 100);
         assert_eq!(heard(&mut v4, "8.8.8.8:5000", 99), 200);
         assert_eq!(heard(&mut v4, "127.0.0.1:5000", 99), 1000);
+        // Half as often again as the rate: two of three are answered, and no fraction of the time is lost.
+        let mut busy = Guard::new(true);
+        let each = Duration::from_micros(6_667);
+        let answered = (0..3000).filter(|n| busy.hears(at("8.8.8.8:5000"), each * *n)).count();
+        assert!((2190..=2210).contains(&answered), "{answered}");
         let mut v6 = Guard::new(true);
         assert_eq!(heard(&mut v6, "[2001:db8::1]:5000", 100), 200);
         assert_eq!(heard(&mut v6, "[2001:db8:0:ff::2]:5000", 100), 0);

@@ -1,18 +1,24 @@
 //! The services that sockeye brings: a row each.
 //!
-//! Each stands on the library alone, and none on another. What several of them do in the same way is in `session`.
+//! Each stands on the library alone, and none on another. What several of them do in the same way is in `session`, and
+//! in `exchange` where peers are sent what others say.
 #![forbid(unsafe_code)]
 
+mod broker;
 mod chargen;
 mod daytime;
 mod discard;
 mod echo;
+mod exchange;
 mod hello;
 mod reply;
 mod session;
 mod upper;
 
 use sockeye::ServiceRow;
+
+pub use broker::Broker;
+pub use exchange::{Mailbox, Payload, Posted, ROOM, exchange};
 
 /// Every service, in the order of the ports that `serve` without arguments gives them.
 pub static ALL: &[&ServiceRow] = &[

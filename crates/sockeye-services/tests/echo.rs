@@ -105,6 +105,10 @@ async fn reply_says_the_same_to_each_message_and_what_its_flag_says() {
         for (flag, want) in
             [(None, "Hello, client!"), (Some("Hallo\n".to_owned()), "Hallo\n"), (Some(String::new()), "")]
         {
+            // Nothing at all can be a message only where messages have borders.
+            if want.is_empty() && word != "mem-seq-l:x" {
+                continue;
+            }
             let serving = Serving::start_in(row("reply"), &[flag], word, Ctx::default()).await;
             let mut client = serving.client().await;
             for text in ["one", "two", "one"] {

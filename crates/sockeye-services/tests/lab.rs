@@ -1,10 +1,12 @@
 //! What these tests share: a service that is being served, and reading and writing under a limit.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use sockeye::proto::address::Address;
 use sockeye::proto::shape::Shape;
-use sockeye::{Carries, Conn, Ctx, Message, Result, Served, ServiceRow};
+use sockeye::{Carries, Conn, Ctx, Message, Result, Served, Service, ServiceRow};
 use tokio::task::JoinSet;
 
 /// How long a test waits for what should happen at once.
@@ -52,12 +54,17 @@ impl Serving {
         {
             address.insert(frame, sockeye::vocabulary()).unwrap();
         }
-        let listening = sockeye::listen(&address, &ctx).await.unwrap();
+        Self::start_service((row.build)(flags).unwrap(), &address, ctx).await
+    }
+
+    /// Serves a service that may be served elsewhere too.
+    pub(crate) async fn start_service(service: Arc<dyn Service>, address: &Address, ctx: Ctx) -> Self {
+        let listening = sockeye::listen(address, &ctx).await.unwrap();
         let scheme = address.scheme().name;
         let word =
             if scheme == "tcp" { listening.listener.locals()[0].to_string() } else { format!("{scheme}:x") };
-        let (service, mut tasks, served_in) = ((row.build)(flags).unwrap(), JoinSet::new(), ctx.clone());
-        tasks.spawn(async move { sockeye::serve(listening, service, row.name, &served_in).await });
+        let (mut tasks, served_in) = (JoinSet::new(), ctx.clone());
+        tasks.spawn(async move { sockeye::serve(listening, service, "served", &served_in).await });
         Self { ctx, tasks, word }
     }
 

@@ -9,6 +9,7 @@
     reason = "a test fails by a panic, and so do the functions that several tests share"
 )]
 
+mod broker;
 mod chargen;
 mod daytime;
 mod echo;

@@ -7,7 +7,7 @@ mod name;
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::ptr;
 use std::time::{Duration, SystemTime};
 
@@ -83,8 +83,8 @@ pub fn tell_drops(socket: &impl AsFd) -> io::Result<()> {
     switch_on(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL)
 }
 
-/// Has readiness for reading tell of errors too, such as that nobody is at the port that was written to
-/// (SO_SELECT_ERR_QUEUE): else only the next who writes would learn of them.
+/// Has an error that comes from outside, such as that nobody listens there (ICMP), wake who waits to read
+/// (SO_SELECT_ERR_QUEUE): else it is told to the next call, which nobody may make.
 ///
 /// # Errors
 /// What setsockopt(2) said.
@@ -131,20 +131,20 @@ fn set(socket: &impl AsFd, level: libc::c_int, option: libc::c_int, value: libc:
 /// # Errors
 /// `EAGAIN` where there is none.
 pub fn receive(socket: &impl AsFd, buffer: &mut [u8]) -> io::Result<Arrival> {
-    let mut arrivals = Vec::with_capacity(1);
-    receive_all(socket, std::iter::once(buffer), &mut arrivals)?;
-    arrivals.pop().ok_or_else(|| io::ErrorKind::WouldBlock.into())
+    let mut only = None;
+    receive_all(socket, std::iter::once(buffer), |arrival| only = Some(arrival))?;
+    only.ok_or_else(|| io::ErrorKind::WouldBlock.into())
 }
 
-/// Receives into each of `buffers`, at most [`BATCH`], without waiting, and adds what came to `arrivals`, in the order
-/// of the buffers.
+/// Receives into each of `buffers`, at most [`BATCH`], without waiting; tells of each that came, in the order of the
+/// buffers, and says how many there were. Descriptors that a Unix peer attaches are closed.
 ///
 /// # Errors
 /// `EAGAIN` where there is none.
 pub fn receive_all<'a>(
     socket: &impl AsFd,
     buffers: impl Iterator<Item = &'a mut [u8]>,
-    arrivals: &mut Vec<Arrival>,
+    mut each: impl FnMut(Arrival),
 ) -> io::Result<usize> {
     let mut names = [const { MaybeUninit::<libc::sockaddr_storage>::uninit() }; BATCH];
     let mut controls = [const { MaybeUninit::<Control>::uninit() }; BATCH];
@@ -175,7 +175,7 @@ pub fn receive_all<'a>(
     for (header, name) in headers.iter().zip(&names).take(taken) {
         // SAFETY: `taken` is at most `count`, and so many headers are written; the kernel has filled them, and the
         // first `msg_namelen` bytes of the name, and the control messages that `msg_controllen` tells of.
-        arrivals.push(unsafe { arrival(header.assume_init_ref(), name) });
+        each(unsafe { arrival(header.assume_init_ref(), name) });
     }
     Ok(taken)
 }
@@ -213,6 +213,7 @@ unsafe fn arrival(header: &libc::mmsghdr, name: &MaybeUninit<libc::sockaddr_stor
                 (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
                     arrival.dropped = Some(data.cast::<u32>().read_unaligned());
                 }
+                (libc::SOL_SOCKET, libc::SCM_RIGHTS) => close_all(data.cast(), (*next).cmsg_len),
                 (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
                     arrival.at = time(data.cast::<libc::timespec>().read_unaligned());
                 }
@@ -222,6 +223,21 @@ unsafe fn arrival(header: &libc::mmsghdr, name: &MaybeUninit<libc::sockaddr_stor
         }
     }
     arrival
+}
+
+/// The kernel has made the descriptors ours already, whether we want them or not: kept open, they would let a peer fill
+/// our table of files.
+///
+/// # Safety
+/// `first` begins the data of a control message of `length` bytes that passes descriptors, which nobody else has taken.
+unsafe fn close_all(first: *const libc::c_int, length: usize) {
+    // SAFETY: the macro only adds up.
+    let header = unsafe { libc::CMSG_LEN(0) } as usize;
+    let count = length.saturating_sub(header) / size_of::<libc::c_int>();
+    for at in 0..count {
+        // SAFETY: so many numbers stand there, each of an open descriptor without another owner: the caller's word.
+        drop(unsafe { OwnedFd::from_raw_fd(first.add(at).read_unaligned()) });
+    }
 }
 
 /// `ipi_spec_dst` is our address even where the datagram went to a group or a broadcast (ip(7)).
@@ -354,7 +370,7 @@ mod tests {
         let departures = payloads.iter().map(|payload| Departure { payload, to, source: None });
         assert_eq!(send_all(&there, departures).unwrap(), 5);
         let (mut room, mut arrivals) = (vec![0; 8 * 300], Vec::new());
-        assert_eq!(receive_all(&here, room.chunks_mut(300), &mut arrivals).unwrap(), 5);
+        assert_eq!(receive_all(&here, room.chunks_mut(300), |arrival| arrivals.push(arrival)).unwrap(), 5);
         for ((arrival, bytes), payload) in arrivals.iter().zip(room.chunks(300)).zip(&payloads) {
             assert_eq!(arrival.from, Name::Inet(local(&there)));
             assert_eq!((arrival.length, arrival.is_cut), (payload.len().min(300), payload.len() > 300));
@@ -394,6 +410,22 @@ mod tests {
         }
         there.send_to(b"last", local(&here)).unwrap();
         assert_eq!(receive(&here, &mut room).unwrap().dropped, Some(100 - taken));
+    }
+
+    #[test]
+    fn descriptors_that_a_peer_attaches_are_closed() {
+        let (here, there) = UnixDatagram::pair().unwrap();
+        let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        let mut space = [MaybeUninit::uninit(); 256];
+        let mut attached = rustix::net::SendAncillaryBuffer::new(&mut space);
+        let files = [here.as_fd(); 20];
+        assert!(attached.push(rustix::net::SendAncillaryMessage::ScmRights(&files)));
+        let bytes = [io::IoSlice::new(b"and files")];
+        rustix::net::sendmsg(&there, &bytes, &mut attached, rustix::net::SendFlags::empty()).unwrap();
+        let before = open();
+        let mut room = [0; 16];
+        assert_eq!(receive(&here, &mut room).unwrap().length, 9);
+        assert_eq!(open(), before);
     }
 
     #[test]

@@ -49,6 +49,17 @@ pub trait Messages: Send {
     /// or drop the connection.
     fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>>;
 
+    /// As [`Messages::poll_send`], but the message may be held back to share a write with those that follow, until
+    /// [`Messages::poll_flush`]. At most 64 KiB are held back.
+    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+        self.poll_send(cx, payload)
+    }
+
+    /// Sends what is held back. Nothing where nothing is held.
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
     /// Tells the other side that no more will come, where there is a way to tell.
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
@@ -176,8 +187,10 @@ impl Conn {
         Self { io: layer(io), peer, counts: Arc::default(), max_message, ..self }
     }
 
-    /// Puts something between the connection and those who use it that changes nothing they can see.
-    pub(crate) fn observed(self, observer: impl FnOnce(Io, &Arc<Peer>) -> Io) -> Self {
+    /// Puts something between the connection and those who use it that changes nothing they can see, and so counts
+    /// nothing anew.
+    #[must_use]
+    pub fn observed(self, observer: impl FnOnce(Io, &Arc<Peer>) -> Io) -> Self {
         let io = observer(self.io, &self.peer);
         Self { io, ..self }
     }
@@ -267,13 +280,15 @@ impl Conn {
         }
     }
 
-    /// See [`Bytes::poll_flush`]. Messages are never held back.
+    /// See [`Bytes::poll_flush`] and [`Messages::poll_flush`].
     ///
     /// # Errors
     /// The peer no longer reads.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let Io::Bytes(io) = &mut self.io else { return Poll::Ready(Ok(())) };
-        let flushed = ready!(io.poll_flush(cx));
+        let flushed = ready!(match &mut self.io {
+            Io::Bytes(io) => io.poll_flush(cx),
+            Io::Messages(io) => io.poll_flush(cx),
+        });
         Poll::Ready(flushed.map_err(|error| self.failed(Op::Write, error)))
     }
 
@@ -304,11 +319,27 @@ impl Conn {
     /// # Errors
     /// The message is too large, the peer no longer reads, or this connection carries bytes.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<Result<()>> {
+        self.poll_give(payload, |io| io.poll_send(cx, payload))
+    }
+
+    /// See [`Messages::poll_feed`].
+    ///
+    /// # Errors
+    /// As [`Conn::poll_send`]. What was held back before may be what failed.
+    pub fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<Result<()>> {
+        self.poll_give(payload, |io| io.poll_feed(cx, payload))
+    }
+
+    fn poll_give(
+        &mut self,
+        payload: &[u8],
+        give: impl FnOnce(&mut dyn Messages) -> Poll<io::Result<()>>,
+    ) -> Poll<Result<()>> {
         let Io::Messages(io) = &mut self.io else { return Poll::Ready(Err(self.wrong_shape(Op::Write))) };
         if let Some(most) = self.max_message.filter(|most| payload.len() > *most) {
             return Poll::Ready(Err(self.failed(Op::Write, Cause::TooLarge { size: payload.len(), most })));
         }
-        match ready!(io.poll_send(cx, payload)) {
+        match ready!(give(&mut **io)) {
             Ok(()) => {
                 count(&self.counts.sent, payload.len());
                 count(&self.counts.messages_sent, 1);

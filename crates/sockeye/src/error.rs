@@ -81,6 +81,8 @@ pub enum Cause {
     },
     /// A stop was in a hurry.
     Stopped,
+    /// More waits for a peer than may, because it takes too little of what it is sent.
+    TooSlow,
     /// Messages were asked of a connection that carries bytes, or the other way round.
     WrongShape {
         /// What the connection carries.
@@ -215,7 +217,7 @@ impl Error {
             },
             Cause::OtherFamily => Kind::NotFound,
             Cause::PathTaken(_) => Kind::InUse,
-            Cause::Stopped => Kind::Other,
+            Cause::Stopped | Cause::TooSlow => Kind::Other,
             Cause::TooLarge { .. } => Kind::TooLarge,
             Cause::Exclusive(..) | Cause::UnknownOwner(_) | Cause::WrongShape { .. } => Kind::Usage,
         }
@@ -324,6 +326,7 @@ impl fmt::Display for Cause {
             }),
             Self::Stopped => f.write_str("cut off by the stop"),
             Self::TooLarge { size, most } => write!(f, "a message of {size} bytes, where {most} is the most"),
+            Self::TooSlow => f.write_str("it reads too slowly, and too much waits for it"),
             Self::UnknownOwner(name) => write!(f, "there is no user or group {name:?}"),
             Self::WrongShape { has } => write!(f, "it carries {has}"),
         }

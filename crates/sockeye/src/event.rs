@@ -70,6 +70,16 @@ pub enum Event {
         /// Text or not.
         content: Content,
     },
+    /// Messages did not reach a peer, which stays connected. Told at the first, and for all further ones together when
+    /// the connection ends.
+    Missed {
+        /// The other end.
+        peer: Arc<Peer>,
+        /// How many.
+        messages: u64,
+        /// Why the last of them was not.
+        error: Error,
+    },
     /// A connection was accepted.
     Opened {
         /// Its number in this process.
@@ -104,12 +114,15 @@ pub struct Dropped {
     pub by_kernel: u64,
     /// Their end was cut off.
     pub cut: u64,
-    /// Their peer was not heard or not answered, because it is beyond this machine and private networks.
+    /// Their peer is beyond this machine and private networks: it was not heard, or asked too often, or would have got
+    /// more than it sent.
     pub outsiders: u64,
     /// The queue of their peer, or of all peers, was full.
     pub queue_full: u64,
     /// They came from a newcomer for whom there was no room: `max-conns=`.
     pub refused: u64,
+    /// Their connection was over before anybody read them.
+    pub unread: u64,
     /// They were answers that the kernel did not take.
     pub unsent: u64,
 }
@@ -122,18 +135,20 @@ impl Dropped {
         self.outsiders += more.outsiders;
         self.queue_full += more.queue_full;
         self.refused += more.refused;
+        self.unread += more.unread;
         self.unsent += more.unsent;
     }
 
     /// Every count, with the name of its field.
-    pub fn counts(&self) -> [(&'static str, u64); 6] {
-        let Self { by_kernel, cut, outsiders, queue_full, refused, unsent } = *self;
+    pub fn counts(&self) -> [(&'static str, u64); 7] {
+        let Self { by_kernel, cut, outsiders, queue_full, refused, unread, unsent } = *self;
         [
             ("by_kernel", by_kernel),
             ("cut", cut),
             ("outsiders", outsiders),
             ("queue_full", queue_full),
             ("refused", refused),
+            ("unread", unread),
             ("unsent", unsent),
         ]
     }
@@ -167,7 +182,7 @@ pub enum Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept or are stopping, datagrams that were lost, and connections that came to a bad end.
+    /// Listeners that cannot accept or are stopping, messages that were lost, and connections that came to a bad end.
     Trouble,
     /// Every connection that begins and ends.
     Connections,

@@ -176,7 +176,8 @@ impl Drop for Joint<'_> {
 impl Joint<'_> {
     async fn run(&mut self, plan: &Plan, ctx: &Ctx) -> std::result::Result<(), Failure> {
         let mut hurried = pin!(ctx.stop.hurried());
-        let of_left = (!self.left.half_close()).then_some(LAST_WORDS);
+        // One way, the end of the right side means nothing to the left.
+        let of_left = (plan.flow == Flow::Both && !self.left.half_close()).then_some(LAST_WORDS);
         let of_right = plan.wait.or((!self.right.half_close()).then_some(LAST_WORDS));
         let (mut of_left, mut of_right) = (of_left.map(Silence::new), of_right.map(Silence::new));
         poll_fn(|cx| {

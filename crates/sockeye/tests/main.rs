@@ -13,6 +13,7 @@
 mod accept;
 mod conn;
 mod events;
+mod fallback;
 mod frame;
 mod inherited;
 mod lab;
@@ -20,4 +21,7 @@ mod matrix;
 mod messages;
 mod relay;
 mod tcp;
+mod udp;
 mod unix;
+mod unix_dgram;
+mod unix_seq;

@@ -4,6 +4,8 @@
 //! fuzzer starts are in `fuzz/`, and add nothing.
 
 use sockeye::proto::address::{Address, ParseError};
+use sockeye::proto::cut::{Cutter, Piece, TooLong};
+use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
 use sockeye::proto::newline::ToCrlf;
 use sockeye::proto::printable::{self, Printable};
 use sockeye::proto::unit;
@@ -12,8 +14,14 @@ use sockeye::proto::unit;
 pub type Body = fn(&[u8]);
 
 /// Every target: its name, which is also that of its shell and of the folder of its seeds, and its body.
-pub const TARGETS: &[(&str, Body)] =
-    &[("address", address), ("newline", newline), ("printable", printable), ("unit", unit)];
+pub const TARGETS: &[(&str, Body)] = &[
+    ("address", address),
+    ("cut", cut),
+    ("frame", frame),
+    ("newline", newline),
+    ("printable", printable),
+    ("unit", unit),
+];
 
 /// An address of the real vocabulary: the word, and each option beside it behind a zero byte.
 ///
@@ -40,6 +48,32 @@ pub fn address(data: &[u8]) {
             Err(error) => points_into(&error, &[&beside[..], &[word.to_owned()]].concat()),
         }
     }
+}
+
+/// Messages in a stream: the first byte says which framing, the second how large a message may be, the third in what
+/// pieces the stream comes.
+///
+/// The messages are the same when it comes byte by byte, and none is too large. The stream itself, sent as a message,
+/// arrives as that one message, but for a line end at its end, or is refused.
+pub fn frame(data: &[u8]) {
+    let [framing, most, size, stream @ ..] = data else { return };
+    let texts = FRAMINGS.iter().flat_map(|row| [row.name.to_owned(), format!("{}=3", row.name)]);
+    let framings: Vec<Framing> = texts.filter_map(|text| Framing::read(&text)).collect();
+    let framing = framings[usize::from(*framing) % framings.len()];
+    let most = usize::from(*most);
+    let came = decoded(framing, most, stream.chunks(usize::from(*size).max(1)));
+    if framing != (Framing::Burst { silence: None }) {
+        assert_eq!(came, decoded(framing, most, stream.chunks(1)), "{framing}, byte by byte");
+    }
+
+    let Ok(encoded) = framing.encode(stream, most) else { return };
+    let mut wire = vec![0; encoded.size()];
+    assert_eq!(encoded.fill(stream, 0, &mut wire), wire.len(), "{framing}");
+    let (messages, ended) = decoded(framing, most, [&wire[..]]);
+    assert_eq!((messages.len(), ended), (1, Ok(())), "{framing}: {}", wire.escape_ascii());
+    let end = stream.strip_prefix(&messages[0][..]).expect("a message that arrives is the one that was sent");
+    let is_line = matches!(framing, Framing::Delimited(_));
+    assert!(end.is_empty() || is_line && matches!(end, b"\r" | b"\n" | b"\r\n"), "{framing} loses {end:?}");
 }
 
 /// Bytes made safe for a terminal: text, without what acts on it, however the input is cut.
@@ -81,6 +115,41 @@ pub fn newline(data: &[u8]) {
     assert_eq!(output.escape_ascii().to_string(), expected.escape_ascii().to_string());
 }
 
+/// Messages of at most as many bytes as the second byte says: lines, or all as one, as the plain rule has it, however the
+/// input is cut.
+pub fn cut(data: &[u8]) {
+    let [size, most, data @ ..] = data else { return };
+    let (chunks, most) = (data.chunks(usize::from(*size).max(1)), usize::from(*most));
+    let lines = data.split_inclusive(|byte| *byte == b'\n').map(|line| match line {
+        [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] | line => line.to_vec(),
+    });
+    let whole = (!data.is_empty()).then(|| data.to_vec());
+    for (piece, wanted) in [(Piece::Line, lines.collect::<Vec<_>>()), (Piece::Whole, Vec::from_iter(whole))] {
+        match messages(piece, chunks.clone(), most) {
+            Ok(messages) => assert_eq!(messages, wanted, "{piece:?}"),
+            Err(_) => assert!(wanted.iter().any(|message| message.len() > most), "{piece:?} of {wanted:?}"),
+        }
+    }
+}
+
+fn messages<'a>(
+    piece: Piece,
+    chunks: impl Iterator<Item = &'a [u8]>,
+    most: usize,
+) -> Result<Vec<Vec<u8>>, TooLong> {
+    let (mut cutter, mut messages) = (Cutter::new(piece), Vec::new());
+    for mut chunk in chunks {
+        while !chunk.is_empty() {
+            let (taken, is_whole) = cutter.take(chunk, most)?;
+            chunk = &chunk[taken..];
+            messages.extend(is_whole.then(|| cutter.message()));
+        }
+    }
+    messages.extend(cutter.finish(most)?.then(|| cutter.message()));
+    assert!(messages.iter().all(|message| message.len() <= most), "more than {most} bytes in {messages:?}");
+    Ok(messages)
+}
+
 /// Times, sizes and modes as they are typed: what is taken is within bounds, and reads back where it is printed.
 pub fn unit(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
@@ -96,6 +165,32 @@ pub fn unit(data: &[u8]) {
         assert!(mode <= 0o7777, "{text:?} is {mode:o}");
         assert_eq!(unit::mode(&format!("{mode:04o}")), Some(mode), "{text:?}");
     }
+}
+
+/// All messages of a stream, and how it ended.
+fn decoded<'a>(
+    framing: Framing,
+    most: usize,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<Vec<u8>>, Result<(), FrameError>) {
+    let (mut decoder, mut messages, mut message) = (Decoder::new(framing, most), Vec::new(), Vec::new());
+    for mut piece in pieces {
+        loop {
+            match decoder.decode(&mut piece, &mut message) {
+                Ok(true) => messages.push(std::mem::take(&mut message)),
+                Ok(false) => break,
+                Err(error) => return (messages, Err(error)),
+            }
+        }
+        assert!(piece.is_empty(), "{framing} leaves {piece:?}");
+        assert!(decoder.capacity() <= most + 1, "{framing} has room for {}", decoder.capacity());
+    }
+    let finished = decoder.finish(&mut message);
+    if finished == Ok(true) {
+        messages.push(message);
+    }
+    assert!(messages.iter().all(|message| message.len() <= most), "{framing}: over {most} in {messages:?}");
+    (messages, finished.map(|_| ()))
 }
 
 type Read = fn(&str, &[String]) -> Result<Address, ParseError>;

@@ -22,7 +22,8 @@ pub(super) static CHECK: Verb = Verb {
     summary: "does it answer? connect, time it, exit code",
     usage: "sockeye check [FLAG]... ADDR...",
     about: "Connects to every address at the same time, prints a line for each in the order in which \
-            they were named, and sends nothing. Each has 5 s, unless connect= says otherwise. The exit \
+            they were named, and sends nothing: where there is no handshake, as with udp:, that says nothing, and \
+            is refused. Each has 5 s, unless connect= says otherwise. The exit \
             code is 0 if all answered, 124 if all that did not ran out of time, else 1.",
     examples: &[("sockeye check tcp:localhost:22 unix:/run/app.sock", "see whether two servers are up")],
     flags: &[&flag::JSON],
@@ -48,6 +49,11 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     if let Some(listener) = addresses.iter().find(|address| address.role() == Role::Listen) {
         return Err(Failure::usage(format!("{listener} is listened on"), "name an address to connect to"));
     }
+    if let Some(silent) = addresses.iter().find(|address| !can_tell_its_end(address)) {
+        let reason =
+            format!("{} has no handshake: nothing can be known without asking", silent.scheme().name);
+        return Err(Failure::usage(reason, format!("try: echo | sockeye dial {silent}")));
+    }
     if request.has(&flag::PLAN) {
         let planned: Vec<_> = addresses.iter().map(|address| ("check", address)).collect();
         return plan::print_with(&patient(session::context(request, Events::default(), 1)?), &planned);
@@ -60,6 +66,11 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             () = interrupts.next() => Ok(Exit::Interrupted),
         }
     })
+}
+
+/// Whether connections to that address begin and end in a way that both sides see.
+fn can_tell_its_end(address: &Address) -> bool {
+    sockeye::SCHEMES.iter().any(|scheme| scheme.grammar.name == address.scheme().name && scheme.half_close)
 }
 
 fn patient(ctx: Ctx) -> Ctx {

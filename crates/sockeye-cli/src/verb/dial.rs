@@ -1,13 +1,13 @@
 //! `dial`: standard input and output to and from an address.
 
 use crate::args::Request;
-use crate::console::Output;
+use crate::console::{self, Console, Manner, Output};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
 use crate::verb::Verb;
-use crate::{console, flag, plan, say};
+use crate::{flag, plan, say};
 use serde_json::json;
 use sockeye::proto::address::Role;
 use sockeye::{Plan, Side};
@@ -18,13 +18,25 @@ pub(super) static DIAL: Verb = Verb {
     usage: "sockeye dial [FLAG]... ADDR",
     about: "The end of standard input is passed on to the peer, which may still answer for as long as it \
             takes. At a terminal the peer's end ends the conversation, and what comes is made safe to \
-            look at.",
+            look at.\nWhere the peer carries messages, all of standard input is one message, and what comes \
+            is written as it is. At a terminal, with --lines or with a frame= each line is a message, and \
+            each message a line.",
     examples: &[
         ("echo hi | sockeye dial tcp:localhost:7700", "ask an echo server"),
+        ("seq 3 | sockeye dial --lines --hex udp:localhost:7711", "a datagram a line, and the answers"),
         ("sockeye dial unix:/run/app.sock", "talk to a Unix socket"),
         ("printf 'HEAD / HTTP/1.0\\n\\n' | sockeye dial --crlf tcp:localhost:80", "HTTP by hand"),
     ],
-    flags: &[&flag::WAIT, &flag::SEND_ONLY, &flag::RECV_ONLY, &flag::CRLF, &flag::RAW],
+    flags: &[
+        &flag::WAIT,
+        &flag::SEND_ONLY,
+        &flag::RECV_ONLY,
+        &flag::LINES,
+        &flag::CHUNKS,
+        &flag::HEX,
+        &flag::CRLF,
+        &flag::RAW,
+    ],
     groups: false,
     words: 1..=1,
     expects: "expected one address",
@@ -40,6 +52,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             format!("try: sockeye listen {address}"),
         ));
     }
+    let manner = Manner::of(request, &address)?;
     if request.has(&flag::PLAN) {
         return plan::print(request, &[("dial", &address)]);
     }
@@ -48,14 +61,14 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         let idle = sockeye::limits(&address, &ctx.limits).idle;
         let plan = Plan { idle, ..console::plan(request, &address)? };
         let conversation = async {
-            let mut peer = sockeye::dial(&address, &ctx).await?;
+            let peer = sockeye::dial(&address, &ctx).await?;
             if request.has(&flag::VERBOSE) {
                 let reached = peer.peer().reached();
                 let object = json!({ "event": "connected", "peer": reached });
                 say::note(request, object, &format!("connected to {reached}"));
             }
-            let mut here = console::open(request, Output::Ends, &ctx).await?;
-            let joined = sockeye::relay(&mut here, &mut peer, &plan, &ctx).await;
+            let mut here = Console::open(&manner, Output::Ends, &ctx).await?;
+            let joined = here.talk(peer, &plan, &ctx).await;
             console::ended(request, joined, Some(Side::Left))
         };
         tokio::select! {

@@ -99,7 +99,7 @@ fn own_name() -> String {
 }
 
 fn on_its_own_port(row: &'static ServiceRow) -> Result<Order, Failure> {
-    let address = framed(sockeye::parse_listener(&format!("tcp:{}", row.port), &[])?, row)?;
+    let address = framed(sockeye::parse_listener(&format!("tcp:{}", row.port), &[])?, row.carries)?;
     Ok(Order { row, addresses: vec![address], values: vec![None; row.flags.len()], shown: true })
 }
 
@@ -118,15 +118,16 @@ fn order(group: &Group, shown: bool) -> Result<Order, Failure> {
         let hint = format!("say where: sockeye serve {name} tcp:{}", row.port);
         return Err(Failure::usage(format!("{name}: expected an address"), hint));
     }
-    let read = |word: &crate::args::Word| framed(sockeye::parse_listener(&word.text, &word.beside)?, row);
+    let read =
+        |word: &crate::args::Word| framed(sockeye::parse_listener(&word.text, &word.beside)?, row.carries);
     let addresses = group.words.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let values = row.flags.iter().map(|flag| group.value(flag.name).map(str::to_owned)).collect();
     Ok(Order { row, addresses, values, shown: shown || group.has(&flag::SHOW) })
 }
 
 /// Puts the frame on that the service wants, where the address gives bytes and says nothing itself.
-fn framed(mut address: Address, row: &ServiceRow) -> Result<Address, Failure> {
-    if let (Carries::Messages { frame }, Shape::Bytes) = (row.carries, address.shape()) {
+pub(super) fn framed(mut address: Address, carries: Carries) -> Result<Address, Failure> {
+    if let (Carries::Messages { frame }, Shape::Bytes) = (carries, address.shape()) {
         address.insert(frame, sockeye::vocabulary())?;
     }
     Ok(address)

@@ -9,6 +9,7 @@
     reason = "a test fails by a panic, and so do its helpers"
 )]
 
+mod broker;
 mod check;
 mod client;
 mod crowd;
@@ -18,6 +19,8 @@ mod flood;
 mod groups;
 mod listen;
 mod listener;
+mod messages;
+mod operator;
 mod port;
 mod python;
 mod relay;

@@ -9,7 +9,7 @@ use super::python::python_server;
 use super::{BINARY, listening};
 
 /// `commands` in a shell at a terminal; what is written to the process is typed there. `sockeye` is the binary.
-fn at_a_terminal(commands: &str) -> Process {
+pub(super) fn at_a_terminal(commands: &str) -> Process {
     let folder = Path::new(BINARY).parent().unwrap().display();
     let commands = format!("PATH={folder}:$PATH; {commands}");
     Process::spawn(Command::new(require("script")).args(["-q", "-e", "-c", &commands, "/dev/null"]))

@@ -11,6 +11,7 @@
 mod closed_outputs;
 mod console;
 mod fixed_ports;
+mod frames;
 mod help;
 mod json;
 mod plan;

@@ -28,6 +28,24 @@ fn a_plan_says_how_an_address_was_understood() {
             ],
         ),
         (
+            &["listen", "--broker", "--keep", "unix:/run/x,max-conns=7", "--plan"],
+            &[
+                "broker   unix-l:/run/x,frame=line,max-conns=7",
+                "         carries  messages",
+                "         layers   frame",
+                "         limits   max-conns=7 handshake=10s idle=off drain=30s",
+            ],
+        ),
+        (
+            &["listen", "--operator", "tcp:0,frame=netstring,max-conns=3", "--plan"],
+            &[
+                "operator tcp-l:0,frame=netstring,max-conns=3",
+                "         carries  messages",
+                "         layers   frame",
+                "         limits   max-conns=3 handshake=10s idle=off drain=30s",
+            ],
+        ),
+        (
             &["check", "--plan", "tcp:::1:22", "unix:a%2Cb,connect=off"],
             &[
                 "check    tcp:[::1]:22",

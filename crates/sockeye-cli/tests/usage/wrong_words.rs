@@ -126,6 +126,88 @@ fn flags_that_exclude_each_other_are_refused() {
             "sockeye: --send-only and --recv-only exclude each other",
             "         leave both out for both ways",
         ),
+        (
+            &["dial", "--send-only", "--chunks", "tcp:localhost:1"],
+            "sockeye: --send-only and --chunks exclude each other",
+            "         nothing that comes is shown with --send-only",
+        ),
+        (
+            &["listen", "--hex", "--send-only", "tcp:0"],
+            "sockeye: --send-only and --hex exclude each other",
+            "         nothing that comes is shown with --send-only",
+        ),
+        (
+            &["dial", "--chunks", "--raw", "tcp:localhost:1"],
+            "sockeye: --raw and --chunks exclude each other",
+            "         --chunks is never as it came",
+        ),
+        (
+            &["dial", "--raw", "--hex", "tcp:localhost:1"],
+            "sockeye: --raw and --hex exclude each other",
+            "         --hex is never as it came",
+        ),
+        (
+            &["dial", "--lines", "--crlf", "tcp:localhost:1,frame=burst"],
+            "sockeye: --lines and --crlf exclude each other",
+            "         a line is a message without its end",
+        ),
+    ]);
+}
+
+#[test]
+fn flags_for_one_peer_and_for_many_are_not_mixed_up() {
+    assert_all_wrong_usage(&[
+        (
+            &["listen", "--broker", "--operator", "tcp:0"],
+            "sockeye: --broker and --operator exclude each other",
+            "         with --broker the peers hear each other, with --operator you hear and answer them",
+        ),
+        (
+            &["listen", "--broker", "--crlf", "tcp:0"],
+            "sockeye: --crlf is for one peer at a time, and --broker takes many",
+            "         leave --crlf out",
+        ),
+        (
+            &["listen", "--operator", "--recv-only", "tcp:0"],
+            "sockeye: --recv-only is for one peer at a time, and --operator takes many",
+            "         leave --recv-only out",
+        ),
+        (
+            &["listen", "--operator", "--slow", "oldest", "tcp:0"],
+            "sockeye: --slow oldest is for --broker",
+            "         leave --slow out",
+        ),
+        (
+            &["listen", "--slow", "drop", "tcp:0"],
+            "sockeye: --slow drop is for --broker",
+            "         leave --slow out",
+        ),
+        (
+            &["listen", "--broker", "--slow", "newest", "tcp:0"],
+            "sockeye: --slow newest: no such policy",
+            "         write drop or oldest",
+        ),
+    ]);
+}
+
+#[test]
+fn flags_for_messages_and_for_bytes_are_refused_where_they_make_no_sense() {
+    assert_all_wrong_usage(&[
+        (
+            &["dial", "--lines", "tcp:localhost:1"],
+            "sockeye: --lines is for peers that carry messages, and tcp:localhost:1 carries bytes",
+            "         frame=line makes messages of bytes; sockeye help address has other frames",
+        ),
+        (
+            &["listen", "--plan", "--crlf", "tcp:0,frame=burst"],
+            "sockeye: --crlf: each line of standard input is a message here, without its end",
+            "         leave it out",
+        ),
+        (
+            &["listen", "--keep", "tcp:0,frame=burst,max-conns=3"],
+            "sockeye: listen serves one peer at a time",
+            "         leave max-conns= out",
+        ),
     ]);
 }
 
@@ -207,6 +289,16 @@ fn what_nobody_listens_on_is_not_checked_and_what_is_for_one_is_not_given_to_man
             &["check", "tcp:localhost:1", "file:notes.txt,write"],
             "sockeye: file:notes.txt,write is nothing that anybody listens on",
             "         name an address to connect to",
+        ),
+        (
+            &["check", "tcp:localhost:1", "udp:localhost:1"],
+            "sockeye: udp has no handshake: nothing can be known without asking",
+            "         try: echo | sockeye dial udp:localhost:1",
+        ),
+        (
+            &["check", "--plan", "unix-dgram:socket"],
+            "sockeye: unix-dgram has no handshake: nothing can be known without asking",
+            "         try: echo | sockeye dial unix-dgram:socket",
         ),
         (
             &["relay", "tcp-l:0", "-,eof=close"],

@@ -5,11 +5,12 @@ use std::ops::Range;
 use super::error::ParseError;
 use super::escape::unescape;
 use super::target::{self, Form, Target};
-use super::value::Value;
+use super::value::{Kind, Value};
 use super::vocabulary::{
     LayerGrammar, OptionGrammar, Role, SchemeGrammar, StackGrammar, Vocabulary, Written, find,
 };
 use super::{Address, Layer, Settings};
+use crate::frame::FRAMINGS;
 use crate::shape::Shape;
 use crate::suggest::nearest;
 
@@ -347,10 +348,14 @@ impl Address {
         let value: Value = match row.kind.read(piece.value.as_deref()) {
             Ok(value) => value,
             Err(expected) => {
-                let typed = piece.value.as_deref().unwrap_or_default();
-                let word = typed.split('=').next().unwrap_or_default();
-                let words = row.kind.words().into_iter().filter(|known| *known != word);
-                return Err(piece.error(format!("{}: {expected}", row.name)).nearest(word, words));
+                let error = piece.error(format!("{}: {expected}", row.name));
+                if row.kind != Kind::Frame {
+                    return Err(error);
+                }
+                let name =
+                    piece.value.as_deref().and_then(|value| value.split('=').next()).unwrap_or_default();
+                let names = FRAMINGS.iter().map(|row| row.name).filter(|known| *known != name);
+                return Err(error.nearest(name, names));
             }
         };
         if settings.set(row.name, value) {

@@ -195,6 +195,18 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("tls+udp:host:80", "tls", "tls needs bytes beneath it, and udp carries messages"),
     ("udp:host:80,frame=line", "frame=line", "frame needs bytes beneath it, and udp carries messages"),
     ("ws:host:80,frame=line", "frame=line", "frame needs bytes beneath it, and ws carries messages"),
+    (
+        "tcp:h:1,frame=lien",
+        "frame=lien",
+        "frame: expected one of line crlf nul len8 len16 len32 len16le len32le varint netstring fixed=N burst \
+         burst=MS; did you mean \"line\"?",
+    ),
+    (
+        "tcp:h:1,frame=fixed=0",
+        "frame=fixed=0",
+        "frame: expected one of line crlf nul len8 len16 len32 len16le len32le varint netstring fixed=N burst \
+         burst=MS",
+    ),
     ("tcp:h:1,frame=line,frame=line", "frame=line", "frame is set twice"),
     (
         "ws://u:p@host/",

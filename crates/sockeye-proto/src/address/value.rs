@@ -116,22 +116,6 @@ impl Kind {
         }
     }
 
-    /// The words that it takes, where there is a list of them.
-    pub(super) fn words(&self) -> Vec<&'static str> {
-        match self {
-            Self::Choice(words) => words.to_vec(),
-            Self::Frame => FRAMINGS.iter().map(|row| row.name).collect(),
-            Self::Address
-            | Self::Count { .. }
-            | Self::Group
-            | Self::Mode
-            | Self::Size
-            | Self::Switch
-            | Self::Text(_)
-            | Self::Time => Vec::new(),
-        }
-    }
-
     /// What stands behind `=` in a help line; empty for a switch.
     pub fn placeholder(&self) -> String {
         match self {

@@ -55,10 +55,8 @@ impl Decoder {
     /// No message can be found from here on, and each further call says the same. A message of more than the limit is
     /// refused as soon as that shows. What stands in `message` then has no meaning.
     pub fn decode(&mut self, input: &mut &[u8], message: &mut Vec<u8>) -> Result<bool, FrameError> {
-        if input.is_empty() {
-            return self.failed.map_or(Ok(false), Err);
-        }
         self.unless_failed(|decoder| match decoder.framing {
+            _ if input.is_empty() => Ok(false),
             Framing::Burst { silence } => decoder.burst(silence.is_some(), input, message),
             Framing::Delimited(delimiter) => decoder.delimited(delimiter, input, message),
             Framing::Fixed(size) => {

@@ -47,7 +47,7 @@ pub enum Framing {
 pub struct FramingRow {
     /// Its name, lower case.
     pub name: &'static str,
-    /// What it does, in one line of at most 52 columns.
+    /// What a message is by it, in one line of at most 52 columns.
     pub help: &'static str,
     made: Made,
 }
@@ -68,18 +68,30 @@ pub static FRAMINGS: &[FramingRow] = &[
     row("line", "ends with LF or CR LF", Made::As(Framing::Delimited(Delimiter::Line))),
     row("crlf", "ends with CR LF", Made::As(Framing::Delimited(Delimiter::CrLf))),
     row("nul", "ends with a zero byte", Made::As(Framing::Delimited(Delimiter::Nul))),
-    row("len8", "its length in 1 byte, then the message", Made::As(Framing::Prefixed(Prefix::Len8))),
-    row("len16", "its length in 2 bytes, big-endian, first", Made::As(Framing::Prefixed(Prefix::Len16))),
-    row("len32", "its length in 4 bytes, big-endian, first", Made::As(Framing::Prefixed(Prefix::Len32))),
-    row("len16le", "its length in 2 bytes, little-endian", Made::As(Framing::Prefixed(Prefix::Len16Le))),
-    row("len32le", "its length in 4 bytes, little-endian", Made::As(Framing::Prefixed(Prefix::Len32Le))),
-    row("varint", "its length as LEB128, as protobuf delimits", Made::As(Framing::Prefixed(Prefix::Varint))),
-    row("netstring", "5:hello,", Made::As(Framing::Prefixed(Prefix::Netstring))),
-    row("fixed", "N bytes, 1 to 16777216", Made::Of { unit: "N", most: 16 << 20, make: Framing::Fixed }),
-    row("burst", "what one read brings", Made::As(Framing::Burst { silence: None })),
+    row("len8", "comes after its length in 1 byte", Made::As(Framing::Prefixed(Prefix::Len8))),
+    row("len16", "comes after its length in 2 bytes, big-endian", Made::As(Framing::Prefixed(Prefix::Len16))),
+    row("len32", "comes after its length in 4 bytes, big-endian", Made::As(Framing::Prefixed(Prefix::Len32))),
+    row(
+        "len16le",
+        "comes after its length in 2 bytes, little-endian",
+        Made::As(Framing::Prefixed(Prefix::Len16Le)),
+    ),
+    row(
+        "len32le",
+        "comes after its length in 4 bytes, little-endian",
+        Made::As(Framing::Prefixed(Prefix::Len32Le)),
+    ),
+    row(
+        "varint",
+        "comes after its length as a varint of protobuf",
+        Made::As(Framing::Prefixed(Prefix::Varint)),
+    ),
+    row("netstring", "is written 5:hello,", Made::As(Framing::Prefixed(Prefix::Netstring))),
+    row("fixed", "has N bytes, 1 to 16777216", Made::Of { unit: "N", most: 16 << 20, make: Framing::Fixed }),
+    row("burst", "is what one read brings", Made::As(Framing::Burst { silence: None })),
     row(
         "burst",
-        "what comes until MS ms of silence, 1 to 60000",
+        "is what comes until MS ms of silence, 1 to 60000",
         Made::Of {
             unit: "MS",
             most: 60_000,

@@ -139,7 +139,7 @@ pub(crate) static ALL: &[OptionRow] = &[
             help: "the kernel's buffer for what comes",
             ..row("rcvbuf", SOCKETS, Side::Both, Kind::Size)
         },
-        default: "the kernel's choice",
+        default: "the kernel's choice; 8 MiB for udp-l, or as much as is allowed",
         effect: Effect::Socket(|socket, value| {
             size(value).map_or(Ok(()), |s| sockopt::set_socket_recv_buffer_size(socket, s))
         }),

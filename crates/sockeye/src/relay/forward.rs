@@ -38,7 +38,8 @@ impl Service for Forward {
             };
             let (_moved, ended) = relay(&mut conn, &mut to, &self.plan, ctx).await;
             drop(to);
-            if ended.as_ref().is_err_and(|error| error.op() == Op::Write) {
+            let is_unread = ended.as_ref().is_err_and(|error| error.op() == Op::Write && !error.is_refusal());
+            if is_unread && conn.half_close() {
                 // The other side ended and then read no more, while the peer was still sending.
                 conn.farewell(ctx).await?;
             }

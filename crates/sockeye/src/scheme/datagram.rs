@@ -4,16 +4,21 @@
 //! each datagram that is queued already to a stranger.
 
 mod answer;
+mod bound;
 mod dialled;
+mod door;
 mod dropped;
+mod fallback;
+mod inbox;
 mod listener;
 mod peer;
 mod peers;
-mod port;
+mod reader;
 
+pub(super) use self::bound::Bound;
 pub(super) use self::dialled::Dialled;
+pub(super) use self::fallback::Fallback;
 pub(super) use self::listener::DatagramListener;
-pub(super) use self::port::Port;
 
 use rustix::net::{self, RecvFlags};
 use std::io;

@@ -22,6 +22,7 @@ use crate::conn::Conn;
 use crate::ctx::{Ctx, Limits};
 use crate::error::Result;
 use crate::listener::Listener;
+use crate::option;
 use crate::service::BoxFuture;
 
 /// Opens a connection, without layers.
@@ -38,8 +39,8 @@ pub struct Scheme {
     pub help: &'static str,
     /// An address of this kind.
     pub example: &'static str,
-    /// The largest message that any of its connections carries, in bytes; `None` for bytes, and where that depends on
-    /// the socket's buffer. Each connection states its own.
+    /// The largest message that each of its connections carries, in bytes; `None` for bytes, and where that depends on
+    /// the socket's buffer. A connection may carry larger ones, and states its own limit.
     pub max_message: Option<usize>,
     /// Whether one side can end and still hear the other.
     pub half_close: bool,
@@ -74,10 +75,10 @@ pub(crate) fn of(address: &Address) -> &'static Scheme {
     row.expect("an address whose scheme is a row of this table")
 }
 
-/// `base`, with what the scheme of a listener has for a default.
-pub(crate) fn limits(address: &Address, base: &Limits) -> Limits {
+/// The limits that the address sets, those that its scheme has where it is listened on, and `base` for the others.
+pub fn limits(address: &Address, base: &Limits) -> Limits {
     let idle = if address.role() == Role::Listen { of(address).idle } else { None };
-    Limits { idle: base.idle.or(idle), ..*base }
+    option::limits(address, &Limits { idle: base.idle.or(idle), ..*base })
 }
 
 /// For schemes that are only dialled: their grammar keeps such an address from being parsed.

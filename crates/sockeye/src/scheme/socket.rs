@@ -65,7 +65,7 @@ impl Kind {
             Self::Tcp | Self::Unix => Ok(Conn::bytes(Socket { fd: socket, kind: self }, peer)),
             Self::UnixSeq => {
                 let most = most_unix(&socket)?;
-                Dialled::conn(socket, datagram::Kind::UnixSeq, peer, most, None, ctx)
+                Ok(Dialled::new(socket, datagram::Kind::UnixSeq, &peer, ctx)?.conn(peer, most))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `udp:host:port` and `udp-l:port`.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use rustix::net::{self, AddressFamily, SocketFlags, SocketType, netdevice, socko
 use sockeye_proto::address::{
     Address, Form, Host, Kind, OptionGrammar, Role, SchemeGrammar, Side, Target, Value,
 };
+use sockeye_proto::race::order;
 use sockeye_proto::shape::Shape;
 use sockeye_sys::datagram::hear_joined_alone;
 use sockeye_sys::readiness::Watched;
 
-use super::datagram::{self, DatagramListener, Dialled, MOST_V4, Port, most_inet};
+use super::datagram::{self, Bound, DatagramListener, Dialled, Fallback, MOST_V4, most_inet};
 use super::{Scheme, inet, socket, wrong_target};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
 use crate::listener::Listener;
-use crate::option;
 use crate::peer::{Endpoint, Peer};
 use crate::service::BoxFuture;
 
@@ -61,8 +61,9 @@ pub(super) static UDP: Scheme = Scheme {
     listen,
 };
 
-/// Room for what comes before we get to it, unless `rcvbuf=` is set: the kernel's own, for some 250 small datagrams,
-/// is too little where a thousand peers start at once. Without a right to more it is cut to net.core.rmem_max.
+/// Room of a listener for what comes before we get to it, unless `rcvbuf=` is set: the kernel's own, for some 250 small
+/// datagrams, is too little where a thousand peers start at once. Without a right to more it is cut to
+/// net.core.rmem_max.
 const RECEIVE_BUFFER: usize = 8 << 20;
 
 fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
@@ -72,20 +73,39 @@ fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
     })
 }
 
-/// The first address of the name to which there is a way: whether anybody is there, UDP does not tell.
+/// The first address of the name to which there is a way; whether anybody is there, UDP does not tell.
 async fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
     let Target::HostPort(host, port) = address.target() else { return Err(wrong_target()) };
     let mut failed = Cause::OtherFamily;
-    for to in ctx.resolver.addresses(host, port).await? {
-        match attempt(to, address, ctx) {
-            Ok(conn) => return Ok(conn),
+    let mut found = order(&ctx.resolver.addresses(host, port).await?).into_iter();
+    while let Some(to) = found.next() {
+        match attempt(to, address) {
+            Ok(socket) => return Ok(conn(socket, to, found.collect(), address, ctx)?),
             Err(error) => failed = Cause::Io(error),
         }
     }
     Err(failed)
 }
 
-fn attempt(to: SocketAddr, address: &Address, ctx: &Ctx) -> io::Result<Conn> {
+fn conn(
+    socket: Watched,
+    to: SocketAddr,
+    others: Vec<SocketAddr>,
+    address: &Address,
+    ctx: &Ctx,
+) -> io::Result<Conn> {
+    let mut peer = Peer::new(UDP.grammar.name);
+    peer.local = Endpoint::from_kernel(net::getsockname(&socket)?);
+    peer.remote = Endpoint::Inet(to);
+    // What fits the first must fit those that may take its place.
+    let most = others.iter().chain([&to]).map(|to| most_inet(to.ip())).min().unwrap_or(MOST_V4);
+    let again = address.clone();
+    let fallback = Fallback::new(others, Box::new(move |to| attempt(to, &again)));
+    let dialled = Dialled::new(socket, datagram::Kind::Udp, &peer, ctx)?;
+    Ok(dialled.with_fallback(fallback).conn(peer, most))
+}
+
+fn attempt(to: SocketAddr, address: &Address) -> io::Result<Watched> {
     let options = address.options();
     let is_on = |name| options.value(name) == Some(&Value::Switch(true));
     if let Some((group, _)) = joins(address)
@@ -119,11 +139,7 @@ fn attempt(to: SocketAddr, address: &Address, ctx: &Ctx) -> io::Result<Conn> {
     } else {
         net::connect(&socket, &to)?;
     }
-    let mut peer = Peer::new(UDP.grammar.name);
-    peer.local = Endpoint::from_kernel(net::getsockname(&socket)?);
-    peer.remote = Endpoint::Inet(to);
-    let socket = Watched::new(socket).map_err(|(_, error)| error)?;
-    Dialled::conn(socket, datagram::Kind::Udp, peer, most_inet(to.ip()), None, ctx)
+    Watched::new(socket).map_err(|(_, error)| error)
 }
 
 fn unspecified(is_v6: bool) -> SocketAddr {
@@ -135,7 +151,7 @@ fn unspecified(is_v6: bool) -> SocketAddr {
 fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = net::socket_with(inet::family(at), SocketType::DGRAM, flags, None)?;
-    if address.options().value("rcvbuf").is_none() {
+    if address.role() == Role::Listen && address.options().value("rcvbuf").is_none() {
         sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)
             .or_else(|_no_right| sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER))?;
     }
@@ -160,6 +176,31 @@ fn joins(address: &Address) -> Option<(IpAddr, Option<&str>)> {
     }
 }
 
+/// The last scope of a group that does not reach beyond a link (RFC 4291, section 2.7).
+const LINK: u16 = 2;
+
+/// A group of one link is an address only together with that link (RFC 4007).
+fn on_its_link(local: SocketAddr, socket: &OwnedFd, address: &Address) -> io::Result<SocketAddr> {
+    match (local, joins(address)) {
+        (SocketAddr::V6(local), Some((_, interface))) if local.ip().is_multicast() => {
+            let scope = if local.scope_id() > 0 { local.scope_id() } else { index(socket, interface)? };
+            if scope == 0 && local.ip().segments()[0] & 0xf <= LINK {
+                let why = format!("each link has its own {}: write join={0}@INTERFACE", local.ip());
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+            }
+            Ok(SocketAddrV6::new(*local.ip(), local.port(), 0, scope).into())
+        }
+        _ => Ok(local),
+    }
+}
+
+/// The number of an interface; 0 leaves the choice to the kernel.
+fn index(socket: &OwnedFd, interface: Option<&str>) -> io::Result<u32> {
+    let Some(name) = interface else { return Ok(0) };
+    let unknown = |errno| io::Error::new(io::Error::from(errno).kind(), format!("no interface {name:?}"));
+    netdevice::name_to_index(socket, name).map_err(unknown)
+}
+
 /// Hears a group, and where an interface is named, speaks to groups on that one too.
 fn join(socket: &OwnedFd, group: IpAddr, interface: Option<&str>, role: Role) -> io::Result<()> {
     let index = index(socket, interface)?;
@@ -179,13 +220,6 @@ fn join(socket: &OwnedFd, group: IpAddr, interface: Option<&str>, role: Role) ->
         }
     }
     Ok(())
-}
-
-/// The kernel's number of an interface, and 0 for its own choice.
-fn index(socket: &OwnedFd, interface: Option<&str>) -> io::Result<u32> {
-    let Some(name) = interface else { return Ok(0) };
-    netdevice::name_to_index(socket, name)
-        .map_err(|errno| io::Error::new(io::Error::from(errno).kind(), format!("no interface {name:?}")))
 }
 
 fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dyn Listener>>> {
@@ -209,14 +243,14 @@ async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn
         return Err(deaf(first.ip(), group, "write the port alone, or any:").into());
     }
     let sockets = inet::bind_all(&at, |local| bind(local, address))?;
-    let port = |socket: OwnedFd| {
+    let bound = |socket: OwnedFd| {
         let is_v6 = sockopt::socket_domain(&socket)? == AddressFamily::INET6;
         let most = most_inet(unspecified(is_v6).ip());
-        Port::new(socket, datagram::Kind::Udp, most)
+        Bound::new(socket, datagram::Kind::Udp, most)
     };
-    let ports = sockets.into_iter().map(port).collect::<io::Result<Vec<_>>>()?;
-    let limits = option::limits(address, &super::limits(address, &ctx.limits));
-    Ok(Box::new(DatagramListener::new(ports, None, &limits, ctx)))
+    let sockets = sockets.into_iter().map(bound).collect::<io::Result<Vec<_>>>()?;
+    let limits = super::limits(address, &ctx.limits);
+    Ok(Box::new(DatagramListener::new(sockets, None, &limits, ctx)))
 }
 
 /// Whether a socket that is bound to this address can hear the group.
@@ -234,20 +268,6 @@ fn bind(local: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
     if local.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
     }
-    net::bind(&socket, &on_link(local, &socket, address)?)?;
+    net::bind(&socket, &on_its_link(local, &socket, address)?)?;
     Ok(socket)
-}
-
-/// A group of one link, of which every link has its own, is bound to on the interface where it is joined (RFC 4007).
-fn on_link(local: SocketAddr, socket: &OwnedFd, address: &Address) -> io::Result<SocketAddr> {
-    let (SocketAddr::V6(mut at), Some((_, interface))) = (local, joins(address)) else { return Ok(local) };
-    let is_of_link = at.ip().is_multicast() && at.ip().segments()[0] & 0xf <= 2;
-    if is_of_link && at.scope_id() == 0 {
-        if interface.is_none() {
-            let why = format!("each link has its own {}: write join={0}@INTERFACE", at.ip());
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-        }
-        at.set_scope_id(index(socket, interface)?);
-    }
-    Ok(at.into())
 }

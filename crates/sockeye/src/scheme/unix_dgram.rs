@@ -10,14 +10,13 @@ use sockeye_proto::shape::Shape;
 use sockeye_sys::readiness::Watched;
 
 use super::Scheme;
-use super::datagram::{self, DatagramListener, Dialled, Port, most_unix};
+use super::datagram::{self, Bound, DatagramListener, Dialled, most_unix};
 use super::socket::{FLAGS, set_options};
 use super::unix::{Claim, MODE, OWNER, kernel_name};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
 use crate::listener::Listener;
-use crate::option;
 use crate::peer::{Endpoint, Peer};
 use crate::service::BoxFuture;
 
@@ -79,7 +78,8 @@ fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
     peer.remote = Endpoint::from_kernel(name.into());
     let most = most_unix(&socket)?;
     let socket = Watched::new(socket).map_err(|(_, error)| error)?;
-    Ok(Dialled::conn(socket, datagram::Kind::UnixDgram, peer, most, claim, ctx)?)
+    let dialled = Dialled::new(socket, datagram::Kind::UnixDgram, &peer, ctx)?;
+    Ok(dialled.with_claim(claim).conn(peer, most))
 }
 
 /// A new socket, with the options that the address sets.
@@ -105,7 +105,7 @@ fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, 
         }
     };
     let most = most_unix(&socket)?;
-    let ports = vec![Port::new(socket, datagram::Kind::UnixDgram, most)?];
-    let limits = option::limits(address, &super::limits(address, &ctx.limits));
-    Ok(Box::new(DatagramListener::new(ports, claim, &limits, ctx)))
+    let sockets = vec![Bound::new(socket, datagram::Kind::UnixDgram, most)?];
+    let limits = super::limits(address, &ctx.limits);
+    Ok(Box::new(DatagramListener::new(sockets, claim, &limits, ctx)))
 }

@@ -26,8 +26,10 @@ pub(super) struct Framed {
     /// Runs while a burst is under way, so that its silence is seen.
     silence: Option<Pin<Box<Sleep>>>,
     is_ended: bool,
-    /// The message that is under way, and how much of it has gone.
+    /// The message that is under way, and how much of it is in `held`, or beyond.
     sending: Option<(Encoded, usize)>,
+    /// What is encoded and not yet written.
+    held: Option<(Box<[u8]>, Range<usize>)>,
 }
 
 impl Framed {
@@ -42,10 +44,11 @@ impl Framed {
             silence: None,
             is_ended: false,
             sending: None,
+            held: None,
         }
     }
 
-    /// Takes the next message out of what was read; `false` where it is not all there.
+    /// Takes the next message out of what was read; `false` where it is not all there, and nothing is left of the read.
     fn take(&mut self, message: &mut Message) -> Result<bool, FrameError> {
         let Some((buffer, filled)) = &mut self.read else {
             return self.decoder.decode(&mut &[][..], &mut message.payload);
@@ -94,11 +97,51 @@ impl Framed {
             silence.as_mut().reset(Instant::now() + limit);
         }
     }
+
+    /// Puts all of a message with its borders behind what is held, which is written where it fills its buffer. Short
+    /// messages share a write, and a segment.
+    fn poll_hold(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+        if self.sending.is_none() {
+            self.sending = Some((self.framing.encode(payload, self.most).map_err(refused)?, 0));
+        }
+        while let Some((encoded, sent)) = &mut self.sending
+            && *sent < encoded.size()
+        {
+            let is_short = encoded.size() - *sent <= Size::Small.bytes();
+            let lend = || (self.buffers.lend(if is_short { Size::Small } else { Size::Medium }), 0..0);
+            let (buffer, filled) = self.held.get_or_insert_with(lend);
+            let room = buffer.get_mut(filled.end..).unwrap_or_default();
+            let now = encoded.fill(payload, *sent, room);
+            if now == 0 && !room.is_empty() {
+                // A shorter message than the one that is under way: that one can no longer be finished.
+                return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
+            }
+            filled.end += now;
+            *sent += now;
+            if *sent < encoded.size() {
+                ready!(self.poll_write_held(cx))?;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes all that is held, and gives its buffer back.
+    fn poll_write_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some((buffer, filled)) = &mut self.held {
+            let rest = buffer.get(filled.clone()).unwrap_or_default();
+            if !rest.is_empty() {
+                filled.start += ready!(self.beneath.poll_write(cx, rest))?;
+            } else if let Some((buffer, _)) = self.held.take() {
+                self.buffers.give_back(buffer);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl Drop for Framed {
     fn drop(&mut self) {
-        if let Some((buffer, _)) = self.read.take() {
+        for (buffer, _) in self.read.take().into_iter().chain(self.held.take()) {
             self.buffers.give_back(buffer);
         }
     }
@@ -123,26 +166,29 @@ impl Messages for Framed {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
-        if self.sending.is_none() {
-            self.sending = Some((self.framing.encode(payload, self.most).map_err(refused)?, 0));
-        }
-        // Borders and message are put together, so that a short message is one segment.
-        while let Some((encoded, sent)) = &mut self.sending
-            && *sent < encoded.size()
-        {
-            let is_short = encoded.size() - *sent <= Size::Small.bytes();
-            let mut buffer = self.buffers.lend(if is_short { Size::Small } else { Size::Medium });
-            let filled = encoded.fill(payload, *sent, &mut buffer);
-            let written = self.beneath.poll_write(cx, buffer.get(..filled).unwrap_or_default());
-            self.buffers.give_back(buffer);
-            *sent += ready!(written)?;
-        }
-        ready!(self.beneath.poll_flush(cx))?;
+        ready!(self.poll_hold(cx, payload))?;
+        ready!(self.poll_flush(cx))?;
         self.sending = None;
         Poll::Ready(Ok(()))
     }
 
+    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+        // What shares a write would arrive as one burst.
+        if let Framing::Burst { .. } = self.framing {
+            return self.poll_send(cx, payload);
+        }
+        ready!(self.poll_hold(cx, payload))?;
+        self.sending = None;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_write_held(cx))?;
+        self.beneath.poll_flush(cx)
+    }
+
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_write_held(cx))?;
         self.beneath.poll_shutdown_write(cx)
     }
 
@@ -154,4 +200,47 @@ impl Messages for Framed {
 /// Carries the reason up through [`io::Error`], out of which [`crate::error::Cause`] takes it.
 fn refused(error: FrameError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// Reads that come as they are written here, each once.
+    struct Reads(VecDeque<&'static [u8]>);
+
+    impl Bytes for Reads {
+        fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+            let Some(read) = self.0.pop_front() else { return Poll::Pending };
+            buffer[..read.len()].copy_from_slice(read);
+            Poll::Ready(Ok(read.len()))
+        }
+
+        fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_shutdown_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn abort(&mut self) {}
+    }
+
+    /// A terminal goes on behind an end of file, and whoever types is not kept waiting for another one.
+    #[test]
+    fn nothing_is_read_behind_the_end() {
+        let reads: [&[u8]; 3] = [b"the last", b"", b"behind the end"];
+        let framing = Framing::read("line").unwrap();
+        let mut framed = Framed::new(Box::new(Reads(reads.into())), framing, 99, Buffers::default());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut message = Message::default();
+        for more in [true, false, false] {
+            let received = framed.poll_receive(&mut cx, &mut message);
+            assert!(matches!(received, Poll::Ready(Ok(got)) if got == more), "{received:?}");
+            assert_eq!(message.payload, b"the last");
+        }
+    }
 }

@@ -8,8 +8,8 @@ use sockeye_proto::reflect::Guard;
 use sockeye_sys::datagram::{BATCH, Departure, Name};
 use tokio::time::{Instant, timeout_at};
 
+use super::bound::{Bound, Room};
 use super::dropped::Losses;
-use super::port::{Port, Room};
 use crate::ctx::Ctx;
 use crate::error::{Error, Op, Result};
 use crate::event::Dropped;
@@ -17,9 +17,9 @@ use crate::message::{Message, Replies};
 use crate::service::{BoxFuture, Datagrams};
 
 /// Answers on all sockets, until one fails.
-pub(super) async fn answer_all(ports: &[Port], service: &dyn Datagrams, ctx: &Ctx) -> Result<()> {
-    let one = |port| -> BoxFuture<'_, Result<()>> { Box::pin(answer(port, service, ctx)) };
-    let mut all: Vec<_> = ports.iter().map(one).collect();
+pub(super) async fn answer_all(sockets: &[Bound], service: &dyn Datagrams, ctx: &Ctx) -> Result<()> {
+    let one = |socket| -> BoxFuture<'_, Result<()>> { Box::pin(answer(socket, service, ctx)) };
+    let mut all: Vec<_> = sockets.iter().map(one).collect();
     poll_fn(|cx| {
         let ended = all.iter_mut().find_map(|one| match one.as_mut().poll(cx) {
             Poll::Ready(ended) => Some(ended),
@@ -30,10 +30,10 @@ pub(super) async fn answer_all(ports: &[Port], service: &dyn Datagrams, ctx: &Ct
     .await
 }
 
-async fn answer(port: &Port, service: &dyn Datagrams, ctx: &Ctx) -> Result<()> {
-    let failed = |error: io::Error| Error::new(Op::Accept, error).on(port.peer());
+async fn answer(socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) -> Result<()> {
+    let failed = |error: io::Error| Error::new(Op::Accept, error).on(socket.peer());
     let mut batch = Batch {
-        losses: Losses::new(&port.peer().to_string(), &ctx.events),
+        losses: Losses::new(&socket.peer().to_string(), &ctx.events),
         guard: Guard::new(ctx.limits.public),
         began: Instant::now(),
         room: Room::default(),
@@ -41,7 +41,7 @@ async fn answer(port: &Port, service: &dyn Datagrams, ctx: &Ctx) -> Result<()> {
         answers: Vec::new(),
     };
     loop {
-        let filled = poll_fn(|cx| port.poll_fill(&mut batch.room, cx));
+        let filled = poll_fn(|cx| socket.poll_fill(&mut batch.room, cx));
         match batch.losses.due() {
             None => filled.await.map_err(failed)?,
             Some(due) => match timeout_at(due, filled).await {
@@ -52,8 +52,8 @@ async fn answer(port: &Port, service: &dyn Datagrams, ctx: &Ctx) -> Result<()> {
                 }
             },
         }
-        batch.ask(port, service, ctx);
-        batch.send(port).await.map_err(failed)?;
+        batch.ask(socket, service, ctx);
+        batch.send(socket).await.map_err(failed)?;
     }
 }
 
@@ -71,7 +71,7 @@ struct Batch {
 
 impl Batch {
     /// Has the service answer each datagram of the batch that may be answered.
-    fn ask(&mut self, port: &Port, service: &dyn Datagrams, ctx: &Ctx) {
+    fn ask(&mut self, socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) {
         let Self { room, message, answers, guard, began, losses } = self;
         let now = began.elapsed();
         let mut lost = Dropped::default();
@@ -81,7 +81,7 @@ impl Batch {
             }
             let Some(replies) = answers.get_mut(at) else { break };
             replies.clear();
-            let dropped_before = losses.by_kernel(arrival.dropped);
+            let dropped_before = socket.new_drops(arrival);
             lost.by_kernel += u64::from(dropped_before);
             let Name::Inet(from) = arrival.from else { continue };
             if !guard.hears(from, now) {
@@ -90,11 +90,11 @@ impl Batch {
             }
             message.clear();
             message.payload.extend_from_slice(payload);
-            (message.from, message.to) = (arrival.from.into(), port.destination(arrival));
+            (message.from, message.to) = (arrival.from.into(), socket.destination(arrival));
             (message.at, message.cut, message.dropped_before) = (arrival.at, arrival.is_cut, dropped_before);
             lost.cut += u64::from(arrival.is_cut);
             service.answer(message, replies, ctx);
-            if replies.iter().any(|reply| !guard.sends(from, payload.len(), reply.len())) {
+            if !guard.sends(from, payload.len(), replies.iter().map(<[u8]>::len).sum()) {
                 replies.clear();
                 lost.outsiders += 1;
             }
@@ -103,15 +103,15 @@ impl Batch {
     }
 
     /// Sends all answers. One that cannot be sent is counted, and the others go on.
-    async fn send(&mut self, port: &Port) -> io::Result<()> {
+    async fn send(&mut self, socket: &Bound) -> io::Result<()> {
         let (mut lost, mut sent) = (Dropped::default(), 0);
         loop {
-            match self.try_send(port, sent) {
+            match self.try_send(socket, sent) {
                 Ok(0) => break,
                 Ok(more) => sent += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    port.socket.writable().await?.retain_ready();
+                    socket.socket.writable().await?.retain_ready();
                 }
                 Err(_unsent) => {
                     sent += 1;
@@ -124,12 +124,12 @@ impl Batch {
     }
 
     /// Sends what can go at once of what is left, the first `sent` answers being gone; 0 where all are.
-    fn try_send(&self, port: &Port, sent: usize) -> io::Result<usize> {
+    fn try_send(&self, socket: &Bound, sent: usize) -> io::Result<usize> {
         let answers = self.room.iter().zip(&self.answers).flat_map(|((arrival, _), replies)| {
             let (to, source) = (arrival.from, arrival.destination.map(|to| to.source));
             replies.iter().map(move |payload| Departure { payload, to, source })
         });
         let mut rest = answers.skip(sent).take(BATCH).peekable();
-        if rest.peek().is_none() { Ok(0) } else { port.try_send(rest) }
+        if rest.peek().is_none() { Ok(0) } else { socket.try_send(rest) }
     }
 }

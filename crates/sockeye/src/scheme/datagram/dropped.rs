@@ -17,31 +17,22 @@ pub(super) struct Losses {
     events: Events,
     dropped: Dropped,
     told: Option<Instant>,
-    /// What the kernel has counted so far.
-    by_kernel: u32,
 }
 
 impl Losses {
     pub(super) fn new(socket: &str, events: &Events) -> Self {
         let events = events.clone();
-        Self { socket: socket.into(), events, dropped: Dropped::default(), told: None, by_kernel: 0 }
+        Self { socket: socket.into(), events, dropped: Dropped::default(), told: None }
     }
 
-    /// Takes the kernel's own count, which only grows, and says by how much it has.
-    pub(super) fn by_kernel(&mut self, total: Option<u32>) -> u32 {
-        let total = total.unwrap_or(self.by_kernel);
-        total.wrapping_sub(std::mem::replace(&mut self.by_kernel, total))
-    }
-
-    /// Counts, and tells if enough time has passed; `true` where something is left to be told later.
-    pub(super) fn add(&mut self, lost: Dropped) -> bool {
+    /// Counts, and tells if enough time has passed.
+    pub(super) fn add(&mut self, lost: Dropped) {
         if lost != Dropped::default() {
             self.dropped.add(&lost);
             if self.told.is_none_or(|told| told.elapsed() >= PAUSE) {
                 self.tell();
             }
         }
-        self.due().is_some()
     }
 
     /// When what was counted may be told; `None` where there is nothing.

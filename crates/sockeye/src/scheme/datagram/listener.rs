@@ -5,9 +5,10 @@ use std::task::{Context, Poll, ready};
 
 use super::Kind;
 use super::answer::answer_all;
+use super::bound::Bound;
 use super::peer::PeerConn;
 use super::peers::Peers;
-use super::port::Port;
+use super::reader::read;
 use crate::conn::Conn;
 use crate::ctx::{Ctx, Limits};
 use crate::error::Result;
@@ -27,8 +28,13 @@ pub(in crate::scheme) struct DatagramListener {
 
 impl DatagramListener {
     /// Takes over bound sockets. `limits` are those of the address.
-    pub(in crate::scheme) fn new(ports: Vec<Port>, claim: Option<Claim>, limits: &Limits, ctx: &Ctx) -> Self {
-        let peers = Peers::new(ports, limits.idle, limits.max_conns);
+    pub(in crate::scheme) fn new(
+        sockets: Vec<Bound>,
+        claim: Option<Claim>,
+        limits: &Limits,
+        ctx: &Ctx,
+    ) -> Self {
+        let peers = Peers::new(sockets, limits);
         Self { claim, peers, ctx: ctx.clone(), is_read: false }
     }
 }
@@ -36,7 +42,7 @@ impl DatagramListener {
 impl Listener for DatagramListener {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
         if !std::mem::replace(&mut self.is_read, true) {
-            self.ctx.tasks.spawn(self.peers.clone().read(self.ctx.clone()));
+            self.ctx.tasks.spawn(read(self.peers.clone(), self.ctx.clone()));
         }
         loop {
             let newcomer = ready!(self.peers.poll_newcomer(cx));
@@ -53,7 +59,7 @@ impl Listener for DatagramListener {
     }
 
     fn locals(&self) -> Vec<Peer> {
-        self.peers.ports.iter().map(Port::peer).collect()
+        self.peers.sockets.iter().map(Bound::peer).collect()
     }
 
     /// Only on IP: the queue of a Unix socket is short, and an answer that finds it full must wait, which only a
@@ -63,8 +69,9 @@ impl Listener for DatagramListener {
         service: &'a dyn Datagrams,
         ctx: &'a Ctx,
     ) -> Option<BoxFuture<'a, Result<()>>> {
-        let is_udp = self.peers.ports.iter().all(|port| port.kind == Kind::Udp);
-        is_udp.then(|| -> BoxFuture<'a, Result<()>> { Box::pin(answer_all(&self.peers.ports, service, ctx)) })
+        let is_udp = self.peers.sockets.iter().all(|socket| socket.kind == Kind::Udp);
+        is_udp
+            .then(|| -> BoxFuture<'a, Result<()>> { Box::pin(answer_all(&self.peers.sockets, service, ctx)) })
     }
 }
 

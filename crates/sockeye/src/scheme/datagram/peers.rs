@@ -1,72 +1,50 @@
-//! The peers of a listener: who is inside, what waits for each, and the task that reads for all of them.
+//! The peers of a listener: who is inside, and what becomes of a datagram.
 
-use std::collections::VecDeque;
-use std::future::{pending, poll_fn};
-use std::io;
-use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use sockeye_proto::crowd::{Crowd, Verdict};
+use sockeye_proto::crowd::{Crowd, Strangers, Verdict};
 use sockeye_proto::reflect::is_near;
 use sockeye_sys::datagram::{Arrival, Name, Source};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until};
 
-use super::dropped::Losses;
-use super::peer::{Inbox, Parcel};
-use super::port::{Port, Room};
-use crate::ctx::Ctx;
-use crate::error::{Error, Op};
-use crate::event::{Dropped, Event, Wants};
+use super::bound::Bound;
+use super::door::Door;
+use super::inbox::{End, Inbox, Parcel, Put, Unread};
+use crate::ctx::Limits;
+use crate::event::Dropped;
 
-/// What may wait for all peers of a listener together. Strangers, who were heard once, may fill half of it: a flood of
-/// them leaves the other half to those who talk.
+/// What may wait for all peers of a listener together.
 const ALL: usize = 64 << 20;
 
-/// One conversation: the socket, who is at the other end, and which of our addresses they speak to.
+/// What may wait for one peer, or one datagram that is longer; and never more than half of what is free. So those who
+/// do not read share what there is, and leave as much as each of them has to those who do.
+const MOST: usize = 1 << 20;
+
+/// A stranger is taken in only with a datagram that is this share of what is free, so that a flood of them leaves
+/// enough to those who talk.
+const STRANGERS_SHARE: usize = 16;
+
+/// One conversation: the socket, who is at the other end, and which of our addresses they speak to. Unix sockets
+/// without a name cannot be told apart, nor answered: they are one peer.
 pub(super) type Key = (usize, Name, Option<Source>);
 
 /// What a listener, its task and its connections share.
 #[derive(Debug)]
 pub(super) struct Peers {
-    pub(super) ports: Vec<Port>,
+    pub(super) sockets: Vec<Bound>,
     crowd: Mutex<Crowd<Key, Arc<Inbox>>>,
     door: Mutex<Door>,
     /// What waits in all inboxes, as [`Parcel::cost`] counts.
     held: AtomicUsize,
+    /// Datagrams that nobody read before their connection was over, and that are not told yet.
+    unread: AtomicU64,
     /// After how long a silent peer is taken to have left.
     pub(super) idle: Option<Duration>,
     /// Told when somebody leaves, or the door is shut.
-    left: Notify,
-}
-
-/// Where newcomers wait to be accepted.
-#[derive(Debug)]
-struct Door {
-    is_open: bool,
-    /// In order of arrival; some are over by now.
-    waiting: VecDeque<Arc<Inbox>>,
-    /// How many may wait before those who are over are thrown out.
-    sweep_at: usize,
-    accepting: Option<Waker>,
-}
-
-/// The fewest who wait before it is worth looking through them.
-const SWEEP: usize = 64;
-
-impl Door {
-    /// Lines somebody up, and says whom to wake.
-    fn line_up(&mut self, newcomer: Arc<Inbox>) -> Option<Waker> {
-        if self.waiting.len() >= self.sweep_at {
-            self.waiting.retain(|inbox| !inbox.is_over());
-            self.sweep_at = SWEEP.max(2 * self.waiting.len());
-        }
-        self.waiting.push_back(newcomer);
-        self.accepting.take()
-    }
+    pub(super) left: Notify,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -74,191 +52,147 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Peers {
-    pub(super) fn new(ports: Vec<Port>, idle: Option<Duration>, most: usize) -> Arc<Self> {
+    pub(super) fn new(sockets: Vec<Bound>, limits: &Limits) -> Arc<Self> {
+        let most = if limits.once { 1 } else { limits.max_conns };
+        // Where there is room for one alone, the first who comes is the one: a stray datagram must not end it.
+        let strangers = if most > 1 { Strangers::MakeRoom } else { Strangers::Stay };
         Arc::new(Self {
-            ports,
-            crowd: Mutex::new(Crowd::new(most)),
-            door: Mutex::new(Door {
-                is_open: true,
-                waiting: VecDeque::new(),
-                sweep_at: SWEEP,
-                accepting: None,
-            }),
+            sockets,
+            crowd: Mutex::new(Crowd::new(most, strangers)),
+            door: Mutex::new(Door::new()),
             held: AtomicUsize::new(0),
-            idle,
+            unread: AtomicU64::new(0),
+            idle: limits.idle,
             left: Notify::new(),
         })
     }
 
     /// The next newcomer who is still there.
-    pub(super) fn poll_newcomer(&self, cx: &mut Context<'_>) -> Poll<Arc<Inbox>> {
-        let mut door = lock(&self.door);
-        while let Some(newcomer) = door.waiting.pop_front() {
-            if !newcomer.is_over() {
-                return Poll::Ready(newcomer);
-            }
-        }
-        door.accepting = Some(cx.waker().clone());
-        Poll::Pending
+    pub(super) fn poll_newcomer(&self, cx: &Context<'_>) -> Poll<Arc<Inbox>> {
+        lock(&self.door).poll_next(cx)
     }
 
-    /// Lets nobody in any more, and forgets who waits at the door.
+    /// Lets nobody in any more, and gives up those who wait at the door.
     pub(super) fn shut(&self) {
-        let waiting = {
-            let mut door = lock(&self.door);
-            door.is_open = false;
-            std::mem::take(&mut door.waiting)
-        };
+        let waiting = lock(&self.door).shut();
         waiting.iter().for_each(|inbox| self.leave(inbox));
         self.left.notify_one();
     }
 
     /// A peer is gone: whoever sends under its name from here on is a newcomer.
     pub(super) fn leave(&self, inbox: &Arc<Inbox>) {
-        self.release(inbox.end());
+        self.throw_away(inbox.end(End::Over));
         let left = lock(&self.crowd).leave(&inbox.key, |inside| Arc::ptr_eq(inside, inbox));
         if left.is_some() {
             self.left.notify_one();
         }
     }
 
-    /// What was held for a peer is taken, or thrown away.
+    /// What waited for a peer is taken.
     pub(super) fn release(&self, cost: usize) {
         self.held.fetch_sub(cost, Ordering::Relaxed);
     }
 
-    fn is_deserted(&self) -> bool {
-        !lock(&self.door).is_open && lock(&self.crowd).is_empty()
+    fn throw_away(&self, unread: Unread) {
+        self.release(unread.cost);
+        if unread.parcels > 0 {
+            self.unread.fetch_add(unread.parcels, Ordering::Relaxed);
+        }
     }
 
-    /// Reads for all peers until nobody is inside and nobody more is let in. One that fails is told, and tried again.
-    pub(super) async fn read(self: Arc<Self>, ctx: Ctx) {
-        let name = |port: &Port| port.peer().to_string();
-        let mut losses: Vec<_> =
-            self.ports.iter().map(|port| Losses::new(&name(port), &ctx.events)).collect();
-        let mut rooms: Vec<_> = self.ports.iter().map(|_| Room::default()).collect();
-        let mut is_draining = false;
-        while !self.is_deserted() {
-            let due = losses.iter().filter_map(Losses::due).min();
-            tokio::select! {
-                read = poll_fn(|cx| self.poll_read(&mut rooms, &mut losses, ctx.limits.public, cx)) => {
-                    let Err((port, failed)) = read else { continue };
-                    let (listener, error) = (name(port).into(), Error::new(Op::Accept, failed).on(port.peer()));
-                    ctx.events.tell(Wants::Trouble, || Event::AcceptFailed { listener, error });
-                    sleep(ctx.limits.accept_pause).await;
-                }
-                () = reached(due) => losses.iter_mut().for_each(Losses::tell),
-                () = self.left.notified() => {}
-                () = ctx.stop.draining(), if !is_draining => {
-                    is_draining = true;
-                    lock(&self.crowd).iter().for_each(|inbox| inbox.hasten());
-                }
-                () = ctx.stop.hurried() => break,
-            }
-        }
+    /// How many nobody has read since this was last asked.
+    pub(super) fn take_unread(&self) -> u64 {
+        self.unread.swap(0, Ordering::Relaxed)
+    }
+
+    /// Whether nobody is inside, and nobody more is let in.
+    pub(super) fn is_deserted(&self) -> bool {
+        !lock(&self.door).is_open() && lock(&self.crowd).is_empty()
+    }
+
+    /// Everybody has only so long left as they have something to say.
+    pub(super) fn hasten_all(&self) {
+        lock(&self.crowd).iter().for_each(|inbox| inbox.hasten());
+    }
+
+    /// Ends everybody who is inside.
+    pub(super) fn end_all(&self) {
         let inside: Vec<_> = lock(&self.crowd).iter().cloned().collect();
         inside.iter().for_each(|inbox| self.leave(inbox));
     }
 
-    /// Reads from each socket in turn, and hands out what came; ready with what went wrong, or once there are losses
-    /// to tell.
-    fn poll_read<'a>(
-        &'a self,
-        rooms: &mut [Room],
-        losses: &mut [Losses],
-        public: bool,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), (&'a Port, io::Error)>> {
-        loop {
-            let (mut has_read, mut has_lost) = (false, false);
-            let sockets = self.ports.iter().zip(&mut *rooms).zip(&mut *losses);
-            for (at, ((port, room), losses)) in sockets.enumerate() {
-                match port.poll_fill(room, cx) {
-                    Poll::Ready(Ok(())) => has_read = true,
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err((port, error))),
-                    Poll::Pending => continue,
-                }
-                let mut lost = Dropped::default();
-                for (arrival, payload) in room.iter() {
-                    lost.by_kernel += u64::from(losses.by_kernel(arrival.dropped));
-                    self.hand_out((at, port), arrival, payload, public, &mut lost);
-                }
-                has_lost |= losses.add(lost);
-            }
-            if has_lost || !has_read {
-                return if has_lost { Poll::Ready(Ok(())) } else { Poll::Pending };
-            }
-        }
-    }
-
-    /// Puts a datagram where its peer finds it.
-    fn hand_out(
+    /// Puts a datagram where its peer finds it. `public` says whether peers beyond private networks are heard.
+    pub(super) fn hand_out(
         &self,
-        (at, port): (usize, &Port),
-        arrival: &Arrival,
-        payload: &[u8],
+        (at, socket): (usize, &Bound),
+        (arrival, payload): (&Arrival, &[u8]),
         public: bool,
         lost: &mut Dropped,
     ) {
         lost.cut += u64::from(arrival.is_cut);
         let key = (at, arrival.from, arrival.destination.map(|to| to.source));
-        let parcel = |to| Parcel { payload: payload.to_vec(), to, cut: arrival.is_cut, dropped_before: 0 };
-        let held = self.held.load(Ordering::Relaxed);
         let known = lock(&self.crowd).hear(&key).cloned();
         if let Some(inbox) = known {
-            let parcel = parcel(port.destination(arrival));
-            let cost = parcel.cost();
-            if held + cost <= ALL && inbox.put(parcel) {
-                self.held.fetch_add(cost, Ordering::Relaxed);
-            } else {
-                inbox.miss();
-                lost.queue_full += 1;
+            match self.put(&inbox, parcel(arrival, payload)) {
+                Put::Taken => return,
+                Put::Full => {
+                    lost.queue_full += 1;
+                    return;
+                }
+                // It has just left, and is back.
+                Put::Over => self.leave(&inbox),
             }
-            return;
         }
         if !public && is_outsider(arrival.from) {
             lost.outsiders += 1;
             return;
         }
-        let parcel = parcel(port.destination(arrival));
-        let cost = parcel.cost();
-        if !lock(&self.door).is_open || held + cost > ALL / 2 {
+        let parcel = parcel(arrival, payload);
+        let free = ALL.saturating_sub(self.held.load(Ordering::Relaxed));
+        if !lock(&self.door).is_open() || parcel.cost() > free / STRANGERS_SHARE {
             lost.refused += 1;
             return;
         }
-        let inbox = Arc::new(Inbox::new(key, parcel.to));
+        let inbox = Arc::new(Inbox::new(key, socket.destination(arrival)));
         let verdict = lock(&self.crowd).admit(key, inbox.clone());
         match verdict {
             Verdict::Admitted => {}
-            Verdict::InsteadOf(evicted) => {
-                let unread = evicted.end();
-                self.release(unread);
-                lost.refused += u64::from(unread > 0);
-            }
+            Verdict::InsteadOf(evicted) => self.throw_away(evicted.end(End::Evicted)),
             Verdict::Refused => {
                 lost.refused += 1;
                 return;
             }
         }
-        self.held.fetch_add(cost, Ordering::Relaxed);
-        inbox.put(parcel);
-        let accepting = lock(&self.door).line_up(inbox);
-        accepting.into_iter().for_each(Waker::wake);
+        self.put(&inbox, parcel);
+        let lined_up = lock(&self.door).line_up(inbox);
+        match lined_up {
+            Ok(accepting) => accepting.into_iter().for_each(Waker::wake),
+            Err(inbox) => self.leave(&inbox),
+        }
     }
+
+    fn put(&self, inbox: &Inbox, parcel: Parcel) -> Put {
+        let cost = parcel.cost();
+        // Counted first: whoever takes it out may be quicker than we are.
+        let held = self.held.fetch_add(cost, Ordering::Relaxed);
+        let half = ALL.saturating_sub(held) / 2;
+        let put = inbox.put(parcel, MOST.min(half), half);
+        if put != Put::Taken {
+            self.release(cost);
+        }
+        put
+    }
+}
+
+fn parcel(arrival: &Arrival, payload: &[u8]) -> Parcel {
+    let to = arrival.destination.map(|to| to.ip);
+    Parcel { payload: payload.into(), to, cut: arrival.is_cut, dropped_before: 0 }
 }
 
 /// Unix sockets are this machine's own.
 fn is_outsider(name: Name) -> bool {
-    let ip: Option<IpAddr> = match name {
-        Name::Inet(address) => Some(address.ip()),
-        Name::Unix(_) | Name::Unnamed => None,
-    };
-    ip.is_some_and(|ip| !is_near(ip))
-}
-
-async fn reached(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => pending().await,
+    match name {
+        Name::Inet(address) => !is_near(address.ip()),
+        Name::Unix(_) | Name::Unnamed => false,
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
@@ -15,15 +16,17 @@ use crate::peer::{Endpoint, Peer};
 
 /// A bound datagram socket that is connected to nobody.
 #[derive(Debug)]
-pub(in crate::scheme) struct Port {
+pub(in crate::scheme) struct Bound {
     pub(super) socket: Watched,
     pub(super) kind: Kind,
     pub(super) local: Endpoint,
     /// The most that it sends in one datagram.
     pub(super) max_message: usize,
+    /// How many the kernel has dropped, as it last said.
+    dropped: AtomicU32,
 }
 
-impl Port {
+impl Bound {
     /// Takes over a bound socket. Must be called on a runtime.
     pub(in crate::scheme) fn new(socket: OwnedFd, kind: Kind, max_message: usize) -> io::Result<Self> {
         let local = Endpoint::from_kernel(net::getsockname(&socket)?);
@@ -35,7 +38,7 @@ impl Port {
             datagram::tell_destinations(&socket, local.is_ipv6())?;
         }
         let socket = Watched::new(socket).map_err(|(_, error)| error)?;
-        Ok(Self { socket, kind, local, max_message })
+        Ok(Self { socket, kind, local, max_message, dropped: AtomicU32::new(0) })
     }
 
     /// Where it listens.
@@ -49,6 +52,12 @@ impl Port {
             (Endpoint::Inet(local), Some(to)) => Endpoint::Inet(SocketAddr::new(to.ip, local.port())),
             (local, _) => local,
         }
+    }
+
+    /// How many the kernel has dropped since this was last asked: with each datagram it says how many in all.
+    pub(super) fn new_drops(&self, arrival: &Arrival) -> u32 {
+        let Some(total) = arrival.dropped else { return 0 };
+        total.wrapping_sub(self.dropped.swap(total, Ordering::Relaxed))
     }
 
     /// Fills `room` with what has come.
@@ -97,6 +106,8 @@ pub(super) struct Room {
 const LEAST: usize = 8;
 /// What a datagram of UDP holds at most, rounded up.
 const SIZE_INET: usize = 64 << 10;
+/// The least that a datagram of a Unix socket is given, so that small ones of all sizes use the same room.
+const SIZE_UNIX: usize = 4 << 10;
 /// Added to each place, so that the first bytes of all do not fall on the same lines of the processor's cache.
 const STAGGER: usize = 192;
 
@@ -106,7 +117,7 @@ impl Room {
         self.arrivals.clear();
         match kind {
             // Without a bound that the protocol sets: one at a time, as long as it is.
-            Kind::UnixDgram | Kind::UnixSeq => self.fit(1, next_length(socket)?.max(1)),
+            Kind::UnixDgram | Kind::UnixSeq => self.fit(1, next_length(socket)?.max(SIZE_UNIX)),
             Kind::Udp if self.bytes.is_empty() => {
                 self.fit(BATCH, SIZE_INET);
                 self.wanted = LEAST;
@@ -116,7 +127,8 @@ impl Room {
         let (size, wanted) = (self.size, self.wanted);
         let places = self.bytes.chunks_mut(size + STAGGER);
         let places = places.map(|place| place.get_mut(..size).unwrap_or_default()).take(wanted);
-        let came = datagram::receive_all(socket, places, &mut self.arrivals)?;
+        let arrivals = &mut self.arrivals;
+        let came = datagram::receive_all(socket, places, |arrival| arrivals.push(arrival))?;
         if kind == Kind::Udp {
             self.wanted = match came {
                 all if all == wanted => (wanted * 2).min(BATCH),

@@ -1,0 +1,106 @@
+//! `listen` for many peers at once: `--broker` and `--operator`.
+
+use std::sync::Arc;
+
+use sockeye::Carries;
+use sockeye::proto::address::Address;
+use sockeye::proto::queue::Full;
+use sockeye_services::Broker;
+
+use crate::args::Request;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::flag::{self, Flag};
+use crate::server::{self, Place};
+use crate::session::{self, Threads};
+use crate::signal::Interrupts;
+use crate::verb::serve::framed;
+use crate::{operator, plan};
+
+/// What is done with many peers at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Many {
+    /// What one says, all others hear; and what becomes of a message that finds too much waiting for one.
+    Broker(Full),
+    /// Whoever sits here hears them all, and answers each.
+    Operator,
+}
+
+/// What one message is, where the address gives bytes and says nothing itself.
+const FRAMED: Carries = Carries::Messages { frame: "frame=line" };
+
+/// What the flags ask for; nothing where that is one peer at a time.
+pub(super) fn chosen(request: &Request) -> Result<Option<Many>, Failure> {
+    let (flag, many) = match (request.has(&flag::BROKER), request.has(&flag::OPERATOR)) {
+        (true, true) => {
+            return Err(Failure::usage(
+                "--broker and --operator exclude each other",
+                "with --broker the peers hear each other, with --operator you hear and answer them",
+            ));
+        }
+        (true, false) => (&flag::BROKER, Some(Many::Broker(when_full(request)?))),
+        (false, is_operator) => (&flag::OPERATOR, is_operator.then_some(Many::Operator)),
+    };
+    if let (Some(policy), None | Some(Many::Operator)) = (request.value(&flag::SLOW), &many) {
+        return Err(Failure::usage(format!("--slow {policy} is for --broker"), "leave --slow out"));
+    }
+    for of_one in OF_ONE {
+        if many.is_some() && request.has(of_one) {
+            let reason =
+                format!("--{} is for one peer at a time, and --{} takes many", of_one.long, flag.long);
+            return Err(Failure::usage(reason, format!("leave --{} out", of_one.long)));
+        }
+    }
+    Ok(many)
+}
+
+/// Flags that say how standard input and output are joined to one peer.
+static OF_ONE: &[&Flag] = &[
+    &flag::WAIT,
+    &flag::SEND_ONLY,
+    &flag::RECV_ONLY,
+    &flag::LINES,
+    &flag::CHUNKS,
+    &flag::HEX,
+    &flag::CRLF,
+    &flag::RAW,
+];
+
+fn when_full(request: &Request) -> Result<Full, Failure> {
+    match request.value(&flag::SLOW) {
+        None | Some("drop") => Ok(Full::RefuseNewest),
+        Some("oldest") => Ok(Full::DropOldest),
+        Some(other) => Err(Failure::usage(format!("--slow {other}: no such policy"), "write drop or oldest")),
+    }
+}
+
+/// Serves until interrupted.
+pub(super) fn run(request: &Request, address: Address, many: Many) -> Result<Exit, Failure> {
+    let address = framed(address, FRAMED)?;
+    let name = match many {
+        Many::Broker(_) => "broker",
+        Many::Operator => "operator",
+    };
+    if request.has(&flag::PLAN) {
+        return plan::print(request, &[(name, &address)]);
+    }
+    session::run(request, Threads::Cores, 1, async |ctx| {
+        let interrupts = Interrupts::listen()?;
+        let listening = sockeye::listen(&address, &ctx).await?;
+        let place = |service| vec![Place { name, listening, service, shown: true }];
+        match many {
+            Many::Broker(full) => {
+                let places = place(Arc::new(Broker::new(full)));
+                server::announce(&places, request);
+                server::run(places, interrupts, request, &ctx).await
+            }
+            Many::Operator => {
+                let (operator, callers) = operator::open(request, &ctx).await?;
+                let places = place(Arc::new(callers));
+                server::announce(&places, request);
+                let served = server::run(places, interrupts, request, &ctx);
+                operator.attend(served, &ctx).await
+            }
+        }
+    })
+}

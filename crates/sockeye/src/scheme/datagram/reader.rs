@@ -1,0 +1,134 @@
+//! The task that reads for all peers of a listener.
+
+use std::future::{pending, poll_fn};
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until};
+
+use super::bound::{Bound, Room};
+use super::dropped::Losses;
+use super::peers::Peers;
+use crate::ctx::Ctx;
+use crate::error::{Error, Op};
+use crate::event::{Dropped, Event, Wants};
+
+/// Reads until nobody is inside and nobody more is let in, or a hurry ends everybody. A failure is told, and after a
+/// pause it goes on.
+pub(super) async fn read(peers: Arc<Peers>, ctx: Ctx) {
+    let mut reader = Reader::new(peers.clone(), ctx);
+    while !peers.is_deserted() && !reader.turn().await {}
+    peers.end_all();
+    reader.count_unread();
+}
+
+struct Reader {
+    peers: Arc<Peers>,
+    ctx: Ctx,
+    rooms: Vec<Room>,
+    losses: Vec<Losses>,
+    is_draining: bool,
+    /// How often reading has failed since it last worked.
+    failures: u64,
+    /// Until when it is not tried again.
+    pause: Option<Instant>,
+}
+
+impl Reader {
+    fn new(peers: Arc<Peers>, ctx: Ctx) -> Self {
+        let losses = peers.sockets.iter().map(|socket| Losses::new(&socket.peer().to_string(), &ctx.events));
+        let losses = losses.collect();
+        let rooms = peers.sockets.iter().map(|_| Room::default()).collect();
+        Self { peers, ctx, rooms, losses, is_draining: false, failures: 0, pause: None }
+    }
+
+    /// Does what is to be done next; `true` is a hurry.
+    async fn turn(&mut self) -> bool {
+        let Self { peers, ctx, rooms, losses, is_draining, pause, .. } = self;
+        let told = losses.iter().filter_map(Losses::due).min();
+        let (paused, public) = (pause.is_some(), ctx.limits.public);
+        tokio::select! {
+            read = poll_fn(|cx| poll_read(peers, rooms, losses, public, cx)), if !paused => match read {
+                Ok(()) => {
+                    self.succeeded();
+                    // Those who are to have it come first: what is left waits in the kernel's buffer, which is larger
+                    // than theirs.
+                    yield_now().await;
+                }
+                Err((socket, error)) => self.failed(socket, error),
+            },
+            () = reached(*pause), if paused => *pause = None,
+            () = reached(told) => losses.iter_mut().for_each(Losses::tell),
+            () = peers.left.notified() => {}
+            () = ctx.stop.draining(), if !*is_draining => {
+                *is_draining = true;
+                peers.hasten_all();
+            }
+            () = ctx.stop.hurried() => return true,
+        }
+        self.count_unread();
+        false
+    }
+
+    fn count_unread(&mut self) {
+        let lost = Dropped { unread: self.peers.take_unread(), ..Dropped::default() };
+        if let Some(losses) = self.losses.first_mut() {
+            losses.add(lost);
+        }
+    }
+
+    fn failed(&mut self, socket: usize, error: io::Error) {
+        let listener = self.peers.sockets.get(socket).map(|socket| socket.peer().to_string());
+        let listener = listener.unwrap_or_default();
+        if self.failures == 0 {
+            let error = Error::new(Op::Accept, error).on(&listener);
+            self.ctx.events.tell(Wants::Trouble, || Event::AcceptFailed { listener: listener.into(), error });
+        }
+        self.failures += 1;
+        self.pause = Some(Instant::now() + self.ctx.limits.accept_pause);
+    }
+
+    fn succeeded(&mut self) {
+        let failures = std::mem::take(&mut self.failures);
+        if failures > 0 {
+            let listener = self.peers.sockets.first().map(Bound::peer).map(|peer| peer.to_string());
+            let listener = listener.unwrap_or_default().into();
+            self.ctx.events.tell(Wants::Trouble, || Event::AcceptResumed { listener, failures });
+        }
+    }
+}
+
+/// Reads once from each socket that has something, and hands out what came. Ready with what went wrong, and where.
+fn poll_read(
+    peers: &Peers,
+    rooms: &mut [Room],
+    losses: &mut [Losses],
+    public: bool,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), (usize, io::Error)>> {
+    let mut has_read = false;
+    let sockets = peers.sockets.iter().zip(rooms).zip(losses);
+    for (at, ((socket, room), losses)) in sockets.enumerate() {
+        match socket.poll_fill(room, cx) {
+            Poll::Ready(Ok(())) => has_read = true,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err((at, error))),
+            Poll::Pending => continue,
+        }
+        let mut lost = Dropped::default();
+        for came in room.iter() {
+            lost.by_kernel += u64::from(socket.new_drops(came.0));
+            peers.hand_out((at, socket), came, public, &mut lost);
+        }
+        losses.add(lost);
+    }
+    if has_read { Poll::Ready(Ok(())) } else { Poll::Pending }
+}
+
+async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}
