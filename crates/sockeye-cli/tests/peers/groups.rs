@@ -179,7 +179,7 @@ impl Lan {
 
     /// What comes back to one message from a host, in order of the alphabet, until nothing more comes for a second.
     fn heard(&self, host: usize, to: &str) -> Vec<String> {
-        let words = [BINARY, "relay", "-,frame=line", to];
+        let words = [BINARY, "dial", "--lines", to];
         let exit = run(&mut self.command(host, &words), b"who is there?\n", LIMIT);
         assert_eq!((exit.code, &*exit.stderr), (Some(0), ""), "{to}");
         let mut heard: Vec<String> =
