@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::process::Command;
 
-use testkit::{LIMIT, Process, run};
+use testkit::{LIMIT, Process, run, wait_until};
 
 use super::BINARY;
 use super::python::python_words;
@@ -145,6 +145,7 @@ impl Lan {
             let words = [&["sh", "-ec", script, "sh"], words].concat();
             let exit = run(&mut switch.command_in_network(&words), b"", LIMIT);
             assert_eq!(exit.code, Some(0), "{exit:?}");
+            exit.stdout
         };
         on_switch("ip link add switch type bridge mcast_snooping 0; ip link set switch up", &[]);
         let mut hosts = Vec::new();
@@ -159,6 +160,10 @@ impl Lan {
             assert_eq!(exit.code, Some(0), "{exit:?}");
             hosts.push(host);
         }
+        wait_until(LIMIT, "every cable to be live", || {
+            let ports = String::from_utf8(on_switch("bridge link show", &[])).unwrap();
+            ports.matches("state forwarding").count() == count
+        });
         Self { hosts, _switch: switch }
     }
 
