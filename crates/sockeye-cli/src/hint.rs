@@ -52,7 +52,7 @@ fn of_operation(error: &Error) -> Option<&'static str> {
         (Op::Relay, _, Cause::WrongShape { .. }) => FRAME,
         (Op::Relay, _, Cause::Limit(..)) => "idle= sets how long nothing may go over it",
         (Op::Dial, Kind::NotFound, Cause::Io(error)) if error.kind() == ErrorKind::AddrNotAvailable => {
-            "bind= takes an address of this machine: ip addr"
+            "bind= takes an address of this machine (ip addr), of the family that is dialled"
         }
         (Op::Dial | Op::Read | Op::Write, Kind::Refused, _) => {
             "nobody listens there: is the server up, and the address right?"

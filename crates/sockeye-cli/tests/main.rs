@@ -1,4 +1,5 @@
 //! The binary from end to end: as people meet it.
 
+mod namespace;
 mod peers;
 mod usage;

@@ -83,6 +83,15 @@ pub fn tell_drops(socket: &impl AsFd) -> io::Result<()> {
     switch_on(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL)
 }
 
+/// Has an error that comes from outside, such as that nobody listens there (ICMP), wake who waits to read
+/// (SO_SELECT_ERR_QUEUE): else it is told to the next call, which nobody may make.
+///
+/// # Errors
+/// What setsockopt(2) said.
+pub fn tell_errors(socket: &impl AsFd) -> io::Result<()> {
+    switch_on(socket, libc::SOL_SOCKET, libc::SO_SELECT_ERR_QUEUE)
+}
+
 /// Has each datagram tell when the kernel took it (SO_TIMESTAMPNS).
 ///
 /// # Errors

@@ -4,8 +4,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll};
 
+use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
-use tokio::io::{Interest, Ready};
 
 /// A descriptor that a runtime watches, for reading, writing and urgent data. It stays the same for as long as this
 /// lives, which is what watching relies on.
@@ -48,16 +48,6 @@ impl Watched {
     /// The runtime is shutting down.
     pub async fn writable(&self) -> io::Result<AsyncFdReadyGuard<'_, OwnedFd>> {
         self.0.writable().await
-    }
-
-    /// Waits until an error may be waiting to be fetched (socket(7), SO_ERROR), which who waits to read a datagram is not
-    /// told. Cancel safe.
-    ///
-    /// # Errors
-    /// The runtime is shutting down.
-    pub async fn failed(&self) -> io::Result<()> {
-        self.0.ready(Interest::ERROR).await?.clear_ready_matching(Ready::ERROR);
-        Ok(())
     }
 
     /// Writes with `write`, which must not wait, if it may be written; one that would wait after all is remembered.

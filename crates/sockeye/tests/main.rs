@@ -21,4 +21,7 @@ mod matrix;
 mod messages;
 mod relay;
 mod tcp;
+mod udp;
 mod unix;
+mod unix_dgram;
+mod unix_seq;

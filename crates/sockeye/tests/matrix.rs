@@ -1,11 +1,15 @@
 //! The relay matrix: every scheme that listens before every scheme that can be dialled, taken from the rows.
 //!
 //! A client dials the relay, the relay dials the far end, and the test holds both outer ends (`joint`). A row that is
-//! added is a line and a column here from that day on, and fails until `joint` and `breaking` know it. Each test is a
-//! process of its own, where descriptors can be counted, and tells of all pairs that fail.
+//! added is a line and a column here from that day on, and fails until `joint` and `breaking` know it. Datagrams have
+//! checks of their own (`datagrams`), and so has a frame that makes messages of one side's bytes (`framed`). Each test
+//! is a process of its own, where descriptors can be counted, and tells of all pairs that fail.
 
+mod datagrams;
+mod framed;
 mod joint;
 
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::time::Duration;
@@ -14,7 +18,7 @@ use sockeye::proto::shape::Shape;
 use sockeye::{Conn, Counts, Kind, Message, Op, Result, Scheme, Side};
 use tokio::time::{Instant, sleep};
 
-use self::joint::{End, Far, Pair, Relay, Room, join};
+use self::joint::{End, Far, Pair, Relay, Room, is_datagram, join, start};
 use crate::lab::{alone, assert_same, get, numbered, put, rest, send_back, soon};
 
 const MIB: usize = 1 << 20;
@@ -26,7 +30,7 @@ const MUCH: usize = 8 * MIB;
 fn what_is_sent_arrives_whole_and_comes_back_whole() {
     alone("matrix::what_is_sent_arrives_whole_and_comes_back_whole", || {
         each_pair(Shapes::Same, async |pair| {
-            for size in [0, 1, pair.max_message().unwrap_or(MIB)] {
+            for size in [0, 1, largest(pair).await.unwrap_or(MIB)] {
                 let content = numbered(size);
                 let (relay, mut near, far) = join(pair, Room::Usual, &content).await;
                 match far {
@@ -49,6 +53,16 @@ fn what_is_sent_arrives_whole_and_comes_back_whole() {
             }
         });
     });
+}
+
+/// The largest message that both sides carry, as their connections state it.
+async fn largest(pair: Pair) -> Option<usize> {
+    let (relay, near, far) = join(pair, Room::Usual, b"").await;
+    let of_far = if let Far::Peer(far) = &far { far.max_message() } else { None };
+    let largest = [near.max_message(), of_far].into_iter().flatten().min();
+    drop((near, far));
+    relay.end(b"").await;
+    largest
 }
 
 #[test]
@@ -117,24 +131,30 @@ enum Breaking {
     /// The kernel knows a reset only for who closes with bytes unread; all other ends look orderly (unix(7)). So a
     /// peer can break off like that, but the relay, which reads everything, cannot pass it on.
     WithBytesUnread,
-    /// There is nobody who could break off.
+    /// There is nobody who could break off, or no way to tell.
     Never,
 }
 
 fn breaking(scheme: &Scheme) -> Breaking {
     match scheme.grammar.name {
         "tcp" | "mem" | "mem-seq" => Breaking::Resets,
-        "unix" | "fd" => Breaking::WithBytesUnread,
-        "file" => Breaking::Never,
+        "unix" | "unix-seq" | "fd" => Breaking::WithBytesUnread,
+        "file" | "udp" | "unix-dgram" => Breaking::Never,
         other => panic!("nothing is known of how {other} breaks off"),
     }
 }
 
-/// Makes an end abrupt. Of two bytes that come together, `conn` leaves one unread, where that is what it takes.
+/// Makes an end abrupt, and leaves something unread, where that is what it takes.
 async fn break_off(mut conn: Conn, scheme: &Scheme, other: &mut Conn) {
     if breaking(scheme) == Breaking::WithBytesUnread {
         put(other, b"ab").await.unwrap();
-        assert_eq!(get(&mut conn, 1).await, b"a");
+        match conn.shape() {
+            Shape::Bytes => assert_eq!(get(&mut conn, 1).await, b"a"),
+            Shape::Messages => {
+                let socket = conn.bare().expect("a socket");
+                soon("a message", poll_fn(|cx| socket.poll_read_ready(cx).map(drop))).await;
+            }
+        }
     }
     conn.abort();
 }
@@ -362,7 +382,12 @@ async fn busy(pair: Pair, content: &[u8]) -> (Relay, Conn, Far) {
 fn a_pair_of_two_shapes_is_refused() {
     alone("matrix::a_pair_of_two_shapes_is_refused", || {
         each_pair(Shapes::Different, async |pair| {
-            let (mut relay, near, far) = join(pair, Room::Usual, b"").await;
+            let (mut relay, waiting) = start(pair, Room::Usual, b"").await;
+            let mut near = relay.client().await;
+            if is_datagram(pair.near) {
+                near.send(b"here I am").await.unwrap();
+            }
+            relay.opened().await;
             // The client must not take this for the orderly end of a conversation that never was.
             if breaking(pair.near) == Breaking::Resets {
                 assert_told(near, pair.near).await;
@@ -370,7 +395,7 @@ fn a_pair_of_two_shapes_is_refused() {
             let served = relay.ended().await;
             let refusal = served.last_failure.expect("a refusal");
             assert_eq!((served.failed, refusal.kind(), refusal.op()), (1, Kind::Usage, Op::Relay));
-            drop(far);
+            drop(waiting);
         });
     });
 }
@@ -407,16 +432,24 @@ async fn exchange(conn: Conn, content: &[u8]) -> Result<Vec<u8>> {
     sent.and(came)
 }
 
-/// Whether the two schemes of a pair carry the same.
+/// What the two schemes of a pair carry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shapes {
+    /// The same, and each side has an end that can be told.
     Same,
+    /// Messages, and one side at least has no end.
+    Datagrams,
+    /// Bytes and messages.
     Different,
 }
 
 impl Shapes {
     fn of(pair: Pair) -> Self {
-        if pair.near.grammar.shape == pair.far.grammar.shape { Self::Same } else { Self::Different }
+        match pair.near.grammar.shape == pair.far.grammar.shape {
+            true if is_datagram(pair.near) || is_datagram(pair.far) => Self::Datagrams,
+            true => Self::Same,
+            false => Self::Different,
+        }
     }
 }
 

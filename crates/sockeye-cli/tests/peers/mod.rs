@@ -15,6 +15,7 @@ mod client;
 mod crowd;
 mod dial;
 mod family;
+mod flood;
 mod listen;
 mod listener;
 mod messages;
@@ -26,6 +27,10 @@ mod relay_ends;
 mod serve;
 mod standard;
 mod terminal;
+mod udp;
+mod udp_crowd;
+mod udp_relay;
+mod unix_messages;
 
 use std::process::Command;
 

@@ -1,13 +1,18 @@
-# What every Python peer begins with. An address is written as in a ready line: tcp:HOST:PORT,
-# unix:PATH or unix:@NAME.
+# What every Python peer begins with. An address is written as in a ready line: tcp:HOST:PORT, udp:HOST:PORT, and
+# unix:PATH or unix:@NAME, also with unix-dgram and unix-seq.
 import os, socket, struct, sys, threading, time
 
 socket.setdefaulttimeout(10)
 
 
+def new_socket(address):
+    kinds = {"udp": socket.SOCK_DGRAM, "unix-dgram": socket.SOCK_DGRAM, "unix-seq": socket.SOCK_SEQPACKET}
+    return socket.socket(name_of(address)[0], kinds.get(address.split(":")[0], socket.SOCK_STREAM))
+
+
 def name_of(address):
     scheme, rest = address.split(":", 1)
-    if scheme == "unix":
+    if scheme.startswith("unix"):
         return socket.AF_UNIX, "\0" + rest[1:] if rest.startswith("@") else rest
     host, port = rest.rsplit(":", 1)
     if host.startswith("["):
@@ -16,21 +21,24 @@ def name_of(address):
 
 
 def connect(address):
-    family, name = name_of(address)
-    conn = socket.socket(family)
-    conn.connect(name)
+    conn = new_socket(address)
+    if address.startswith("unix-dgram:"):
+        conn.bind("")  # Without a name of its own nobody could answer.
+    conn.connect(name_of(address)[1])
     return conn
 
 
 def listen(address, backlog=128):
     """Listens, and tells where on standard error; port 0 is the kernel's choice."""
     family, name = name_of(address)
-    listener = socket.socket(family)
+    listener = new_socket(address)
     listener.bind(name)
-    listener.listen(backlog)
+    if listener.type != socket.SOCK_DGRAM:
+        listener.listen(backlog)
     if family != socket.AF_UNIX:
         host = f"[{name[0]}]" if family == socket.AF_INET6 else name[0]
-        address = f"tcp:{host}:{listener.getsockname()[1]}"
+        scheme = address.split(":")[0]
+        address = f"{scheme}:{host}:{listener.getsockname()[1]}"
     print("listening on", address, file=sys.stderr)
     return listener
 

@@ -14,7 +14,6 @@ mod fixed_ports;
 mod frames;
 mod help;
 mod json;
-mod namespace;
 mod plan;
 mod readme;
 mod refusals;
@@ -22,6 +21,7 @@ mod stop;
 mod taken;
 mod telling;
 mod wrong_addresses;
+mod wrong_udp;
 mod wrong_words;
 
 use std::ffi::OsStr;
@@ -30,6 +30,8 @@ use std::process::Command;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use testkit::{Exit, LIMIT, Server, run};
+
+use super::namespace;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sockeye");
 

@@ -66,7 +66,7 @@ fn what_is_not_there_is_named_with_its_address() {
         (
             ["dial", "tcp:127.0.0.1:1,bind=192.0.2.1"],
             "cannot connect to tcp:127.0.0.1:1: cannot assign requested address".to_owned(),
-            "bind= takes an address of this machine: ip addr",
+            "bind= takes an address of this machine (ip addr), of the family that is dialled",
         ),
         (
             ["dial", "tcp:127.0.0.1:frobnicate"],

@@ -107,6 +107,11 @@ fn conn(
 fn attempt(to: SocketAddr, address: &Address) -> io::Result<Watched> {
     let options = address.options();
     let is_on = |name| options.value(name) == Some(&Value::Switch(true));
+    if let Some((group, _)) = joins(address)
+        && group.is_ipv4() != to.is_ipv4()
+    {
+        return Err(deaf(to.ip(), group, "join a group of the same family"));
+    }
     let socket = open(to, address)?;
     let source = match options.value("bind") {
         Some(Value::Address(source)) if source.is_ipv4() != to.is_ipv4() => {
@@ -223,6 +228,11 @@ async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn
         }
         _ => inet::locals(address, ctx).await?,
     };
+    if let (Some((group, _)), Some(first)) = (joins(address), at.first())
+        && !at.iter().any(|local| hears(local.ip(), group))
+    {
+        return Err(deaf(first.ip(), group, "write the port alone, or any:").into());
+    }
     let sockets = inet::bind_all(&at, |local| bind(local, address))?;
     let port = |socket: OwnedFd| {
         let is_v6 = sockopt::socket_domain(&socket)? == AddressFamily::INET6;
@@ -234,14 +244,17 @@ async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn
     Ok(Box::new(DatagramListener::new(ports, None, &limits, ctx)))
 }
 
+/// Whether a socket that is bound to this address can hear the group.
+fn hears(local: IpAddr, group: IpAddr) -> bool {
+    local == group || (local.is_unspecified() && local.is_ipv4() == group.is_ipv4())
+}
+
+fn deaf(on: IpAddr, group: IpAddr, hint: &str) -> io::Error {
+    let why = format!("a socket on {on} does not hear {group}: {hint}");
+    io::Error::new(io::ErrorKind::InvalidInput, why)
+}
+
 fn bind(local: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
-    if let Some((group, _)) = joins(address)
-        && !local.ip().is_unspecified()
-        && local.ip() != group
-    {
-        let why = format!("a socket on {} does not hear {group}: write the port alone, or any:", local.ip());
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-    }
     let socket = open(local, address)?;
     if local.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;

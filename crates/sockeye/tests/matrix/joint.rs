@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use sockeye::{Conn, Ctx, Event, Forward, Kind, Listening, Plan, SCHEMES, Scheme, Served, Wants};
+use sockeye::proto::shape::Shape;
+use sockeye::{Conn, Ctx, Event, Forward, Kind, Limits, Listening, Plan, SCHEMES, Scheme, Served, Wants};
 use testkit::Scratch;
 use tokio::sync::mpsc;
 
@@ -25,10 +26,14 @@ pub(super) struct Pair {
     pub(super) near: &'static Scheme,
     pub(super) far: &'static Scheme,
     pub(super) end: End,
+    /// Whether what carries bytes has a frame on, which makes messages of them.
+    pub(super) is_framed: bool,
+    /// After how long the relay takes a silent client to have left; `None` is what the scheme says.
+    pub(super) idle: Option<Duration>,
 }
 
 /// What stands at a far end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// A peer, which is the test.
     Peer,
@@ -46,18 +51,26 @@ impl Pair {
             let far = SCHEMES.iter().filter(|row| row.grammar.dials).filter(is_here);
             far.flat_map(move |far| {
                 let ends = ends(far.grammar.name, far.grammar.listens);
-                ends.iter().map(move |end| Self { near, far, end: *end })
+                ends.iter().map(move |end| Self { near, far, end: *end, is_framed: false, idle: None })
             })
         })
     }
 
-    pub(super) fn max_message(self) -> Option<usize> {
-        [self.near.max_message, self.far.max_message].into_iter().flatten().min()
+    /// The address with the options that this pair and `room` ask for.
+    fn word(self, bare: &str, scheme: &Scheme, room: Room) -> String {
+        let is_framed = self.is_framed && scheme.grammar.shape == Shape::Bytes;
+        room.on(bare, scheme) + if is_framed { ",frame=len32" } else { "" }
     }
 
     pub(super) fn half_close(self) -> bool {
         self.near.half_close && self.far.half_close
     }
+}
+
+/// Whether connections of this scheme are peers that a socket tells apart by their names: they have no end, come to a
+/// listener with their first message, and lose what finds no room.
+pub(super) fn is_datagram(scheme: &Scheme) -> bool {
+    scheme.grammar.shape == Shape::Messages && !scheme.half_close
 }
 
 /// What can stand at the far end of a relay to this scheme.
@@ -73,8 +86,8 @@ fn ends(scheme: &str, listens: bool) -> &'static [End] {
 /// Where to listen, `name` being one of the two sides.
 fn listening_word(scheme: &str, scratch: &Scratch, name: &str) -> String {
     match scheme {
-        "tcp" => "tcp-l:127.0.0.1:0".to_owned(),
-        "unix" => format!("unix-l:{}", scratch.path(name).display()),
+        "tcp" | "udp" => format!("{scheme}-l:127.0.0.1:0"),
+        "unix" | "unix-dgram" | "unix-seq" => format!("{scheme}-l:{}", scratch.path(name).display()),
         "mem" | "mem-seq" => format!("{scheme}-l:{name}"),
         other => panic!("no far end for scheme {other}"),
     }
@@ -112,7 +125,8 @@ pub(super) enum Far {
 pub(super) struct Relay {
     pub(super) ctx: Ctx,
     pub(super) server: Server,
-    events: mpsc::Receiver<Event>,
+    pub(super) events: mpsc::Receiver<Event>,
+    /// Where clients dial it.
     near: String,
     /// What is read, or written.
     file: PathBuf,
@@ -122,20 +136,29 @@ pub(super) struct Relay {
 
 /// Makes a relay and one connection through it. `content` is what a file has that is read.
 pub(super) async fn join(pair: Pair, room: Room, content: &[u8]) -> (Relay, Conn, Far) {
+    let (mut relay, waiting) = start(pair, room, content).await;
+    let near = relay.client().await;
+    relay.opened().await;
+    (relay, near, waiting.far().await)
+}
+
+/// Makes a relay that nobody has dialled yet.
+pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Waiting) {
     let mut ctx = Ctx::default();
     ctx.limits.hurry = Duration::from_millis(100);
-    let mut events = ctx.events.subscribe(64, Wants::Connections);
+    let events = ctx.events.subscribe(64, Wants::Connections);
     let scratch = Scratch::new();
     let file = scratch.path("file");
 
     let (to, waiting) = match pair.end {
         End::Peer if pair.far.grammar.listens => {
-            let (listening, word) = listen_on(pair.far, &scratch, "far", room, &ctx).await;
+            let (listening, word) = listen_on(pair, pair.far, &scratch, "far", room, &ctx).await;
             (word, Waiting::Listening(listening))
         }
         End::Peer => {
             let (relays, ours) = inherited_pair();
-            (format!("fd:{relays}"), Waiting::Conn(dial(&format!("fd:{ours}"), &ctx).await))
+            let ours = pair.word(&format!("fd:{ours}"), pair.far, Room::Usual);
+            (format!("fd:{relays}"), Waiting::Conn(dial(&ours, &ctx).await))
         }
         End::Source => {
             std::fs::write(&file, content).unwrap();
@@ -143,28 +166,42 @@ pub(super) async fn join(pair: Pair, room: Room, content: &[u8]) -> (Relay, Conn
         }
         End::Sink => (format!("file:{},write", file.display()), Waiting::Nobody(Far::Sink)),
     };
-    let forward = Forward { to: address(&room.on(&to, pair.far)), plan: Plan::default() };
-    let (listening, near) = listen_on(pair.near, &scratch, "near", room, &ctx).await;
-    let server = Server::start(listening, Arc::new(forward), &ctx);
-    let client = dial(&room.on(&near, pair.near), &ctx).await;
-    event(&mut events, |event| matches!(event, Event::Opened { .. }).then_some(())).await;
-    let far = match waiting {
-        Waiting::Listening(mut listening) => Far::Peer(accept(&mut listening).await),
-        Waiting::Conn(conn) => Far::Peer(conn),
-        Waiting::Nobody(far) => far,
-    };
-    (Relay { ctx, server, events, near, file, end: pair.end, _scratch: scratch }, client, far)
+    let forward = Forward { to: address(&pair.word(&to, pair.far, room)), plan: Plan::default() };
+    let limits = Limits { idle: pair.idle, ..ctx.limits };
+    let relays = Ctx { limits, ..ctx.clone() };
+    let (listening, near) = listen_on(pair, pair.near, &scratch, "near", room, &relays).await;
+    let near = pair.word(&near, pair.near, room);
+    let server = Server::start(listening, Arc::new(forward), &relays);
+    (Relay { ctx, server, events, near, file, end: pair.end, _scratch: scratch }, waiting)
 }
 
 /// A far end that the relay has not dialled yet.
-enum Waiting {
+pub(super) enum Waiting {
     Listening(Listening),
     Conn(Conn),
     Nobody(Far),
 }
 
-/// A listener of this scheme, and the address that leads to it.
+impl Waiting {
+    /// What the relay has reached.
+    pub(super) async fn far(self) -> Far {
+        match self {
+            Self::Listening(mut listening) => {
+                let mut conn = accept(&mut listening).await;
+                for wrap in &listening.wraps {
+                    conn = wrap.wrap(conn, &Ctx::default()).await.unwrap();
+                }
+                Far::Peer(conn)
+            }
+            Self::Conn(conn) => Far::Peer(conn),
+            Self::Nobody(far) => far,
+        }
+    }
+}
+
+/// A listener of this scheme, and the address that leads to it, without options.
 async fn listen_on(
+    pair: Pair,
     scheme: &Scheme,
     scratch: &Scratch,
     name: &str,
@@ -172,7 +209,7 @@ async fn listen_on(
     ctx: &Ctx,
 ) -> (Listening, String) {
     let word = listening_word(scheme.grammar.name, scratch, name);
-    let listening = listen(&room.on(&word, scheme), ctx).await;
+    let listening = listen(&pair.word(&word, scheme, room), ctx).await;
     // A port is the kernel's choice; a name inside this process is not told.
     let word = if word.ends_with(":0") { local(&listening) } else { word.replacen("-l:", ":", 1) };
     (listening, word)
@@ -190,6 +227,16 @@ fn inherited_pair() -> (i32, i32) {
 }
 
 impl Relay {
+    /// Dials it.
+    pub(super) async fn client(&self) -> Conn {
+        dial(&self.near, &self.ctx).await
+    }
+
+    /// Waits until it has taken a connection.
+    pub(super) async fn opened(&mut self) {
+        event(&mut self.events, |event| matches!(event, Event::Opened { .. }).then_some(())).await;
+    }
+
     /// Asks to drain, and sees that nobody else gets in.
     pub(super) async fn refuses_newcomers(&mut self) {
         self.ctx.stop.drain();

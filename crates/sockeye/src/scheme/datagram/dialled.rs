@@ -1,9 +1,7 @@
 //! A datagram socket of our own, that leads to one peer, or that hears everybody.
 
-use std::fmt;
 use std::io;
 use std::os::fd::AsFd as _;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
@@ -21,36 +19,16 @@ use crate::event::Dropped;
 use crate::message::Message;
 use crate::peer::{Endpoint, Peer};
 use crate::scheme::unix::Claim;
-use crate::service::BoxFuture;
 
 /// A datagram socket that is nobody else's.
 #[derive(Debug)]
 pub(in crate::scheme) struct Dialled {
-    /// Shared with `failed` alone.
-    socket: Arc<Watched>,
+    socket: Watched,
     receiver: Receiver,
-    /// Waits for an error, such as that nobody is there.
-    failed: Failed,
     /// Where else somebody may be.
     fallback: Option<Fallback>,
     /// The path that answers come to, removed with the socket.
     _claim: Option<Claim>,
-}
-
-/// An error waits to be fetched.
-struct Failed(BoxFuture<'static, io::Result<()>>);
-
-impl Failed {
-    fn on(socket: &Arc<Watched>) -> Self {
-        let socket = socket.clone();
-        Self(Box::pin(async move { socket.failed().await }))
-    }
-}
-
-impl fmt::Debug for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Failed")
-    }
 }
 
 /// What is to be known to make a message of what comes.
@@ -73,6 +51,8 @@ impl Dialled {
         if kind == Kind::UnixSeq {
             // An empty message and the end differ only in that a message has a time.
             datagram::tell_times(&socket)?;
+        } else {
+            datagram::tell_errors(&socket)?;
         }
         let receiver = Receiver {
             kind,
@@ -82,8 +62,7 @@ impl Dialled {
             buffers: ctx.buffers.clone(),
             losses: Losses::new(&peer.to_string(), &ctx.events),
         };
-        let socket = Arc::new(socket);
-        Ok(Self { failed: Failed::on(&socket), socket, receiver, fallback: None, _claim: None })
+        Ok(Self { socket, receiver, fallback: None, _claim: None })
     }
 
     /// Answers come to this path.
@@ -121,8 +100,7 @@ impl Dialled {
         datagram::tell_drops(&socket)?;
         self.receiver.local = Endpoint::from_kernel(net::getsockname(&socket)?);
         self.receiver.remote = Endpoint::Inet(to);
-        self.socket = Arc::new(socket);
-        self.failed = Failed::on(&self.socket);
+        self.socket = socket;
         Ok(true)
     }
 }
@@ -167,20 +145,12 @@ impl Messages for Dialled {
             fallback.receiver = Some(cx.waker().clone());
         }
         loop {
-            let error = match self.poll_arrival(cx, message) {
-                Poll::Ready(Ok(more)) => {
+            let error = match ready!(self.poll_arrival(cx, message)) {
+                Ok(more) => {
                     self.fallback = None;
                     return Poll::Ready(Ok(more));
                 }
-                Poll::Ready(Err(error)) => error,
-                Poll::Pending => {
-                    ready!(self.failed.0.as_mut().poll(cx))?;
-                    self.failed = Failed::on(&self.socket);
-                    match net::sockopt::socket_error(&self.socket)? {
-                        Ok(()) => continue,
-                        Err(errno) => errno.into(),
-                    }
-                }
+                Err(error) => error,
             };
             if !is_refused(&error) || !self.fall_back()? {
                 return Poll::Ready(Err(error));
@@ -227,6 +197,6 @@ impl Messages for Dialled {
     fn abort(&mut self) {}
 
     fn bare(&self) -> Option<&Watched> {
-        (self.receiver.kind == Kind::UnixSeq).then_some(&*self.socket)
+        (self.receiver.kind == Kind::UnixSeq).then_some(&self.socket)
     }
 }

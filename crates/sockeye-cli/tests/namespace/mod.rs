@@ -6,17 +6,17 @@ use std::process::Command;
 
 use testkit::{LIMIT, Process, Scratch, require, run};
 
-use super::BINARY;
+const BINARY: &str = env!("CARGO_BIN_EXE_sockeye");
 
 /// A process that holds the namespaces, and with them whatever is mounted there. Dropping it leaves them to those
 /// who are still inside.
-pub(super) struct Namespace {
+pub(crate) struct Namespace {
     holder: Process,
     _scratch: Scratch,
 }
 
 impl Namespace {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let scratch = Scratch::new();
         let mut command = Command::new(require("unshare"));
         command.args(["--map-root-user", "--net", "--mount", "sh", "-c", HOLD, "sh"]);
@@ -27,7 +27,7 @@ impl Namespace {
     }
 
     /// A command in there, in an empty folder, with the `sockeye` under test first on the path.
-    pub(super) fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = self.enter(&["--user", "--net", "--mount"]);
         let path = std::env::var("PATH").unwrap_or_default();
         command.args(["env", "--chdir=/tmp/work", &format!("PATH=/tmp/bin:{path}")]).args(words);
@@ -35,7 +35,7 @@ impl Namespace {
     }
 
     /// A command that shares the network in there, and sees the files of everybody.
-    pub(super) fn command_in_network(&self, words: &[&str]) -> Command {
+    pub(crate) fn command_in_network(&self, words: &[&str]) -> Command {
         let mut command = self.enter(&["--user", "--net"]);
         command.args(words);
         command
