@@ -83,29 +83,10 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{listener}: accepting again after {failures} failures")
         }
         Event::Closed { peer, received, sent, lasted, ended, .. } => {
-            let how = match ended {
-                Ended::Done => String::new(),
-                Ended::Failed(error) => match (error.cause(), hint::of(error)) {
-                    (Cause::TooSlow, Some(hint)) => format!(": {}; {hint}", one_line(error)),
-                    _ => format!(": {}", one_line(error)),
-                },
-                Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
-                Ended::Stopped => ": cut off by the stop".to_owned(),
-            };
-            // What we could not reach, and whom we ended, is our user's concern; how a peer leaves is not.
-            let ours = match ended {
-                Ended::Failed(error) => match error.cause() {
-                    Cause::TooSlow => true,
-                    Cause::Limit(Limit::Idle, _) => false,
-                    // A datagram socket learns only when it is used that nobody is there.
-                    _ => matches!(error.op(), Op::Dial | Op::Relay) || error.kind() == Kind::Refused,
-                },
-                Ended::Panicked => true,
-                Ended::Done | Ended::Stopped => false,
-            };
-            if !verbose && !ours {
+            if !verbose && !is_ours(ended) {
                 return None;
             }
+            let how = how(ended);
             let lasted = print_duration(rounded(*lasted));
             format!("{peer} left after {lasted}, {received} B in, {sent} B out{how}")
         }
@@ -158,6 +139,33 @@ fn why(dropped: &Dropped) -> String {
     };
     let reasons = dropped.counts().into_iter().filter(|(_, count)| *count > 0);
     reasons.map(|(name, count)| format!("{count} {}", sentence(name))).collect::<Vec<_>>().join(", ")
+}
+
+/// What we could not reach, and whom we ended, is our user's concern; how a peer leaves is not.
+fn is_ours(ended: &Ended) -> bool {
+    match ended {
+        Ended::Failed(error) => match error.cause() {
+            Cause::TooSlow => true,
+            Cause::Limit(Limit::Idle, _) => false,
+            // A datagram socket learns only when it is used that nobody is there.
+            _ => matches!(error.op(), Op::Dial | Op::Relay) || error.kind() == Kind::Refused,
+        },
+        Ended::Panicked => true,
+        Ended::Done | Ended::Stopped => false,
+    }
+}
+
+/// How a connection ended, behind what is said of it; nothing for a good end.
+fn how(ended: &Ended) -> String {
+    match ended {
+        Ended::Done => String::new(),
+        Ended::Failed(error) => match (error.cause(), hint::of(error)) {
+            (Cause::TooSlow, Some(hint)) => format!(": {}; {hint}", one_line(error)),
+            _ => format!(": {}", one_line(error)),
+        },
+        Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
+        Ended::Stopped => ": cut off by the stop".to_owned(),
+    }
 }
 
 fn for_programs(event: &Event) -> Value {
