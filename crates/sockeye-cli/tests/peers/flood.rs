@@ -7,7 +7,7 @@ use serde_json::Value;
 use testkit::{LIMIT, Process, Signal, run};
 
 use super::BINARY;
-use super::python::PREAMBLE;
+use super::python::python_words;
 use crate::namespace::Namespace;
 
 /// Datagrams of a flood, and how many bytes each has.
@@ -146,9 +146,7 @@ impl Scene {
     }
 
     fn python(&self, program: &str, args: &[&str]) -> Process {
-        let whole = format!("{PREAMBLE}\n{program}");
-        let words: Vec<&str> = ["python3", "-u", "-c", &whole].iter().chain(args).copied().collect();
-        Process::spawn(&mut self.namespace.command_in_network(&words))
+        Process::spawn(&mut self.namespace.command_in_network(&python_words(program, args)))
     }
 
     /// Returns once all of it is sent. The next sender is `step` further.

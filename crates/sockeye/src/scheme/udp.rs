@@ -12,6 +12,7 @@ use sockeye_proto::address::{
 };
 use sockeye_proto::race::order;
 use sockeye_proto::shape::Shape;
+use sockeye_sys::datagram::hear_joined_alone;
 use sockeye_sys::readiness::Watched;
 
 use super::datagram::{self, Bound, DatagramListener, Dialled, Fallback, MOST_V4, most_inet};
@@ -161,6 +162,7 @@ fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
         }
         if group.is_ipv4() == at.is_ipv4() {
             join(&socket, group, interface, address.role())?;
+            hear_joined_alone(&socket, group.is_ipv6())?;
         }
     }
     socket::set_options(socket.as_fd(), address)?;
@@ -174,11 +176,18 @@ fn joins(address: &Address) -> Option<(IpAddr, Option<&str>)> {
     }
 }
 
+/// The last scope of a group that does not reach beyond a link (RFC 4291, section 2.7).
+const LINK: u16 = 2;
+
 /// A group of one link is an address only together with that link (RFC 4007).
 fn on_its_link(local: SocketAddr, socket: &OwnedFd, address: &Address) -> io::Result<SocketAddr> {
     match (local, joins(address)) {
         (SocketAddr::V6(local), Some((_, interface))) if local.ip().is_multicast() => {
             let scope = if local.scope_id() > 0 { local.scope_id() } else { index(socket, interface)? };
+            if scope == 0 && local.ip().segments()[0] & 0xf <= LINK {
+                let why = format!("each link has its own {}: write join={0}@INTERFACE", local.ip());
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+            }
             Ok(SocketAddrV6::new(*local.ip(), local.port(), 0, scope).into())
         }
         _ => Ok(local),
