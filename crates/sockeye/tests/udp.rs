@@ -313,12 +313,13 @@ async fn what_the_kernel_dropped_is_told_with_the_next_message() {
     let mut conn = dial(&format!("{word},rcvbuf=4k"), &ctx).await;
     let to = place_of(&conn);
     flood(to);
+    // Those that waited come first.
     let mut missed = 0;
-    while missed == 0 {
+    for _ in 0..50 {
         peer.send_to(b"and after", to).unwrap();
-        missed = receive(&mut conn).await.dropped_before;
+        missed += receive(&mut conn).await.dropped_before;
     }
-    assert!(missed <= 50, "{missed}");
+    assert!((1..=50).contains(&missed), "{missed}");
     assert_eq!(&*event(&mut events, by_kernel).await, &*word);
 
     let mut listening = listen("udp-l:127.0.0.1:0,rcvbuf=4k", &ctx).await;
@@ -532,11 +533,11 @@ async fn a_service_without_sessions_learns_what_the_kernel_dropped() {
     }
     let mut server = Server::start(listening, Arc::new(Each), &ctx);
     let mut missed = 0;
-    while missed == 0 {
+    for _ in 0..50 {
         peer.send_to(b"lost", to).await.unwrap();
-        missed = String::from_utf8(heard(&peer).await.0).unwrap().parse().unwrap();
+        missed += String::from_utf8(heard(&peer).await.0).unwrap().parse::<u32>().unwrap();
     }
-    assert!(missed < 50_u32, "{missed}");
+    assert!((1..50).contains(&missed), "{missed}");
     let told = event(&mut events, |event| match event {
         Event::Dropped { dropped, .. } => Some(dropped.by_kernel),
         _ => None,
