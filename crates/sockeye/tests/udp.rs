@@ -377,6 +377,30 @@ async fn strangers_make_room_and_who_spoke_twice_stays() {
 }
 
 #[tokio::test]
+async fn where_there_is_room_for_one_the_first_who_comes_is_the_one() {
+    for option in ["max-conns=1", "once"] {
+        let (ctx, mut events) = told();
+        let mut listening = listen(&format!("udp-l:127.0.0.1:0,{option}"), &ctx).await;
+        let (to, name) = (place(&listening), local(&listening));
+        let (first, second) = (socket("127.0.0.1").await, socket("127.0.0.1").await);
+        first.send_to(b"hi", to).await.unwrap();
+        second.send_to(b"hi", to).await.unwrap();
+        let mut conn = accept(&mut listening).await;
+        assert_eq!(inet(conn.peer().remote), address_of(&first), "{option}");
+        lost(&mut events, &name, |dropped| dropped.refused, 1).await;
+        assert_eq!(get(&mut conn, 0).await, b"hi");
+
+        // What came before this one, and is not read, is told when its peer is gone.
+        first.send_to(b"unread", to).await.unwrap();
+        first.send_to(b"unread too", to).await.unwrap();
+        second.send_to(b"and I?", to).await.unwrap();
+        lost(&mut events, &name, |dropped| dropped.refused, 1).await;
+        drop(conn);
+        lost(&mut events, &name, |dropped| dropped.unread, 2).await;
+    }
+}
+
+#[tokio::test]
 async fn who_is_inside_stays_when_nobody_more_is_let_in() {
     let (ctx, mut events) = told();
     let mut listening = listen("udp-l:127.0.0.1:0", &ctx).await;
