@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use sockeye::proto::shape::Shape;
 use sockeye::{Conn, Counts, Kind, Message, Op, Result, Scheme, Side};
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
 
 use self::joint::{End, Far, Pair, Relay, Room, is_datagram, join, start};
@@ -487,7 +488,7 @@ fn assert_none(tried: usize, failed: &[String]) {
 
 /// How a check failed on a pair, if it did.
 fn failure(pair: Pair, check: &impl AsyncFn(Pair)) -> Option<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     let checked = catch_unwind(AssertUnwindSafe(|| runtime.block_on(check(pair))));
     let tasks = runtime.metrics().num_alive_tasks();
     match checked {
@@ -500,6 +501,13 @@ fn name(pair: Pair) -> String {
     format!("{} to {} ({:?})", pair.near.grammar.name, pair.far.grammar.name, pair.end)
 }
 
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// How many there are beside those of runtimes: where anything else in the build listens to signals, the first runtime
+/// opens two for them, which stay to the end of the process.
 fn open_descriptors() -> usize {
+    drop(runtime());
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::process::Command;
 
-use testkit::{LIMIT, Process, run};
+use testkit::{LIMIT, Process, run, wait_until};
 
 use super::BINARY;
 use super::python::python_words;
@@ -145,6 +145,7 @@ impl Lan {
             let words = [&["sh", "-ec", script, "sh"], words].concat();
             let exit = run(&mut switch.command_in_network(&words), b"", LIMIT);
             assert_eq!(exit.code, Some(0), "{exit:?}");
+            exit.stdout
         };
         on_switch("ip link add switch type bridge mcast_snooping 0; ip link set switch up", &[]);
         let mut hosts = Vec::new();
@@ -159,6 +160,10 @@ impl Lan {
             assert_eq!(exit.code, Some(0), "{exit:?}");
             hosts.push(host);
         }
+        wait_until(LIMIT, "every cable to be live", || {
+            let ports = String::from_utf8(on_switch("bridge link show", &[])).unwrap();
+            ports.matches("state forwarding").count() == count
+        });
         Self { hosts, _switch: switch }
     }
 
@@ -179,7 +184,7 @@ impl Lan {
 
     /// What comes back to one message from a host, in order of the alphabet, until nothing more comes for a second.
     fn heard(&self, host: usize, to: &str) -> Vec<String> {
-        let words = [BINARY, "relay", "-,frame=line", to];
+        let words = [BINARY, "dial", "--lines", to];
         let exit = run(&mut self.command(host, &words), b"who is there?\n", LIMIT);
         assert_eq!((exit.code, &*exit.stderr), (Some(0), ""), "{to}");
         let mut heard: Vec<String> =
