@@ -4,9 +4,10 @@ mod answers;
 mod crowd;
 mod group;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket as BlockingSocket};
 use std::sync::Arc;
 
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
 use sockeye::{Cause, Conn, Ctx, Dropped, Endpoint, Event, Kind, Listening, Message, Op, Service, Wants};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
@@ -161,6 +162,22 @@ async fn who_is_not_there_is_said_to_refuse() {
     conn.send(b"anybody there?").await.unwrap();
     let error = soon("an error", conn.receive(&mut Message::default())).await.unwrap_err();
     assert_eq!((error.kind(), error.op(), error.address()), (Kind::Refused, Op::Read, Some(&*word)));
+}
+
+#[tokio::test]
+async fn who_is_dialled_from_its_own_port_is_nobody() {
+    // It keeps the port, and lets those have it too who join a group.
+    let flags = SocketFlags::CLOEXEC;
+    let holder = net::socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None).unwrap();
+    sockopt::set_socket_reuseaddr(&holder, true).unwrap();
+    net::bind(&holder, &SocketAddr::new([127, 0, 0, 1].into(), 0)).unwrap();
+    let holder = BlockingSocket::from(holder);
+    let at = holder.local_addr().unwrap();
+    let word = format!("udp:{at}");
+    let own = address(&format!("{word},bind={at},join=239.1.2.4@lo"));
+    let dialled = sockeye::dial(&own, &Ctx::default()).await;
+    let error = dialled.expect_err("a connection to itself");
+    assert_eq!((error.kind(), error.op(), error.address()), (Kind::Refused, Op::Dial, Some(&*word)));
 }
 
 #[tokio::test]
