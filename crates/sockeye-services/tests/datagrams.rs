@@ -1,7 +1,7 @@
 //! Services over sockets that carry messages: over UDP without a session where they need none, over Unix sockets with
 //! one.
 
-use sockeye::{Ctx, Event, Message, Wants};
+use sockeye::{Ctx, Event, Message, Outsiders, Wants};
 use sockeye_services::ALL;
 
 use crate::lab::{Serving, get, put, row, soon};
@@ -55,9 +55,9 @@ async fn over_udp_only_those_who_need_a_session_have_one() {
 
 #[tokio::test]
 async fn this_machine_is_answered_with_more_than_it_sent_whether_or_not_a_service_is_public() {
-    for public in [false, true] {
+    for outsiders in [Outsiders::Refused, Outsiders::Guarded] {
         let mut ctx = Ctx::default();
-        ctx.limits.public = public;
+        ctx.limits.outsiders = outsiders;
         let serving = Serving::start_in(row("reply"), &[], "udp-l:127.0.0.1:0", ctx).await;
         let mut client = serving.client().await;
         // More often than anybody else would be.

@@ -22,6 +22,7 @@ mod messages;
 mod relay;
 mod tcp;
 mod udp;
+mod udp_load;
 mod unix;
 mod unix_dgram;
 mod unix_seq;

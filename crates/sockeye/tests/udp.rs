@@ -1,22 +1,20 @@
-//! UDP against sockets that are not ours: who is heard and answered, sizes, losses, and how many get in.
+//! UDP against sockets that are not ours: who is heard, where answers come from, and how large datagrams may be.
 
-use std::io;
+mod answers;
+mod crowd;
+mod group;
+
 use std::net::{SocketAddr, UdpSocket as BlockingSocket};
 use std::sync::Arc;
-use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit, setrlimit};
-use sockeye::{
-    BoxFuture, Cause, Conn, Ctx, Datagrams, Dropped, Endpoint, Event, Kind, Listening, Message, Op, Replies,
-    Result, Service, Wants,
-};
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
+use sockeye::{Cause, Conn, Ctx, Dropped, Endpoint, Event, Kind, Listening, Message, Op, Service, Wants};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 
+use self::answers::Each;
 use crate::lab::{
-    Server, accept, address, alone, assert_same, dial, echo, event, get, listen, local, numbered, rest,
-    service, soon,
+    Server, accept, address, assert_same, dial, echo, event, get, listen, local, numbered, receive, soon,
 };
 
 /// A socket on this address, with a port of its own.
@@ -50,12 +48,6 @@ fn place(listening: &Listening) -> SocketAddr {
 fn place_of(conn: &Conn) -> SocketAddr {
     let local = inet(conn.peer().local);
     if local.ip().is_unspecified() { SocketAddr::new([127, 0, 0, 1].into(), local.port()) } else { local }
-}
-
-async fn receive(conn: &mut Conn) -> Message {
-    let mut message = Message::default();
-    assert!(soon("a message", conn.receive(&mut message)).await.unwrap(), "the end, instead of a message");
-    message
 }
 
 /// A context, and what is told in it.
@@ -121,71 +113,6 @@ async fn one_socket_that_speaks_to_two_of_our_addresses_is_two_peers() {
     }
 }
 
-#[test]
-fn two_thousand_peers_that_start_at_once_are_kept_apart() {
-    const PEERS: usize = 2000;
-    alone("udp::two_thousand_peers_that_start_at_once_are_kept_apart", || {
-        let mut files = getrlimit(Resource::Nofile);
-        files.current = files.maximum;
-        setrlimit(Resource::Nofile, files).unwrap();
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(async {
-            let ctx = Ctx::default();
-            let listening = listen("udp-l:127.0.0.1:0", &ctx).await;
-            let to = place(&listening);
-            let mut server = Server::start(listening, hello(), &ctx);
-            let all = spawn_blocking(move || {
-                let peers: Vec<_> = (0..PEERS).map(|number| greeted(number, to)).collect();
-                peers.iter().enumerate().for_each(|(number, peer)| greets_back(number, peer));
-            });
-            soon("all greetings", all).await.unwrap();
-            ctx.stop.drain();
-            let served = server.served().await;
-            assert_eq!((served.accepted, served.failed), (PEERS as u64, 0));
-        });
-    });
-}
-
-/// Greets who comes, and greets back by name.
-fn hello() -> Arc<dyn Service> {
-    service(|mut conn, _| async move {
-        conn.send(b"Hello").await?;
-        let mut message = Message::default();
-        while conn.receive(&mut message).await? {
-            conn.send(&[b"Hello, ", &message.payload[..]].concat()).await?;
-        }
-        Ok(())
-    })
-}
-
-/// A peer that has said its number.
-fn greeted(number: usize, to: SocketAddr) -> BlockingSocket {
-    let peer = BlockingSocket::bind("127.0.0.1:0").unwrap();
-    peer.connect(to).unwrap();
-    peer.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-    peer.send(number.to_string().as_bytes()).unwrap();
-    peer
-}
-
-/// Sees that a peer hears its own greeting, and no other. Where the kernel has little room, as it has for users
-/// without rights, the first word may be lost, and is said again.
-fn greets_back(number: usize, peer: &BlockingSocket) {
-    let mut buffer = [0; 64];
-    let mut tries = 0;
-    let mut next = || loop {
-        match peer.recv(&mut buffer) {
-            Ok(length) => return String::from_utf8(buffer[..length].to_vec()).unwrap(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && tries < 10 => {
-                tries += 1;
-                peer.send(number.to_string().as_bytes()).unwrap();
-            }
-            Err(error) => panic!("peer {number}: {error}"),
-        }
-    };
-    assert_eq!((next(), next()), ("Hello".to_owned(), format!("Hello, {number}")));
-}
-
 #[tokio::test]
 async fn who_is_open_hears_everybody_and_is_told_who_it_was() {
     let (peer, stranger) = (socket("127.0.0.1").await, socket("127.0.0.2").await);
@@ -238,6 +165,22 @@ async fn who_is_not_there_is_said_to_refuse() {
 }
 
 #[tokio::test]
+async fn who_is_dialled_from_its_own_port_is_nobody() {
+    // It keeps the port, and lets those have it too who join a group.
+    let flags = SocketFlags::CLOEXEC;
+    let holder = net::socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None).unwrap();
+    sockopt::set_socket_reuseaddr(&holder, true).unwrap();
+    net::bind(&holder, &SocketAddr::new([127, 0, 0, 1].into(), 0)).unwrap();
+    let holder = BlockingSocket::from(holder);
+    let at = holder.local_addr().unwrap();
+    let word = format!("udp:{at}");
+    let own = address(&format!("{word},bind={at},join=239.1.2.4@lo"));
+    let dialled = sockeye::dial(&own, &Ctx::default()).await;
+    let error = dialled.expect_err("a connection to itself");
+    assert_eq!((error.kind(), error.op(), error.address()), (Kind::Refused, Op::Dial, Some(&*word)));
+}
+
+#[tokio::test]
 async fn the_largest_datagram_goes_whole_and_a_larger_one_not_at_all() {
     let ctx = Ctx::default();
     for (word, most) in [("udp-l:127.0.0.1:0", 65_507), ("udp-l:[::1]:0", 65_527)] {
@@ -261,288 +204,4 @@ async fn the_largest_datagram_goes_whole_and_a_larger_one_not_at_all() {
             assert_same(&get(&mut near, 0).await, message);
         }
     }
-}
-
-#[tokio::test]
-async fn what_waits_for_a_peer_that_nobody_reads_is_bounded_and_the_rest_is_counted() {
-    let (ctx, mut events) = told();
-    let mut listening = listen("udp-l:127.0.0.1:0", &ctx).await;
-    let (to, name) = (place(&listening), local(&listening));
-    let (flood, other) = (socket("127.0.0.1").await, socket("127.0.0.1").await);
-    flood.send_to(b"first", to).await.unwrap();
-    let mut unread = accept(&mut listening).await;
-    other.send_to(b"first", to).await.unwrap();
-    let mut read = accept(&mut listening).await;
-    assert_eq!(get(&mut read, 0).await, b"first");
-    // A MiB is full with some 900 of these. The other peer, who comes behind each lot, loses nothing.
-    for _ in 0..24 {
-        for _ in 0..50 {
-            flood.send_to(&[b'x'; 1000], to).await.unwrap();
-        }
-        other.send_to(b"and I", to).await.unwrap();
-        assert_eq!(get(&mut read, 0).await, b"and I");
-    }
-    assert_eq!(get(&mut unread, 0).await, b"first");
-    // There is room again for this one, which comes behind all that waited.
-    flood.send_to(b"after", to).await.unwrap();
-    let mut waited = 0;
-    let after = loop {
-        let message = receive(&mut unread).await;
-        if message.payload == b"after" {
-            break message;
-        }
-        assert_eq!((message.payload.len(), message.dropped_before), (1000, 0));
-        waited += 1;
-    };
-    assert!((800..1000).contains(&waited), "{waited} waited");
-    assert_eq!(after.dropped_before, 1200 - waited);
-    lost(&mut events, &name, |dropped| dropped.queue_full, u64::from(1200 - waited)).await;
-}
-
-#[tokio::test]
-async fn what_the_kernel_dropped_is_told_with_the_next_message() {
-    let (ctx, mut events) = told();
-    let by_kernel = |event| match event {
-        Event::Dropped { socket, dropped } if dropped.by_kernel > 0 => Some(socket),
-        _ => None,
-    };
-    // Nobody reads meanwhile.
-    let peer = BlockingSocket::bind("127.0.0.1:0").unwrap();
-    let flood = |to| (0..50).for_each(|_| assert_eq!(peer.send_to(&[b'x'; 1000], to).unwrap(), 1000));
-    let word = format!("udp:{}", peer.local_addr().unwrap());
-    let mut conn = dial(&format!("{word},rcvbuf=4k"), &ctx).await;
-    let to = place_of(&conn);
-    flood(to);
-    // Those that waited come first.
-    let mut missed = 0;
-    for _ in 0..50 {
-        peer.send_to(b"and after", to).unwrap();
-        missed += receive(&mut conn).await.dropped_before;
-    }
-    assert!((1..=50).contains(&missed), "{missed}");
-    assert_eq!(&*event(&mut events, by_kernel).await, &*word);
-
-    let mut listening = listen("udp-l:127.0.0.1:0,rcvbuf=4k", &ctx).await;
-    let (to, name) = (place(&listening), local(&listening));
-    flood(to);
-    let mut conn = accept(&mut listening).await;
-    for _ in 0..10 {
-        peer.send_to(b"and after", to).unwrap();
-        receive(&mut conn).await;
-    }
-    assert_eq!(&*event(&mut events, by_kernel).await, &*name);
-}
-
-#[tokio::test]
-async fn strangers_make_room_and_who_spoke_twice_stays() {
-    let (ctx, mut events) = told();
-    let mut listening = listen("udp-l:127.0.0.1:0,max-conns=2", &ctx).await;
-    let (to, name) = (place(&listening), local(&listening));
-    let mut peers = Vec::new();
-    for _ in 0..4 {
-        peers.push(socket("127.0.0.1").await);
-    }
-    let [known, first, second, third] = &peers[..] else { panic!("four peers") };
-    for peer in [known, known, first, second] {
-        peer.send_to(b"hi", to).await.unwrap();
-    }
-    let (mut of_known, mut of_second) = (accept(&mut listening).await, accept(&mut listening).await);
-    assert_eq!(inet(of_known.peer().remote), address_of(known));
-    assert_eq!(inet(of_second.peer().remote), address_of(second), "the stranger before it made room");
-    lost(&mut events, &name, |dropped| dropped.unread, 1).await;
-
-    // Who is being served makes room too, as long as it is a stranger; that is no end which could be passed on.
-    third.send_to(b"hi", to).await.unwrap();
-    let mut of_third = accept(&mut listening).await;
-    assert_eq!(rest(&mut of_second).await.unwrap_err().kind(), Kind::Reset);
-    assert_eq!(of_second.send(b"too late").await.unwrap_err().kind(), Kind::Reset);
-    lost(&mut events, &name, |dropped| dropped.unread, 1).await;
-
-    // Now all inside have spoken twice.
-    third.send_to(b"again", to).await.unwrap();
-    first.send_to(b"and I?", to).await.unwrap();
-    lost(&mut events, &name, |dropped| dropped.refused, 1).await;
-    for (conn, peer, said) in [(&mut of_known, known, ["hi", "hi"]), (&mut of_third, third, ["hi", "again"])]
-    {
-        for said in said {
-            assert_eq!(get(conn, 0).await, said.as_bytes());
-        }
-        conn.send(b"still here").await.unwrap();
-        assert_eq!(heard(peer).await.0, b"still here");
-    }
-    // Until one of them leaves.
-    drop(of_third);
-    first.send_to(b"at last", to).await.unwrap();
-    assert_eq!(get(&mut accept(&mut listening).await, 0).await, b"at last");
-}
-
-#[tokio::test]
-async fn who_is_inside_stays_when_nobody_more_is_let_in() {
-    let (ctx, mut events) = told();
-    let mut listening = listen("udp-l:127.0.0.1:0", &ctx).await;
-    let (to, name) = (place(&listening), local(&listening));
-    let (inside, waiting, newcomer) =
-        (socket("127.0.0.1").await, socket("127.0.0.1").await, socket("127.0.0.1").await);
-    inside.send_to(b"hi", to).await.unwrap();
-    let mut conn = accept(&mut listening).await;
-    assert_eq!(get(&mut conn, 0).await, b"hi");
-    waiting.send_to(b"hi", to).await.unwrap();
-    listening.listener.stop_accepting();
-    drop(listening);
-    newcomer.send_to(b"hi", to).await.unwrap();
-    lost(&mut events, &name, |dropped| dropped.refused, 2).await;
-    for word in [b"one", b"two"] {
-        inside.send_to(word, to).await.unwrap();
-        assert_eq!(get(&mut conn, 0).await, word);
-        conn.send(word).await.unwrap();
-        assert_eq!(heard(&inside).await, (word.to_vec(), to));
-    }
-    // The port is free as soon as the last one has left.
-    drop(conn);
-    ctx.tasks.close();
-    soon("the task that reads", ctx.tasks.wait()).await;
-    UdpSocket::bind(to).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_broadcast_has_to_be_asked_for() {
-    let peer = socket("0.0.0.0").await;
-    let word = format!("udp:127.255.255.255:{}", address_of(&peer).port());
-    let error = sockeye::dial(&address(&word), &Ctx::default()).await.unwrap_err();
-    assert_eq!((error.kind(), error.op(), error.address()), (Kind::NoRight, Op::Dial, Some(&*word)));
-
-    let mut conn = dial(&format!("{word},broadcast"), &Ctx::default()).await;
-    conn.send(b"everybody").await.unwrap();
-    let (payload, from) = heard(&peer).await;
-    assert_eq!(payload, b"everybody");
-    // Nobody answers from the address of a broadcast.
-    peer.send_to(b"me", from).await.unwrap();
-    let message = receive(&mut conn).await;
-    assert_eq!((&message.payload[..], inet(message.from).port()), (&b"me"[..], address_of(&peer).port()));
-}
-
-#[tokio::test]
-async fn several_who_join_a_group_each_hear_it_and_answer_from_their_own_address() {
-    let ctx = Ctx::default();
-    let mut one = listen("udp-l:0,join=239.1.2.3@lo", &ctx).await;
-    let at = place(&one);
-    assert_eq!(at.ip().to_string(), "239.1.2.3");
-    let mut other = listen(&format!("udp-l:{},join=239.1.2.3@lo", at.port()), &ctx).await;
-    let mut conn = dial(&format!("udp:{at},bind=127.0.0.1"), &ctx).await;
-    conn.send(b"who is there?").await.unwrap();
-    for listening in [&mut one, &mut other] {
-        let mut heard = accept(listening).await;
-        let message = receive(&mut heard).await;
-        assert_eq!((&message.payload[..], inet(message.to)), (&b"who is there?"[..], at));
-        heard.send(b"I am").await.unwrap();
-        let answer = receive(&mut conn).await;
-        assert_eq!(answer.payload, b"I am");
-        assert!(!inet(answer.from).ip().is_multicast(), "{answer:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_group_that_could_not_be_heard_is_refused_in_words() {
-    for (word, said) in [
-        ("udp-l:127.0.0.1:0,join=239.1.2.3@lo", "a socket on 127.0.0.1 does not hear 239.1.2.3"),
-        ("udp-l:0,join=239.1.2.3@no-such", "no interface \"no-such\""),
-    ] {
-        let error = sockeye::listen(&address(word), &Ctx::default()).await.unwrap_err();
-        assert_eq!((error.op(), error.address()), (Op::Listen, Some(word.split(',').next().unwrap())));
-        assert!(error.cause().to_string().starts_with(said), "{}", error.cause());
-    }
-}
-
-/// A service without sessions. Each datagram is sent back; `where` is answered with where it came from and went to,
-/// `lost` with how many were lost before it, and `large` with more than a datagram holds.
-struct Each;
-
-impl Service for Each {
-    fn serve<'a>(&'a self, _: Conn, _: &'a Ctx) -> BoxFuture<'a, Result<()>> {
-        panic!("a session")
-    }
-
-    fn as_datagrams(&self) -> Option<&dyn Datagrams> {
-        Some(self)
-    }
-}
-
-impl Datagrams for Each {
-    fn answer(&self, datagram: &Message, replies: &mut Replies, _: &Ctx) {
-        let Message { payload, from, to, dropped_before, .. } = datagram;
-        replies.add().extend(match &payload[..] {
-            b"where" => format!("{from} {to}").into_bytes(),
-            b"lost" => dropped_before.to_string().into_bytes(),
-            b"large" => vec![0; 65_508],
-            _ => payload.clone(),
-        });
-    }
-}
-
-#[tokio::test]
-async fn batches_of_datagrams_are_answered_in_order_and_without_sessions() {
-    let (ctx, mut events) = told();
-    let listening = listen("udp-l:127.0.0.1:0", &ctx).await;
-    let to = place(&listening);
-    let mut server = Server::start(listening, Arc::new(Each), &ctx);
-    let peers = [socket("127.0.0.1").await, socket("127.0.0.1").await, socket("127.0.0.1").await];
-    for number in 0..100_u8 {
-        for (peer, own) in peers.iter().zip(b'a'..) {
-            peer.send_to(&[own, number], to).await.unwrap();
-        }
-    }
-    for (peer, own) in peers.iter().zip(b'a'..) {
-        for number in 0..100 {
-            assert_eq!(heard(peer).await, (vec![own, number], to));
-        }
-        peer.send_to(b"", to).await.unwrap();
-        assert_eq!(heard(peer).await.0, b"");
-        peer.send_to(b"where", to).await.unwrap();
-        assert_eq!(heard(peer).await.0, format!("{} {to}", address_of(peer)).as_bytes());
-    }
-    ctx.stop.drain();
-    assert_eq!(server.served().await.accepted, 0);
-    assert!(events.try_recv().is_err(), "there was a connection");
-}
-
-#[tokio::test]
-async fn an_answer_that_cannot_be_sent_is_counted_and_the_others_go_on() {
-    let (ctx, mut events) = told();
-    let listening = listen("udp-l:127.0.0.1:0", &ctx).await;
-    let (to, name) = (place(&listening), local(&listening));
-    let mut server = Server::start(listening, Arc::new(Each), &ctx);
-    let peer = socket("127.0.0.1").await;
-    for word in ["before", "large", "large", "after"] {
-        peer.send_to(word.as_bytes(), to).await.unwrap();
-    }
-    assert_eq!((heard(&peer).await.0, heard(&peer).await.0), (b"before".to_vec(), b"after".to_vec()));
-    lost(&mut events, &name, |dropped| dropped.unsent, 2).await;
-    ctx.stop.drain();
-    server.served().await;
-}
-
-#[tokio::test]
-async fn a_service_without_sessions_learns_what_the_kernel_dropped() {
-    let (ctx, mut events) = told();
-    let listening = listen("udp-l:127.0.0.1:0,rcvbuf=4k", &ctx).await;
-    let to = place(&listening);
-    let peer = socket("127.0.0.1").await;
-    // Nobody reads yet.
-    for _ in 0..50 {
-        peer.send_to(b"lost", to).await.unwrap();
-    }
-    let mut server = Server::start(listening, Arc::new(Each), &ctx);
-    let mut missed = 0;
-    for _ in 0..50 {
-        peer.send_to(b"lost", to).await.unwrap();
-        missed += String::from_utf8(heard(&peer).await.0).unwrap().parse::<u32>().unwrap();
-    }
-    assert!((1..50).contains(&missed), "{missed}");
-    let told = event(&mut events, |event| match event {
-        Event::Dropped { dropped, .. } => Some(dropped.by_kernel),
-        _ => None,
-    });
-    assert_eq!(told.await, u64::from(missed));
-    ctx.stop.drain();
-    server.served().await;
 }

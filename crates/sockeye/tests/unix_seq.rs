@@ -109,6 +109,21 @@ async fn a_message_that_is_cut_off_by_a_leaving_peer_is_a_reset() {
 }
 
 #[tokio::test]
+async fn what_a_peer_says_before_it_leaves_with_something_unread_is_heard_before_the_reset() {
+    let (mut near, mut far) = pair("last-words", "").await;
+    near.send(b"unread").await.unwrap();
+    for word in [&b"an answer"[..], b"", b"and another"] {
+        far.send(word).await.unwrap();
+    }
+    drop(far);
+    for word in [&b"an answer"[..], b"", b"and another"] {
+        assert_eq!(get(&mut near, 0).await, word);
+    }
+    let error = soon("the reset", near.receive(&mut Message::default())).await.unwrap_err();
+    assert_eq!((error.kind(), error.op()), (Kind::Reset, Op::Read));
+}
+
+#[tokio::test]
 async fn a_path_and_its_user_are_known_as_those_of_streams_are() {
     let (scratch, ctx) = (Scratch::new(), Ctx { identify: true, ..Ctx::default() });
     let path = scratch.path("socket");

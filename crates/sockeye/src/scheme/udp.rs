@@ -138,6 +138,10 @@ fn attempt(to: SocketAddr, address: &Address) -> io::Result<Watched> {
         }
     } else {
         net::connect(&socket, &to)?;
+        // The kernel may choose the very port that is dialled: a socket that is connected to itself hears nobody but us.
+        if Endpoint::from_kernel(net::getsockname(&socket)?) == Endpoint::Inet(to) {
+            return Err(Errno::CONNREFUSED.into());
+        }
     }
     Watched::new(socket).map_err(|(_, error)| error)
 }

@@ -34,7 +34,7 @@ async fn answer(socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) -> Result<()
     let failed = |error: io::Error| Error::new(Op::Accept, error).on(socket.peer());
     let mut batch = Batch {
         losses: Losses::new(&socket.peer().to_string(), &ctx.events),
-        guard: Guard::new(ctx.limits.public),
+        guard: Guard::new(ctx.limits.outsiders),
         began: Instant::now(),
         room: Room::default(),
         message: Message::default(),
@@ -94,7 +94,9 @@ impl Batch {
             (message.at, message.cut, message.dropped_before) = (arrival.at, arrival.is_cut, dropped_before);
             lost.cut += u64::from(arrival.is_cut);
             service.answer(message, replies, ctx);
-            if !guard.sends(from, payload.len(), replies.iter().map(<[u8]>::len).sum()) {
+            let size = |payload: &[u8]| u64::try_from(payload.len()).unwrap_or(u64::MAX);
+            let answers = replies.iter().map(size).sum();
+            if !ctx.limits.outsiders.lets_send(from.ip(), size(payload), answers) {
                 replies.clear();
                 lost.outsiders += 1;
             }

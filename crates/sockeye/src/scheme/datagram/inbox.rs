@@ -171,3 +171,73 @@ impl Inbox {
         self.lock().end
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sockeye_sys::datagram::Name;
+
+    use super::*;
+
+    fn inbox() -> Inbox {
+        Inbox::new((0, Name::Unnamed, None), Endpoint::Unnamed)
+    }
+
+    fn parcel(length: usize) -> Parcel {
+        Parcel { payload: vec![0; length].into(), to: None, cut: false, dropped_before: 0 }
+    }
+
+    /// Takes the oldest, and says how many were missed before it.
+    fn take(inbox: &Inbox) -> Option<u32> {
+        match inbox.poll_take(&Context::from_waker(Waker::noop())) {
+            Found::Parcel(parcel) => Some(parcel.dropped_before),
+            Found::End(_) | Found::Nothing { .. } => None,
+        }
+    }
+
+    #[test]
+    fn a_flood_of_empty_datagrams_is_bounded_and_leaves_no_room_behind_once_it_is_read() {
+        let (inbox, most) = (inbox(), 5000 * EACH);
+        let taken = (0..6000).filter(|_| inbox.put(parcel(0), most, most) == Put::Taken).count();
+        assert_eq!(taken, 5000);
+        assert!(inbox.lock().parcels.capacity() >= 5000);
+        assert_eq!(std::iter::from_fn(|| take(&inbox)).count(), 5000);
+        assert!(inbox.lock().parcels.capacity() <= KEPT && inbox.lock().held == 0);
+        // What few datagrams need is kept, so that the next do not have to ask for it.
+        inbox.put(parcel(0), most, most);
+        let capacity = inbox.lock().parcels.capacity();
+        assert_eq!(
+            (take(&inbox), capacity > 0, inbox.lock().parcels.capacity()),
+            (Some(1000), true, capacity)
+        );
+    }
+
+    #[test]
+    fn several_share_a_limit_and_one_alone_has_its_own() {
+        let (inbox, most, alone) = (inbox(), 4 * EACH, 10 * EACH);
+        assert_eq!(inbox.put(parcel(9 * EACH + 1), most, alone), Put::Full);
+        assert_eq!(inbox.put(parcel(9 * EACH), most, alone), Put::Taken);
+        assert_eq!(inbox.put(parcel(0), most, alone), Put::Full);
+        assert_eq!(take(&inbox), Some(1));
+        for length in [EACH, EACH] {
+            assert_eq!(inbox.put(parcel(length), most, alone), Put::Taken);
+        }
+        assert_eq!(inbox.put(parcel(0), most, alone), Put::Full);
+        assert_eq!(take(&inbox), Some(1));
+        assert_eq!(inbox.put(parcel(EACH + 1), most, alone), Put::Full);
+        assert_eq!(inbox.put(parcel(EACH), most, alone), Put::Taken);
+        assert_eq!((take(&inbox), take(&inbox), take(&inbox)), (Some(0), Some(2), None));
+    }
+
+    #[test]
+    fn who_is_gone_gets_nothing_more_and_what_it_did_not_read_is_counted() {
+        let inbox = inbox();
+        for _ in 0..3 {
+            assert_eq!(inbox.put(parcel(10), 1000, 1000), Put::Taken);
+        }
+        assert_eq!(take(&inbox), Some(0));
+        assert_eq!(inbox.end(End::Evicted), Unread { parcels: 2, cost: 2 * (10 + EACH) });
+        assert_eq!(inbox.end(End::Over), Unread::default());
+        assert_eq!(inbox.put(parcel(0), 1000, 1000), Put::Over);
+        assert_eq!((inbox.ended(), take(&inbox)), (Some(End::Evicted), None));
+    }
+}
