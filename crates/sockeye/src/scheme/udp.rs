@@ -159,14 +159,14 @@ fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
         sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)
             .or_else(|_no_right| sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER))?;
     }
+    if address.role() == Role::Listen || joins(address).is_some() {
+        hear_joined_alone(&socket, at.is_ipv6())?;
+    }
     if let Some((group, interface)) = joins(address) {
         // Several who hear a group on one machine share its port, which is what this allows.
-        if address.options().value("reuseaddr").is_none() {
-            sockopt::set_socket_reuseaddr(&socket, true)?;
-        }
+        sockopt::set_socket_reuseaddr(&socket, true)?;
         if group.is_ipv4() == at.is_ipv4() {
             join(&socket, group, interface, address.role())?;
-            hear_joined_alone(&socket, group.is_ipv6())?;
         }
     }
     socket::set_options(socket.as_fd(), address)?;
