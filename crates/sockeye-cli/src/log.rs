@@ -125,17 +125,20 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
     Some(line)
 }
 
-/// What is said of an end behind everything else.
-fn how(ended: &Ended) -> String {
-    match ended {
-        Ended::Done => String::new(),
-        Ended::Failed(error) => match (error.cause(), hint::of(error)) {
-            (Cause::TooSlow, Some(hint)) => format!(": {}; {hint}", one_line(error)),
-            _ => format!(": {}", one_line(error)),
-        },
-        Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
-        Ended::Stopped => ": cut off by the stop".to_owned(),
-    }
+/// Each reason that there was, with its count.
+fn why(dropped: &Dropped) -> String {
+    let sentence = |name| match name {
+        "by_kernel" => "found the kernel's buffer full (rcvbuf= sets it)",
+        "cut" => "were too long and cut",
+        "outsiders" => "had to do with peers beyond private networks (see --public)",
+        "queue_full" => "found their queue full",
+        "refused" => "came from newcomers without room (max-conns=)",
+        "unread" => "were not read before their connection was over",
+        "unsent" => "were answers that the kernel did not take",
+        other => other,
+    };
+    let reasons = dropped.counts().into_iter().filter(|(_, count)| *count > 0);
+    reasons.map(|(name, count)| format!("{count} {}", sentence(name))).collect::<Vec<_>>().join(", ")
 }
 
 /// What we could not reach, and whom we ended, is our user's concern; how a peer leaves is not.
@@ -152,20 +155,17 @@ fn is_ours(ended: &Ended) -> bool {
     }
 }
 
-/// Each reason that there was, with its count.
-fn why(dropped: &Dropped) -> String {
-    let sentence = |name| match name {
-        "by_kernel" => "found the kernel's buffer full (rcvbuf= sets it)",
-        "cut" => "were too long and cut",
-        "outsiders" => "had to do with peers beyond private networks (see --public)",
-        "queue_full" => "found their queue full",
-        "refused" => "came from newcomers without room (max-conns=)",
-        "unread" => "were not read before their connection was over",
-        "unsent" => "were answers that the kernel did not take",
-        other => other,
-    };
-    let reasons = dropped.counts().into_iter().filter(|(_, count)| *count > 0);
-    reasons.map(|(name, count)| format!("{count} {}", sentence(name))).collect::<Vec<_>>().join(", ")
+/// How a connection ended, behind what is said of it; nothing for a good end.
+fn how(ended: &Ended) -> String {
+    match ended {
+        Ended::Done => String::new(),
+        Ended::Failed(error) => match (error.cause(), hint::of(error)) {
+            (Cause::TooSlow, Some(hint)) => format!(": {}; {hint}", one_line(error)),
+            _ => format!(": {}", one_line(error)),
+        },
+        Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
+        Ended::Stopped => ": cut off by the stop".to_owned(),
+    }
 }
 
 fn for_programs(event: &Event) -> Value {

@@ -35,15 +35,22 @@ pub fn is_near(ip: IpAddr) -> bool {
     }
 }
 
+/// What becomes of peers beyond this machine and private networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Outsiders {
+    /// They are neither heard nor answered.
+    #[default]
+    Refused,
+    /// They are heard now and then, and answered with at most as many bytes as they sent.
+    Guarded,
+    /// They are peers like all others: whoever asks for that answers for it.
+    Welcome,
+}
+
 /// The rules, and what they remember. Time is what has passed since any moment, and must not go back.
 #[derive(Debug)]
 pub struct Guard {
-    /// `None` where no outsider is answered at all.
-    outsiders: Option<Outsiders>,
-}
-
-#[derive(Debug)]
-struct Outsiders {
+    policy: Outsiders,
     counters: Box<[Counter]>,
     secret: RandomState,
 }
@@ -56,37 +63,45 @@ struct Counter {
 }
 
 impl Guard {
-    /// Rules that answer outsiders, or none of them.
-    pub fn new(public: bool) -> Self {
+    /// The rules of a policy.
+    pub fn new(policy: Outsiders) -> Self {
+        let count = if policy == Outsiders::Guarded { COUNTERS } else { 0 };
         let full = Counter { left: BURST, filled_at: Duration::ZERO };
-        let outsiders = || Outsiders { counters: vec![full; COUNTERS].into(), secret: RandomState::new() };
-        Self { outsiders: public.then(outsiders) }
+        Self { policy, counters: vec![full; count].into(), secret: RandomState::new() }
     }
 
-    /// Whether what this sender asks is to be answered at all.
+    /// Whether what this sender says is to be heard.
     pub fn hears(&mut self, from: SocketAddr, now: Duration) -> bool {
-        if is_near(from.ip()) {
-            return true;
+        match self.policy {
+            Outsiders::Welcome => true,
+            _ if is_near(from.ip()) => true,
+            Outsiders::Refused => false,
+            Outsiders::Guarded => {
+                let is_loop = ANSWERING.contains(&from.port());
+                !is_loop && self.counter(from.ip()).is_some_and(|counter| counter.take(now))
+            }
         }
-        let Some(outsiders) = &mut self.outsiders else { return false };
-        !ANSWERING.contains(&from.port()) && outsiders.counter(from.ip()).is_some_and(|one| one.take(now))
     }
 
-    /// Whether answers of so many bytes in all may go to who asked with so many.
-    pub fn sends(&self, to: SocketAddr, asked: usize, answer: usize) -> bool {
-        answer <= asked || is_near(to.ip())
-    }
-}
-
-impl Outsiders {
     /// A whole network counts as one on IPv6, where each user has one (RFC 6177).
     fn counter(&mut self, ip: IpAddr) -> Option<&mut Counter> {
         let network = match ip.to_canonical() {
             IpAddr::V4(_) => ip.to_canonical(),
             IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !(u128::MAX >> 56)).into(),
         };
-        let hash = self.secret.hash_one(network) % u64::try_from(COUNTERS).unwrap_or(1);
+        let count = u64::try_from(self.counters.len()).unwrap_or(u64::MAX).max(1);
+        let hash = self.secret.hash_one(network) % count;
         self.counters.get_mut(usize::try_from(hash).unwrap_or_default())
+    }
+}
+
+impl Outsiders {
+    /// Whether so many bytes in all may go to who has sent so many.
+    pub fn lets_send(self, to: IpAddr, asked: u64, answers: u64) -> bool {
+        match self {
+            Self::Welcome => true,
+            Self::Guarded | Self::Refused => answers <= asked || is_near(to),
+        }
     }
 }
 
@@ -132,13 +147,15 @@ mod tests {
     #[test]
     fn outsiders_are_answered_only_when_that_is_asked_for_and_never_with_more_than_they_sent() {
         let now = Duration::ZERO;
-        let mut closed = Guard::new(false);
+        let mut closed = Guard::new(Outsiders::Refused);
         assert!(closed.hears(at("127.0.0.1:5"), now) && !closed.hears(at("8.8.8.8:5000"), now));
-        let mut open = Guard::new(true);
+        let mut open = Guard::new(Outsiders::Guarded);
         assert!(open.hears(at("8.8.8.8:5000"), now) && open.hears(at("127.0.0.1:7"), now));
         assert!(!open.hears(at("8.8.8.8:7"), now) && !open.hears(at("[2001:db8::1]:123"), now));
-        assert!(open.sends(at("8.8.8.8:5000"), 10, 10) && !open.sends(at("8.8.8.8:5000"), 10, 11));
-        assert!(open.sends(at("10.0.0.1:5000"), 0, 1000));
+        let (far, near) = ("8.8.8.8".parse().unwrap(), "10.0.0.1".parse().unwrap());
+        assert!(Outsiders::Guarded.lets_send(far, 10, 10) && !Outsiders::Guarded.lets_send(far, 10, 11));
+        assert!(Outsiders::Guarded.lets_send(near, 0, 1000) && Outsiders::Welcome.lets_send(far, 0, 1000));
+        assert!(Guard::new(Outsiders::Welcome).hears(at("8.8.8.8:7"), now));
     }
 
     #[test]
@@ -146,18 +163,18 @@ mod tests {
         let heard = |guard: &mut Guard, from: &str, seconds: u64| {
             (0..1000).filter(|_| guard.hears(at(from), Duration::from_secs(seconds))).count()
         };
-        let mut v4 = Guard::new(true);
+        let mut v4 = Guard::new(Outsiders::Guarded);
         assert_eq!(heard(&mut v4, "8.8.8.8:5000", 10), 200);
         assert_eq!(heard(&mut v4, "8.8.8.8:6000", 10), 0);
         assert_eq!(heard(&mut v4, "8.8.8.8:5000", 11), 100);
         assert_eq!(heard(&mut v4, "8.8.8.8:5000", 99), 200);
         assert_eq!(heard(&mut v4, "127.0.0.1:5000", 99), 1000);
         // Half as often again as the rate: two of three are answered, and no fraction of the time is lost.
-        let mut busy = Guard::new(true);
+        let mut busy = Guard::new(Outsiders::Guarded);
         let each = Duration::from_micros(6_667);
         let answered = (0..3000).filter(|n| busy.hears(at("8.8.8.8:5000"), each * *n)).count();
         assert!((2190..=2210).contains(&answered), "{answered}");
-        let mut v6 = Guard::new(true);
+        let mut v6 = Guard::new(Outsiders::Guarded);
         assert_eq!(heard(&mut v6, "[2001:db8::1]:5000", 100), 200);
         assert_eq!(heard(&mut v6, "[2001:db8:0:ff::2]:5000", 100), 0);
     }

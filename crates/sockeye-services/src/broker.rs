@@ -16,7 +16,7 @@ use crate::exchange::{Mailbox, Payload, Posted, exchange};
 ///
 /// Nobody waits for a peer that reads too little: what finds more than [`crate::ROOM`] waiting for it ends that peer,
 /// or drops its oldest messages. Only where more than half of the others take what they can and are still behind, who
-/// speaks is not heard until they have caught up. It wants connections that carry messages, and is not for a single datagram.
+/// speaks is not heard until they have caught up. It wants connections that carry messages.
 #[derive(Debug)]
 pub struct Broker {
     full: Full,

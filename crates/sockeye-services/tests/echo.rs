@@ -124,6 +124,19 @@ async fn reply_says_the_same_to_each_message_and_what_its_flag_says() {
 }
 
 #[tokio::test]
+async fn an_empty_reply_that_nobody_could_see_is_a_failure_and_not_a_silence() {
+    let mut serving =
+        Serving::start_in(row("reply"), &[Some(String::new())], "mem-l:x", Ctx::default()).await;
+    let mut client = serving.client().await;
+    put(&mut client, b"one").await;
+    assert_eq!(rest(&mut client).await.unwrap(), b"");
+    serving.ctx.stop.drain();
+    let served = serving.ended().await;
+    let said = served.last_failure.expect("a failure").cause().to_string();
+    assert_eq!((served.failed, &*said), (1, "an empty message cannot go as frame=burst"));
+}
+
+#[tokio::test]
 async fn who_is_idle_holds_no_buffer() {
     for name in ["echo", "upper", "discard", "chargen"] {
         let ctx = Ctx::default();

@@ -61,8 +61,10 @@ impl Serving {
     pub(crate) async fn start_service(service: Arc<dyn Service>, address: &Address, ctx: Ctx) -> Self {
         let listening = sockeye::listen(address, &ctx).await.unwrap();
         let scheme = address.scheme().name;
-        let word =
-            if scheme == "tcp" { listening.listener.locals()[0].to_string() } else { format!("{scheme}:x") };
+        let word = match scheme {
+            "mem" | "mem-seq" => format!("{scheme}:x"),
+            _ => listening.listener.locals()[0].to_string(),
+        };
         let (mut tasks, served_in) = (JoinSet::new(), ctx.clone());
         tasks.spawn(async move { sockeye::serve(listening, service, "served", &served_in).await });
         Self { ctx, tasks, word }

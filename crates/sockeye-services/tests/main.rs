@@ -11,6 +11,7 @@
 
 mod broker;
 mod chargen;
+mod datagrams;
 mod daytime;
 mod echo;
 mod hello;

@@ -100,12 +100,28 @@ pub fn tell_times(socket: &impl AsFd) -> io::Result<()> {
     switch_on(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS)
 }
 
+/// Keeps groups away that others on this host have joined and this socket has not, which a socket on every address
+/// hears by default (IP_MULTICAST_ALL, IPV6_MULTICAST_ALL).
+///
+/// # Errors
+/// What setsockopt(2) said.
+pub fn hear_joined_alone(socket: &impl AsFd, is_v6: bool) -> io::Result<()> {
+    if is_v6 {
+        set(socket, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_ALL, 0)
+    } else {
+        set(socket, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, 0)
+    }
+}
+
 fn switch_on(socket: &impl AsFd, level: libc::c_int, option: libc::c_int) -> io::Result<()> {
-    let on: libc::c_int = 1;
+    set(socket, level, option, 1)
+}
+
+fn set(socket: &impl AsFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     let length = length_of::<libc::c_int>();
-    // SAFETY: the kernel reads one int from `on`, which outlives the call. The descriptor is open while borrowed.
+    // SAFETY: the kernel reads one int from `value`, which outlives the call. The descriptor is open while borrowed.
     let done = unsafe {
-        libc::setsockopt(socket.as_fd().as_raw_fd(), level, option, ptr::from_ref(&on).cast(), length)
+        libc::setsockopt(socket.as_fd().as_raw_fd(), level, option, ptr::from_ref(&value).cast(), length)
     };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

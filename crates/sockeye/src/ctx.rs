@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use sockeye_proto::reflect::Outsiders;
 use tokio_util::task::TaskTracker;
 
 use crate::buffer::Buffers;
@@ -43,8 +44,8 @@ pub struct Limits {
     pub max_conns: usize,
     /// End the listener after its first connection.
     pub once: bool,
-    /// Whether datagram peers beyond this machine and private networks are served: anybody can ask in their name.
-    pub public: bool,
+    /// What becomes of datagram peers beyond this machine and private networks: anybody can ask in their name.
+    pub outsiders: Outsiders,
     /// Until a dialled connection is open, name look-up included.
     pub connect: Option<Duration>,
     /// Until the layers of an accepted connection are on.
@@ -65,7 +66,7 @@ impl Default for Limits {
         Self {
             max_conns: 10_000,
             once: false,
-            public: false,
+            outsiders: Outsiders::Refused,
             connect: Some(Duration::from_secs(30)),
             handshake: Some(Duration::from_secs(10)),
             idle: None,

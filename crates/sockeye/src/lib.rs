@@ -70,6 +70,7 @@ pub use scheme::{ALL as SCHEMES, Scheme, limits};
 pub use service::{BoxFuture, Built, Carries, Datagrams, May, Service, ServiceFlag, ServiceRow};
 pub use show::show;
 pub use sockeye_proto as proto;
+pub use sockeye_proto::reflect::Outsiders;
 pub use sockeye_sys::readiness::Watched;
 pub use split::{ReadHalf, WriteHalf};
 pub use stop::{Hurried, Stop};

@@ -108,19 +108,23 @@ pub(crate) async fn put(conn: &mut Conn, payload: &[u8]) -> Result<()> {
 
 /// Reads so many bytes, or one message.
 pub(crate) async fn get(conn: &mut Conn, bytes: usize) -> Vec<u8> {
-    let mut message = Message::default();
-    let what = "bytes or a message";
     if conn.shape() == Shape::Messages {
-        assert!(soon(what, conn.receive(&mut message)).await.unwrap(), "the end, instead of a message");
-        return message.payload;
+        return receive(conn).await.payload;
     }
     let (mut got, mut read) = (vec![0; bytes], 0);
     while read < bytes {
-        let more = soon(what, conn.read(&mut got[read..])).await.unwrap();
+        let more = soon("bytes", conn.read(&mut got[read..])).await.unwrap();
         assert!(more > 0, "the end after {read} of {bytes} bytes");
         read += more;
     }
     got
+}
+
+/// The next message.
+pub(crate) async fn receive(conn: &mut Conn) -> Message {
+    let mut message = Message::default();
+    assert!(soon("a message", conn.receive(&mut message)).await.unwrap(), "the end, instead of a message");
+    message
 }
 
 /// Reads to the end: all bytes, or all messages one behind the other.

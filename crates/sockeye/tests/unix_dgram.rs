@@ -8,14 +8,14 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::time::Duration;
 
-use sockeye::{Cause, Conn, Ctx, Endpoint, Kind, Message, Op, PathTaken};
+use sockeye::{Cause, Ctx, Endpoint, Kind, Op, PathTaken};
 use testkit::Scratch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::lab::{
     LIMIT, Server, abstract_name, accept, address, assert_same, dial, echo, get, listen, local, numbered,
-    soon,
+    receive, soon,
 };
 
 /// A socket at this path.
@@ -35,12 +35,6 @@ async fn heard(socket: &UnixDatagram) -> (Vec<u8>, SocketAddr) {
         (buffer, from)
     };
     soon("a datagram", spawn_blocking(receive)).await.unwrap()
-}
-
-async fn receive(conn: &mut Conn) -> Message {
-    let mut message = Message::default();
-    assert!(soon("a message", conn.receive(&mut message)).await.unwrap(), "the end, instead of a message");
-    message
 }
 
 fn word(path: &Path) -> String {

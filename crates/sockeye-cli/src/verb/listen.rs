@@ -4,7 +4,7 @@ mod many;
 
 use std::sync::Arc;
 
-use sockeye::{BoxFuture, Conn, Ctx, Error, Events, Limits, Plan, Service, Side};
+use sockeye::{BoxFuture, Conn, Ctx, Error, Events, Limits, Outsiders, Plan, Service, Side};
 use tokio::sync::{Mutex, SetOnce};
 
 use crate::args::Request;
@@ -50,6 +50,7 @@ pub(super) static LISTEN: Verb = Verb {
         &flag::CRLF,
         &flag::RAW,
         &flag::SHOW,
+        &flag::PUBLIC,
     ],
     groups: false,
     words: 1..=1,
@@ -115,7 +116,7 @@ impl Door {
 
     fn limit(self, ctx: Ctx) -> Ctx {
         // Whoever sits here may talk with anybody.
-        let limits = Limits { public: true, ..ctx.limits };
+        let limits = Limits { outsiders: Outsiders::Welcome, ..ctx.limits };
         let limits = match self {
             Self::Once => Limits { max_conns: 1, once: true, ..limits },
             Self::InTurn => Limits { max_conns: 1, ..limits },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sockeye::proto::address::{Address, Role};
-use sockeye::{Ctx, Flow, Forward, Limits, Plan, Side};
+use sockeye::{Ctx, Flow, Forward, Limits, Outsiders, Plan, Side};
 
 use crate::args::Request;
 use crate::exit::Exit;
@@ -82,7 +82,7 @@ fn serve(request: &Request, left: &Address, right: Address) -> Result<Exit, Fail
     session::run(request, Threads::Cores, 1, async |ctx| {
         let interrupts = Interrupts::listen()?;
         // Whom to let through is for the other side to say.
-        let ctx = Ctx { limits: Limits { public: true, ..ctx.limits }, ..ctx };
+        let ctx = Ctx { limits: Limits { outsiders: Outsiders::Welcome, ..ctx.limits }, ..ctx };
         // Who is idle on the listening side is ended there.
         let idle = sockeye::limits(&right, &ctx.limits).idle;
         let plan = Plan { flow: flow(request), idle, ..Plan::of(left, &right, &ctx) };

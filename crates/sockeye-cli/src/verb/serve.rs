@@ -3,7 +3,7 @@
 use sockeye::proto::address::Address;
 use sockeye::proto::shape::Shape;
 use sockeye::proto::suggest::nearest;
-use sockeye::{Carries, Ctx, Limits, ServiceRow};
+use sockeye::{Carries, Ctx, Limits, Outsiders, ServiceRow};
 use sockeye_services::ALL as SERVICES;
 
 use crate::args::{Group, Request};
@@ -67,8 +67,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     session::run(request, Threads::Cores, listeners, async |ctx| {
         // Before anything listens: whoever is told where may end us at once.
         let interrupts = Interrupts::listen()?;
-        let limits = Limits { public: request.has(&flag::PUBLIC), ..ctx.limits };
-        let ctx = Ctx { limits, ..ctx };
+        let ctx = guarded(request, ctx);
         let mut places = Vec::new();
         for order in &orders {
             // One service for all its addresses: what it keeps, it keeps for all of them.
@@ -91,6 +90,12 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         }
         server::run(places, interrupts, request, &ctx).await
     })
+}
+
+/// The context of a server that answers whoever asks, and so must be of no use against others.
+pub(super) fn guarded(request: &Request, ctx: Ctx) -> Ctx {
+    let outsiders = if request.has(&flag::PUBLIC) { Outsiders::Guarded } else { Outsiders::Refused };
+    Ctx { limits: Limits { outsiders, ..ctx.limits }, ..ctx }
 }
 
 /// How we were called, so that a line to type works where we are not on the PATH.

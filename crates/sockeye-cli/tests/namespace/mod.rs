@@ -2,6 +2,7 @@
 //!
 //! It needs no right but to make user namespaces, which every user has unless the machine forbids it.
 
+use std::ffi::OsStr;
 use std::process::Command;
 
 use testkit::{LIMIT, Process, Scratch, require, run};
@@ -27,26 +28,27 @@ impl Namespace {
     }
 
     /// A command in there, in an empty folder, with the `sockeye` under test first on the path.
-    pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = self.enter(&["--user", "--net", "--mount"]);
+    pub(crate) fn command(&self, words: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = enter(&self.holder, &["--user", "--net", "--mount"]);
         let path = std::env::var("PATH").unwrap_or_default();
         command.args(["env", "--chdir=/tmp/work", &format!("PATH=/tmp/bin:{path}")]).args(words);
         command
     }
 
     /// A command that shares the network in there, and sees the files of everybody.
-    pub(crate) fn command_in_network(&self, words: &[&str]) -> Command {
-        let mut command = self.enter(&["--user", "--net"]);
+    pub(crate) fn command_in_network(&self, words: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = enter(&self.holder, &["--user", "--net"]);
         command.args(words);
         command
     }
+}
 
-    fn enter(&self, namespaces: &[&str]) -> Command {
-        let mut command = Command::new(require("nsenter"));
-        command.args(["--target", &self.holder.pid().to_string()]).args(namespaces);
-        command.args(["--preserve-credentials", "--"]);
-        command
-    }
+/// The beginning of a command that shares namespaces with a process.
+pub(crate) fn enter(holder: &Process, namespaces: &[&str]) -> Command {
+    let mut command = Command::new(require("nsenter"));
+    command.args(["--target", &holder.pid().to_string()]).args(namespaces);
+    command.args(["--preserve-credentials", "--"]);
+    command
 }
 
 /// `$1` becomes `/tmp`. The binary is mounted into it, since its own path may lie beneath the old one.

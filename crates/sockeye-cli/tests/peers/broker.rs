@@ -30,6 +30,36 @@ fn every_client_hears_what_another_says_and_not_itself() {
 }
 
 #[test]
+fn a_datagram_is_heard_whole_by_everybody_who_has_said_something() {
+    let broker = listening(&["listen", "--broker", "udp:127.0.0.1:0"]);
+    let program = "
+peers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
+for peer in peers:
+    peer.connect(('127.0.0.1', int(sys.argv[1])))
+for peer in peers:
+    peer.settimeout(0.05)
+    while True:
+        for other in peers:
+            other.send(b'?')
+        try:
+            peer.recv(9)
+            break
+        except TimeoutError:
+            pass
+    peer.settimeout(10)
+peers[0].send(b'')
+peers[0].send(b'x' * 20000)
+for peer in peers[1:]:
+    while (heard := peer.recv(65536)) == b'?':
+        pass
+    say(f'{len(heard)} {len(peer.recv(65536))}')
+";
+    let mut peers = python(program, &[&broker.port(0).to_string()]);
+    let exit = peers.wait(LIMIT);
+    assert_eq!(String::from_utf8_lossy(&exit.stdout), "0 20000\n0 20000\n", "{exit:?}");
+}
+
+#[test]
 fn a_line_without_its_end_is_heard_when_its_speaker_ends_and_the_speaker_hears_on() {
     let broker = listening(&["listen", "--broker", "tcp:127.0.0.1:0"]);
     let [mut one, mut two] = members(&broker.address(0));

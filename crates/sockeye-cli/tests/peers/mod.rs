@@ -16,6 +16,7 @@ mod crowd;
 mod dial;
 mod family;
 mod flood;
+mod groups;
 mod listen;
 mod listener;
 mod messages;

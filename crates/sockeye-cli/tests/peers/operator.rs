@@ -132,7 +132,7 @@ fn a_closed_standard_output_is_success() {
     let path = scratch.path("socket").display().to_string();
     let script =
         "sockeye listen --operator \"unix:$1\" | head -n 1 & until [ -S \"$1\" ]; do sleep 0.01; done
-        (echo one; yes) | nc.openbsd -N -U \"$1\"; wait $!; echo $?";
+        while echo one; do :; done | nc.openbsd -N -U \"$1\"; wait $!; echo $?";
     let exit = run(&mut shell(script, &[&path]), b"", LIMIT);
     let output = String::from_utf8(exit.stdout).unwrap();
     assert_eq!(

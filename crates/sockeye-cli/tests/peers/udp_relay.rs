@@ -5,7 +5,7 @@ use std::time::Duration;
 use testkit::{LIMIT, Process, Scratch, Signal, run};
 
 use super::client::{NC, PYTHON};
-use super::python::{PREAMBLE, python, python_server};
+use super::python::{python, python_server, python_words};
 use super::{BINARY, listening};
 use crate::namespace::Namespace;
 
@@ -123,9 +123,7 @@ asked, at = server.recvfrom(100)
 server.sendto(asked + b' and three', at)
 say(peer.recv(100))
 ";
-    let program = format!("{PREAMBLE}\n{program}");
-    let words = ["python3", "-u", "-c", &program];
-    let mut peer = Process::spawn(&mut namespace.command_in_network(&words));
+    let mut peer = Process::spawn(&mut namespace.command_in_network(&python_words(program, &[])));
     let line = relay.wait_stderr_line(LIMIT, |line| line.contains("refused"));
     assert!(line.ends_with(": cannot read from udp:127.0.0.1:5001: connection refused"), "{line}");
     peer.write(b"go on\n");

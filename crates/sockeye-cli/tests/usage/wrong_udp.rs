@@ -89,6 +89,10 @@ fn who_would_not_hear_the_group_is_told() {
             "udp:[::]:0,join=239.1.2.3",
             "cannot listen on udp-l:[::]:0: a socket on :: does not hear 239.1.2.3: write the port alone, or any:",
         ),
+        (
+            "udp:0,join=ff02::123",
+            "cannot listen on udp-l:0: each link has its own ff02::123: write join=ff02::123@INTERFACE",
+        ),
         ("udp:0,join=239.1.2.3@nosuch", "cannot listen on udp-l:0: no interface \"nosuch\""),
     ] {
         assert_refused(&sockeye(&["serve", "echo", word]), 1, &[&format!("sockeye: {wrong}")]);

@@ -19,7 +19,7 @@ static WS_OPTIONS: [OptionGrammar; 2] = [
 ];
 static FRAME_OPTIONS: [OptionGrammar; 2] =
     [option("frame", Side::Both, Kind::Frame), option("max-message", Side::Both, Kind::Size)];
-static SHARED: [OptionGrammar; 5] = [
+static SHARED: [OptionGrammar; 6] = [
     option("bind", Side::Dial, Kind::Address),
     OptionGrammar {
         aliases: &["tcp-nodelay"],
@@ -29,6 +29,7 @@ static SHARED: [OptionGrammar; 5] = [
     option("idle", Side::Listen, Kind::Time),
     option("connect", Side::Dial, Kind::Time),
     option("label", Side::Both, Kind::Text("a name")),
+    OptionGrammar { schemes: &["udp"], ..option("join", Side::Both, Kind::Group) },
 ];
 
 const fn scheme(name: &'static str, target: Form, shape: Shape) -> SchemeGrammar {
@@ -129,6 +130,7 @@ fn each_form_is_read_and_printed_in_its_own_way() {
         ("tcp:host:1,max-message=9,frame=burst", "tcp:host:1,max-message=9,frame=burst"),
         ("tcp:host:1,frame=fixed=0512", "tcp:host:1,frame=fixed=512"),
         ("tcp:host:1,frame=burst=50", "tcp:host:1,frame=burst=50"),
+        ("udp-l:1,join=[ff02::1]@eth0", "udp-l:1,join=ff02::1@eth0"),
         ("tls:host:1,tcp.label=a,label=b", "tls+tcp:host:1,label=b,tcp.label=a"),
     ] {
         match read(typed) {
@@ -186,6 +188,12 @@ const WRONG: &[(&str, &str, &str)] = &[
         "bind=h",
         "bind: expected an IP address, with or without a port, such as 127.0.0.1 or [::1]:4000",
     ),
+    (
+        "udp:h:80,join=10.0.0.1",
+        "join=10.0.0.1",
+        "join: expected a multicast group such as 239.1.2.3, ff02::1 or 239.1.2.3@eth0",
+    ),
+    ("tcp:h:80,join=239.1.2.3", "join=239.1.2.3", "tcp has no option \"join\""),
     ("tcp:host:80,tls.min=1.3", "tls.min=1.3", "there is no \"tls\" on this address to set \"min\" of"),
     ("frame+tcp:host:80", "frame", "frame is written as an option, behind the target; write ,frame=…"),
     ("tcp+tls:host:80", "tcp", "tcp is a scheme: it stands last, and alone"),
@@ -302,6 +310,7 @@ fn word() -> impl Strategy<Value = String> {
         "max-message=[0-9]{1,5}k?".boxed(),
         "mode=0?[0-7]{3}".boxed(),
         any::<std::net::SocketAddr>().prop_map(|at| format!("bind={at}")).boxed(),
+        "join=(239\\.[1-9]\\.2\\.3|ff0[0-9a-f]::[1-9]|\\[ff02::1\\])(@[^,\0]{0,16})?".boxed(),
     ];
     (base, prop::collection::vec(option, 0..4)).prop_map(|(base, options)| {
         options

@@ -169,3 +169,44 @@ impl fmt::Display for Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_a_multicast_address_and_may_name_an_interface() {
+        for (text, group, interface) in [
+            ("239.1.2.3", "239.1.2.3", None),
+            ("224.0.0.1@eth0", "224.0.0.1", Some("eth0")),
+            ("ff02::1", "ff02::1", None),
+            ("[ff02::1]", "ff02::1", None),
+            ("[FF05::2]@br-1.7", "ff05::2", Some("br-1.7")),
+            ("239.255.255.255@fifteen-letters", "239.255.255.255", Some("fifteen-letters")),
+            ("ff02::1@a@b", "ff02::1", Some("a@b")),
+        ] {
+            let want = Value::Group(group.parse().unwrap(), interface.map(str::to_owned));
+            assert_eq!(Kind::Group.read(Some(text)), Ok(want), "{text}");
+        }
+        for text in [
+            "",
+            "@eth0",
+            "10.0.0.1",
+            "223.255.255.255",
+            "240.0.0.1",
+            "fe80::1",
+            "group",
+            "239.1.2.3:5353",
+            "ff02::1%eth0",
+            "239.1.2.3@",
+            "239.1.2.3@sixteen-letters-",
+            "239.1.2.3@eth/0",
+            "239.1.2.3@eth:0",
+            "239.1.2.3@eth 0",
+        ] {
+            let refused = Kind::Group.read(Some(text)).unwrap_err();
+            assert!(refused.starts_with("expected a multicast group"), "{text:?}: {refused}");
+        }
+        assert!(Kind::Group.read(None).is_err());
+    }
+}

@@ -99,8 +99,8 @@ impl Mailbox {
         posted
     }
 
-    /// Whether more than half of the room is taken, and the peer takes some of it: at least what is sent at once, each
-    /// second. It is only not as quick as those who post.
+    /// Whether more than half of the room is taken although the peer takes some, within each second as much as is sent
+    /// at once: it is no slow peer, but those who post are quicker.
     pub(crate) fn is_behind(&self) -> bool {
         let state = self.state();
         !state.queue.has_room(ROOM / 2) && state.taken.elapsed() < STEP

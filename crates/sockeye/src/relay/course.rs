@@ -32,6 +32,8 @@ enum Cargo {
         message: Box<Message>,
         /// Whether the message is still to be sent.
         is_loaded: bool,
+        /// Whether the target may hold some back, to share a write with those that follow.
+        is_unflushed: bool,
     },
 }
 
@@ -75,7 +77,9 @@ impl Course {
     pub(super) fn new(source: &Conn, end: End, ctx: &Ctx) -> Self {
         let cargo = match source.shape() {
             Shape::Bytes => Cargo::Bytes(Transit::new(&ctx.buffers)),
-            Shape::Messages => Cargo::Messages { message: Box::default(), is_loaded: false },
+            Shape::Messages => {
+                Cargo::Messages { message: Box::default(), is_loaded: false, is_unflushed: false }
+            }
         };
         let (step, end) = if source.can_read() { (Step::Moving, end) } else { (Step::Over, End::Ignore) };
         let (events, undelivered) = (ctx.events.clone(), None);
@@ -111,7 +115,7 @@ impl Course {
     pub(super) fn is_empty(&self) -> bool {
         match &self.cargo {
             Cargo::Bytes(transit) => transit.is_empty(),
-            Cargo::Messages { is_loaded, .. } => !is_loaded,
+            Cargo::Messages { is_loaded, is_unflushed, .. } => !is_loaded && !is_unflushed,
         }
     }
 
@@ -172,9 +176,11 @@ impl Course {
                     Err(broken) => return Poll::Ready(Err(broken)),
                 },
                 Step::Ending => {
-                    let is_told = is_believed && matches!(self.fate, Fate::Passed) && self.end != End::Ignore;
-                    if is_told {
-                        ready!(target.poll_shutdown_write(cx)).map_err(Broken::Target)?;
+                    if matches!(self.fate, Fate::Passed) {
+                        ready!(target.poll_flush(cx)).map_err(Broken::Target)?;
+                        if is_believed && self.end != End::Ignore {
+                            ready!(target.poll_shutdown_write(cx)).map_err(Broken::Target)?;
+                        }
                     }
                     self.step = Step::Over;
                 }
@@ -196,10 +202,10 @@ impl Course {
                 ready!(transit.poll_drain(target, cx)).map_err(Broken::Target)?
             }
             Cargo::Bytes(transit) => transit.discard(),
-            Cargo::Messages { message, is_loaded } => {
+            Cargo::Messages { message, is_loaded, is_unflushed } => {
                 if *is_loaded && passes {
-                    match ready!(target.poll_send(cx, &message.payload)) {
-                        Ok(()) => {}
+                    match ready!(target.poll_feed(cx, &message.payload)) {
+                        Ok(()) => *is_unflushed = true,
                         // This one message is not for the target; the next may be.
                         Err(error) if error.is_refusal() => {
                             let (from, to) = (source.peer().clone(), target.peer().clone());
@@ -209,11 +215,12 @@ impl Course {
                         Err(error) => return Poll::Ready(Err(Broken::Target(error))),
                     }
                 }
-                *is_loaded = false;
+                (*is_loaded, *is_unflushed) = (false, *is_unflushed && passes);
             }
         }
         if self.hurried {
             if passes {
+                ready!(target.poll_flush(cx)).map_err(Broken::Target)?;
                 self.fate = Fate::Cut;
             }
             return Poll::Ready(Ok(false));
@@ -223,8 +230,16 @@ impl Course {
                 let read = ready!(transit.poll_fill(source, cx));
                 read.map(|read| read > 0).map_err(Broken::Source)
             }
-            Cargo::Messages { message, is_loaded } => {
-                *is_loaded = ready!(source.poll_receive(cx, message)).map_err(Broken::Source)?;
+            Cargo::Messages { message, is_loaded, is_unflushed } => {
+                let Poll::Ready(received) = source.poll_receive(cx, message) else {
+                    // Nothing follows at once: what was held back goes.
+                    if *is_unflushed {
+                        ready!(target.poll_flush(cx)).map_err(Broken::Target)?;
+                        *is_unflushed = false;
+                    }
+                    return Poll::Pending;
+                };
+                *is_loaded = received.map_err(Broken::Source)?;
                 Ok(*is_loaded)
             }
         })

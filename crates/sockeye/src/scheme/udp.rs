@@ -12,6 +12,7 @@ use sockeye_proto::address::{
 };
 use sockeye_proto::race::order;
 use sockeye_proto::shape::Shape;
+use sockeye_sys::datagram::hear_joined_alone;
 use sockeye_sys::readiness::Watched;
 
 use super::datagram::{self, Bound, DatagramListener, Dialled, Fallback, MOST_V4, most_inet};
@@ -158,11 +159,12 @@ fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
         sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)
             .or_else(|_no_right| sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER))?;
     }
+    if address.role() == Role::Listen || joins(address).is_some() {
+        hear_joined_alone(&socket, at.is_ipv6())?;
+    }
     if let Some((group, interface)) = joins(address) {
         // Several who hear a group on one machine share its port, which is what this allows.
-        if address.options().value("reuseaddr").is_none() {
-            sockopt::set_socket_reuseaddr(&socket, true)?;
-        }
+        sockopt::set_socket_reuseaddr(&socket, true)?;
         if group.is_ipv4() == at.is_ipv4() {
             join(&socket, group, interface, address.role())?;
         }
@@ -178,11 +180,18 @@ fn joins(address: &Address) -> Option<(IpAddr, Option<&str>)> {
     }
 }
 
+/// The last scope of a group that does not reach beyond a link (RFC 4291, section 2.7).
+const LINK: u16 = 2;
+
 /// A group of one link is an address only together with that link (RFC 4007).
 fn on_its_link(local: SocketAddr, socket: &OwnedFd, address: &Address) -> io::Result<SocketAddr> {
     match (local, joins(address)) {
         (SocketAddr::V6(local), Some((_, interface))) if local.ip().is_multicast() => {
             let scope = if local.scope_id() > 0 { local.scope_id() } else { index(socket, interface)? };
+            if scope == 0 && local.ip().segments()[0] & 0xf <= LINK {
+                let why = format!("each link has its own {}: write join={0}@INTERFACE", local.ip());
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+            }
             Ok(SocketAddrV6::new(*local.ip(), local.port(), 0, scope).into())
         }
         _ => Ok(local),

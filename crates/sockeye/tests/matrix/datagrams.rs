@@ -7,7 +7,7 @@ use sockeye::{Cause, Conn, Ended, Error, Event, Kind};
 use tokio::time::Instant;
 
 use super::joint::{Far, Pair, Relay, Room, Waiting, is_datagram, start};
-use super::{Shapes, each_pair};
+use super::{Shapes, all_pairs, each_pair};
 use crate::lab::{Server, accept, alone, assert_same, echo, event, get, numbered, rest, soon};
 
 /// What each client says first: a listener has a peer only from its first message on.
@@ -108,7 +108,7 @@ async fn closed(relay: &mut Relay) -> Ended {
 #[test]
 fn a_session_ends_a_second_after_the_side_that_has_an_end() {
     alone("matrix::datagrams::a_session_ends_a_second_after_the_side_that_has_an_end", || {
-        each_pair(Shapes::Datagrams, async |pair| {
+        all_pairs(Shapes::Datagrams, async |pair| {
             if is_datagram(pair.near) && is_datagram(pair.far) {
                 return;
             }
@@ -131,7 +131,7 @@ fn a_session_ends_a_second_after_the_side_that_has_an_end() {
 #[test]
 fn a_stop_ends_who_is_silent_in_order_and_leaves_nothing() {
     alone("matrix::datagrams::a_stop_ends_who_is_silent_in_order_and_leaves_nothing", || {
-        each_pair(Shapes::Datagrams, async |pair| {
+        all_pairs(Shapes::Datagrams, async |pair| {
             let (mut relay, mut near, mut far) = meet(pair).await;
             let asked = Instant::now();
             relay.ctx.stop.drain();
@@ -158,7 +158,7 @@ fn a_stop_ends_who_is_silent_in_order_and_leaves_nothing() {
 #[test]
 fn a_silent_client_is_taken_to_have_left_and_may_come_back() {
     alone("matrix::datagrams::a_silent_client_is_taken_to_have_left_and_may_come_back", || {
-        each_pair(Shapes::Datagrams, async |pair| {
+        all_pairs(Shapes::Datagrams, async |pair| {
             if !is_datagram(pair.near) {
                 return;
             }

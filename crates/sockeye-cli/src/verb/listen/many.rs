@@ -14,7 +14,7 @@ use crate::flag::{self, Flag};
 use crate::server::{self, Place};
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
-use crate::verb::serve::framed;
+use crate::verb::serve::{framed, guarded};
 use crate::{operator, plan};
 
 /// What is done with many peers at once.
@@ -43,6 +43,10 @@ pub(super) fn chosen(request: &Request) -> Result<Option<Many>, Failure> {
     };
     if let (Some(policy), None | Some(Many::Operator)) = (request.value(&flag::SLOW), &many) {
         return Err(Failure::usage(format!("--slow {policy} is for --broker"), "leave --slow out"));
+    }
+    if many.is_none() && request.has(&flag::PUBLIC) {
+        let reason = "--public is for --broker and --operator";
+        return Err(Failure::usage(reason, "leave it out: listen hears whoever comes"));
     }
     for of_one in OF_ONE {
         if many.is_some() && request.has(of_one) {
@@ -86,6 +90,7 @@ pub(super) fn run(request: &Request, address: Address, many: Many) -> Result<Exi
     }
     session::run(request, Threads::Cores, 1, async |ctx| {
         let interrupts = Interrupts::listen()?;
+        let ctx = guarded(request, ctx);
         let listening = sockeye::listen(&address, &ctx).await?;
         let place = |service| vec![Place { name, listening, service, shown: true }];
         match many {

@@ -2,10 +2,10 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::task::Poll;
 
-use sockeye_proto::reflect::Guard;
+use sockeye_proto::reflect::{Guard, Outsiders};
 use sockeye_sys::datagram::{BATCH, Departure, Name};
 use tokio::time::{Instant, timeout_at};
 
@@ -35,7 +35,7 @@ async fn answer(socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) -> Result<()
     let failed = |error: io::Error| Error::new(Op::Accept, error).on(socket.peer());
     let mut batch = Batch {
         losses: Losses::new(&socket.peer().to_string(), &ctx.events),
-        guard: Guard::new(ctx.limits.public),
+        guard: Guard::new(ctx.limits.outsiders),
         began: Instant::now(),
         room: Room::default(),
         message: Message::default(),
@@ -95,7 +95,7 @@ impl Batch {
             (message.at, message.cut, message.dropped_before) = (arrival.at, arrival.is_cut, dropped_before);
             lost.cut += u64::from(arrival.is_cut);
             service.answer(message, replies, ctx);
-            if !may_go(replies, from, payload.len(), guard) {
+            if !may_go(replies, from.ip(), payload, ctx.limits.outsiders) {
                 replies.clear();
                 lost.outsiders += 1;
             }
@@ -136,8 +136,9 @@ impl Batch {
 }
 
 /// Several small answers are as good to who forges a sender as a large one.
-fn may_go(replies: &Replies, to: SocketAddr, asked: usize, guard: &Guard) -> bool {
-    guard.sends(to, asked, replies.iter().map(<[u8]>::len).sum())
+fn may_go(replies: &Replies, to: IpAddr, asked: &[u8], outsiders: Outsiders) -> bool {
+    let size = |payload: &[u8]| u64::try_from(payload.len()).unwrap_or(u64::MAX);
+    outsiders.lets_send(to, size(asked), replies.iter().map(size).sum())
 }
 
 #[cfg(test)]
@@ -146,19 +147,16 @@ mod tests {
 
     #[test]
     fn two_answers_of_which_each_is_as_long_as_the_question_are_too_much_for_an_outsider() {
-        let (guard, mut replies) = (Guard::new(true), Replies::default());
-        for (to, payload, goes) in
-            [("8.8.8.8:5000", &b"hi"[..], false), ("8.8.8.8:5000", b"", true), ("10.0.0.1:5000", b"hi", true)]
+        let mut replies = Replies::default();
+        for (to, asked, goes) in
+            [("8.8.8.8", &b"hi"[..], false), ("8.8.8.8", b"", true), ("10.0.0.1", b"hi", true)]
         {
             replies.clear();
             for _ in 0..2 {
-                replies.add().extend_from_slice(payload);
+                replies.add().extend_from_slice(asked);
             }
-            assert_eq!(
-                may_go(&replies, to.parse().unwrap(), payload.len(), &guard),
-                goes,
-                "{to} {payload:?}"
-            );
+            let may_go = may_go(&replies, to.parse().unwrap(), asked, Outsiders::Guarded);
+            assert_eq!(may_go, goes, "{to} {asked:?}");
         }
     }
 }

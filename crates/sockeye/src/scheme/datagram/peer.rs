@@ -34,6 +34,9 @@ pub(super) struct PeerConn {
     inbox: Arc<Inbox>,
     /// When something last came or went.
     last: Instant,
+    /// Bytes that came, and that went.
+    came: u64,
+    went: u64,
     silence: Option<Pin<Box<Sleep>>>,
     /// While what is sent has to wait.
     room: Option<BoxFuture<'static, io::Result<()>>>,
@@ -46,7 +49,7 @@ impl PeerConn {
         let mut peer = Peer::new(socket.kind.scheme());
         (peer.remote, peer.local) = (inbox.key.1.into(), inbox.local);
         let max_message = socket.max_message;
-        let conn = Self { peers, inbox, last: Instant::now(), silence: None, room: None };
+        let conn = Self { peers, inbox, last: Instant::now(), came: 0, went: 0, silence: None, room: None };
         Some(Conn::messages(conn, peer, Some(max_message)).without_half_close())
     }
 
@@ -73,6 +76,14 @@ impl PeerConn {
                 return Poll::Ready(());
             }
             silence.as_mut().reset(deadline);
+        }
+    }
+
+    /// Whoever forges a victim's address must not have more sent to it than it takes to ask.
+    fn may_send(&self, payload: &[u8]) -> bool {
+        match self.inbox.key.1 {
+            Name::Inet(to) => self.peers.outsiders.lets_send(to.ip(), self.came, self.went + length(payload)),
+            Name::Unix(_) | Name::Unnamed => true,
         }
     }
 
@@ -106,6 +117,10 @@ impl PeerConn {
     }
 }
 
+fn length(payload: &[u8]) -> u64 {
+    u64::try_from(payload.len()).unwrap_or(u64::MAX)
+}
+
 /// Another peer has the place of this one. That is no end which its service could pass on: it would keep what it has
 /// open for somebody who is not heard any more.
 fn evicted() -> io::Error {
@@ -119,6 +134,7 @@ impl Messages for PeerConn {
                 Found::Parcel(parcel) => {
                     self.peers.release(parcel.cost());
                     self.last = Instant::now();
+                    self.came += length(&parcel.payload);
                     (message.from, message.to) = (self.inbox.key.1.into(), self.destination(&parcel));
                     (message.cut, message.dropped_before) = (parcel.cut, parcel.dropped_before);
                     message.payload = parcel.payload.into_vec();
@@ -141,6 +157,10 @@ impl Messages for PeerConn {
         if self.inbox.ended() == Some(End::Evicted) {
             return Poll::Ready(Err(evicted()));
         }
+        if !self.may_send(payload) {
+            self.peers.withhold();
+            return Poll::Ready(Ok(()));
+        }
         loop {
             if let Some(room) = &mut self.room {
                 ready!(room.as_mut().poll(cx))?;
@@ -149,6 +169,7 @@ impl Messages for PeerConn {
             match self.try_send(payload) {
                 Ok(()) => {
                     self.last = Instant::now();
+                    self.went += length(payload);
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.room = Some(self.wait()),

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use sockeye_proto::crowd::{Crowd, Strangers, Verdict};
-use sockeye_proto::reflect::is_near;
+use sockeye_proto::reflect::Outsiders;
 use sockeye_sys::datagram::{Arrival, Name, Source};
 use tokio::sync::Notify;
 
@@ -41,9 +41,13 @@ pub(super) struct Peers {
     held: AtomicUsize,
     /// Datagrams that nobody read before their connection was over, and that are not told yet.
     unread: AtomicU64,
+    /// Answers that were not sent because they are more than was asked with, and that are not told yet.
+    withheld: AtomicU64,
     /// After how long a silent peer is taken to have left.
     pub(super) idle: Option<Duration>,
-    /// Told when somebody leaves, or the door is shut.
+    /// How much is sent to whom.
+    pub(super) outsiders: Outsiders,
+    /// Told when somebody leaves, the door is shut, or there is something to tell.
     pub(super) left: Notify,
 }
 
@@ -62,7 +66,9 @@ impl Peers {
             door: Mutex::new(Door::new()),
             held: AtomicUsize::new(0),
             unread: AtomicU64::new(0),
+            withheld: AtomicU64::new(0),
             idle: limits.idle,
+            outsiders: limits.outsiders,
             left: Notify::new(),
         })
     }
@@ -100,6 +106,17 @@ impl Peers {
         }
     }
 
+    /// An answer would have been more than its peer has sent.
+    pub(super) fn withhold(&self) {
+        self.withheld.fetch_add(1, Ordering::Relaxed);
+        self.left.notify_one();
+    }
+
+    /// How many answers were withheld since this was last asked.
+    pub(super) fn take_withheld(&self) -> u64 {
+        self.withheld.swap(0, Ordering::Relaxed)
+    }
+
     /// How many nobody has read since this was last asked.
     pub(super) fn take_unread(&self) -> u64 {
         self.unread.swap(0, Ordering::Relaxed)
@@ -121,12 +138,11 @@ impl Peers {
         inside.iter().for_each(|inbox| self.leave(inbox));
     }
 
-    /// Puts a datagram where its peer finds it. `public` says whether peers beyond private networks are heard.
+    /// Puts a datagram where its peer finds it.
     pub(super) fn hand_out(
         &self,
         (at, socket): (usize, &Bound),
         (arrival, payload): (&Arrival, &[u8]),
-        public: bool,
         lost: &mut Dropped,
     ) {
         lost.cut += u64::from(arrival.is_cut);
@@ -142,10 +158,6 @@ impl Peers {
                 // It has just left, and is back.
                 Put::Over => self.leave(&inbox),
             }
-        }
-        if !public && is_outsider(arrival.from) {
-            lost.outsiders += 1;
-            return;
         }
         let parcel = parcel(arrival, payload);
         let free = ALL.saturating_sub(self.held.load(Ordering::Relaxed));
@@ -187,12 +199,4 @@ impl Peers {
 fn parcel(arrival: &Arrival, payload: &[u8]) -> Parcel {
     let to = arrival.destination.map(|to| to.ip);
     Parcel { payload: payload.into(), to, cut: arrival.is_cut, dropped_before: 0 }
-}
-
-/// Unix sockets are this machine's own.
-fn is_outsider(name: Name) -> bool {
-    match name {
-        Name::Inet(address) => !is_near(address.ip()),
-        Name::Unix(_) | Name::Unnamed => false,
-    }
 }

@@ -5,6 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use sockeye_proto::reflect::Guard;
+use sockeye_sys::datagram::Name;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
@@ -21,7 +23,7 @@ pub(super) async fn read(peers: Arc<Peers>, ctx: Ctx) {
     let mut reader = Reader::new(peers.clone(), ctx);
     while !peers.is_deserted() && !reader.turn().await {}
     peers.end_all();
-    reader.count_unread();
+    reader.count_losses();
 }
 
 struct Reader {
@@ -29,6 +31,9 @@ struct Reader {
     ctx: Ctx,
     rooms: Vec<Room>,
     losses: Vec<Losses>,
+    guard: Guard,
+    /// When time began for the guard.
+    began: Instant,
     is_draining: bool,
     /// How often reading has failed since it last worked.
     failures: u64,
@@ -41,16 +46,23 @@ impl Reader {
         let losses = peers.sockets.iter().map(|socket| Losses::new(&socket.peer().to_string(), &ctx.events));
         let losses = losses.collect();
         let rooms = peers.sockets.iter().map(|_| Room::default()).collect();
-        Self { peers, ctx, rooms, losses, is_draining: false, failures: 0, pause: None }
+        let guard = Guard::new(ctx.limits.outsiders);
+        let began = Instant::now();
+        Self { peers, ctx, rooms, losses, guard, began, is_draining: false, failures: 0, pause: None }
     }
 
     /// Does what is to be done next; `true` is a hurry.
     async fn turn(&mut self) -> bool {
-        let Self { peers, ctx, rooms, losses, is_draining, pause, .. } = self;
+        let Self { peers, ctx, rooms, losses, guard, began, is_draining, pause, .. } = self;
         let told = losses.iter().filter_map(Losses::due).min();
-        let (paused, public) = (pause.is_some(), ctx.limits.public);
+        let paused = pause.is_some();
+        let mut hears = |from: Name| match from {
+            Name::Inet(from) => guard.hears(from, began.elapsed()),
+            // Unix sockets are this machine's own.
+            Name::Unix(_) | Name::Unnamed => true,
+        };
         tokio::select! {
-            read = poll_fn(|cx| poll_read(peers, rooms, losses, public, cx)), if !paused => match read {
+            read = poll_fn(|cx| poll_read(peers, rooms, losses, &mut hears, cx)), if !paused => match read {
                 Ok(()) => {
                     self.succeeded();
                     // Those who are to have it come first: what is left waits in the kernel's buffer, which is larger
@@ -68,12 +80,13 @@ impl Reader {
             }
             () = ctx.stop.hurried() => return true,
         }
-        self.count_unread();
+        self.count_losses();
         false
     }
 
-    fn count_unread(&mut self) {
-        let lost = Dropped { unread: self.peers.take_unread(), ..Dropped::default() };
+    fn count_losses(&mut self) {
+        let (unread, outsiders) = (self.peers.take_unread(), self.peers.take_withheld());
+        let lost = Dropped { unread, outsiders, ..Dropped::default() };
         if let Some(losses) = self.losses.first_mut() {
             losses.add(lost);
         }
@@ -100,12 +113,12 @@ impl Reader {
     }
 }
 
-/// Reads once from each socket that has something, and hands out what came. Ready with what went wrong, and where.
+/// Reads once from each socket that has something, and hands out what came from who is heard. Ready with what went wrong, and where.
 fn poll_read(
     peers: &Peers,
     rooms: &mut [Room],
     losses: &mut [Losses],
-    public: bool,
+    hears: &mut impl FnMut(Name) -> bool,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), (usize, io::Error)>> {
     let mut has_read = false;
@@ -119,7 +132,11 @@ fn poll_read(
         let mut lost = Dropped::default();
         for came in room.iter() {
             lost.by_kernel += u64::from(socket.new_drops(came.0));
-            peers.hand_out((at, socket), came, public, &mut lost);
+            if hears(came.0.from) {
+                peers.hand_out((at, socket), came, &mut lost);
+            } else {
+                lost.outsiders += 1;
+            }
         }
         losses.add(lost);
     }
