@@ -22,7 +22,6 @@ mod messages;
 mod relay;
 mod tcp;
 mod udp;
-mod udp_load;
 mod unix;
 mod unix_dgram;
 mod unix_seq;

@@ -3,6 +3,7 @@
 mod answers;
 mod crowd;
 mod group;
+mod load;
 
 use std::net::{SocketAddr, UdpSocket as BlockingSocket};
 use std::sync::Arc;
