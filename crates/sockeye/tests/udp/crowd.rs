@@ -89,8 +89,8 @@ async fn what_waits_for_a_peer_that_nobody_reads_is_bounded_and_the_rest_is_coun
     other.send_to(b"first", to).await.unwrap();
     let mut read = accept(&mut listening).await;
     assert_eq!(get(&mut read, 0).await, b"first");
-    // A MiB is full with some 900 of these. The other peer, who comes behind each lot, loses nothing.
-    for _ in 0..24 {
+    // Its share is full with some 3,500 of these. The other peer, who comes behind each lot, loses nothing.
+    for _ in 0..80 {
         for _ in 0..50 {
             flood.send_to(&[b'x'; 1000], to).await.unwrap();
         }
@@ -109,9 +109,9 @@ async fn what_waits_for_a_peer_that_nobody_reads_is_bounded_and_the_rest_is_coun
         assert_eq!((message.payload.len(), message.dropped_before), (1000, 0));
         waited += 1;
     };
-    assert!((800..1000).contains(&waited), "{waited} waited");
-    assert_eq!(after.dropped_before, 1200 - waited);
-    lost(&mut events, &name, |dropped| dropped.queue_full, u64::from(1200 - waited)).await;
+    assert!((3400..3600).contains(&waited), "{waited} waited");
+    assert_eq!(after.dropped_before, 4000 - waited);
+    lost(&mut events, &name, |dropped| dropped.queue_full, u64::from(4000 - waited)).await;
 }
 
 #[tokio::test]

@@ -63,6 +63,20 @@ async fn of_a_burst_nothing_is_lost_that_the_kernel_took_where_one_thread_does_a
     arrives(4000, &mut conn, &peer, &mut events).await;
 }
 
+/// The reader is quicker than a relay, and on another thread: there must be room for all of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_loses_nothing_of_a_burst_that_the_kernel_took() {
+    let (ctx, mut events) = told();
+    let listening = listen("udp-l:127.0.0.1:0", &ctx).await;
+    // A far end that has its sender wait, and so loses nothing itself.
+    let name = abstract_name("burst");
+    let mut far = listen(&format!("unix-seq-l:{name}"), &ctx).await;
+    let peer = burst(2000, place(&listening));
+    let _relay = Server::start(listening, relay_to(&name), &ctx);
+    let mut conn = accept(&mut far).await;
+    arrives(2000, &mut conn, &peer, &mut events).await;
+}
+
 fn relay_to(name: &str) -> Arc<dyn Service> {
     Arc::new(Forward { to: address(&format!("unix-seq:{name}")), plan: Plan::default() })
 }

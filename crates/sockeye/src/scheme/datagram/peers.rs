@@ -19,13 +19,10 @@ use crate::event::Dropped;
 /// What may wait for all peers of a listener together.
 const ALL: usize = 64 << 20;
 
-/// What may wait for one peer, or one datagram that is longer; and never more than half of what is free. So those who
-/// do not read share what there is, and leave as much as each of them has to those who do.
-const MOST: usize = 1 << 20;
-
-/// A stranger is taken in only with a datagram that is this share of what is free, so that a flood of them leaves
-/// enough to those who talk.
-const STRANGERS_SHARE: usize = 16;
+/// What may wait for one peer is this share of what is free: some 4 MiB where nobody else waits, since we empty the
+/// kernel's buffer more quickly than a relay passes on what was in it. Those who do not read, and newcomers, of whom no
+/// larger datagram is taken, leave fifteen times as much to those who do as each of them has.
+const SHARE: usize = 16;
 
 /// One conversation: the socket, who is at the other end, and which of our addresses they speak to. Unix sockets
 /// without a name cannot be told apart, nor answered: they are one peer.
@@ -161,7 +158,7 @@ impl Peers {
         }
         let parcel = parcel(arrival, payload);
         let free = ALL.saturating_sub(self.held.load(Ordering::Relaxed));
-        if !lock(&self.door).is_open() || parcel.cost() > free / STRANGERS_SHARE {
+        if !lock(&self.door).is_open() || parcel.cost() > free / SHARE {
             lost.refused += 1;
             return;
         }
@@ -187,8 +184,9 @@ impl Peers {
         let cost = parcel.cost();
         // Counted first: whoever takes it out may be quicker than we are.
         let held = self.held.fetch_add(cost, Ordering::Relaxed);
-        let half = ALL.saturating_sub(held) / 2;
-        let put = inbox.put(parcel, MOST.min(half), half);
+        let free = ALL.saturating_sub(held);
+        // A first datagram may be longer: those of Unix sockets know no bound.
+        let put = inbox.put(parcel, free / SHARE, free / 2);
         if put != Put::Taken {
             self.release(cost);
         }
