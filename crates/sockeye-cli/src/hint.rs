@@ -28,7 +28,7 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
         Cause::Frame(error) => frame(error),
         // Standard input holds something that is no message.
         Cause::Io(error) => match error.get_ref()?.downcast_ref::<TooLong>()?.line {
-            Some(_) => "send it in shorter lines; behind a frame=, max-message= sets the limit",
+            Some(_) => "send it in shorter lines",
             None => "--lines sends each line as a message; tcp: and unix: carry any number of bytes",
         },
         Cause::TooSlow => "--slow=oldest drops messages instead of the peer",

@@ -103,18 +103,16 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{peer} {does} {}{rest}", printable::line(payload))
         }
         Event::Missed { peer, messages, error } => {
-            let messages =
-                if *messages == 1 { "a message".to_owned() } else { format!("{messages} messages") };
-            format!("{messages} did not reach {peer}: {}", error.cause())
+            format!("{} did not reach {peer}: {}", counted(*messages), error.cause())
         }
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
         Event::Stopping { listener, open } => {
             format!("{listener}: takes nobody new, {open} still inside; interrupt again to hurry them")
         }
-        Event::Undelivered { from, to, error } => {
+        Event::Undelivered { from, to, messages, error } => {
             let from = if from.scheme == "-" { "standard input".to_owned() } else { from.to_string() };
-            let told = format!("a message from {from} did not go to {to}: {}", error.cause());
+            let told = format!("{} from {from} did not go to {to}: {}", counted(*messages), error.cause());
             match hint::of(error) {
                 Some(hint) => format!("{told}\n{}{hint}", say::INDENT),
                 None => told,
@@ -123,6 +121,10 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
         other => format!("{other:?}"),
     };
     Some(line)
+}
+
+fn counted(messages: u64) -> String {
+    if messages == 1 { "a message".to_owned() } else { format!("{messages} messages") }
 }
 
 /// Each reason that there was, with its count.
@@ -221,8 +223,9 @@ fn for_programs(event: &Event) -> Value {
         Event::Stopping { listener, open } => {
             json!({ "event": "stopping", "service": &**listener, "open": open })
         }
-        Event::Undelivered { from, to, error } => json!({
-            "event": "undelivered", "from": from.to_string(), "to": to.to_string(), "error": one_line(error),
+        Event::Undelivered { from, to, messages, error } => json!({
+            "event": "undelivered", "from": from.to_string(), "to": to.to_string(), "messages": messages,
+            "error": one_line(error),
         }),
         other => json!({ "event": "other", "what": format!("{other:?}") }),
     };

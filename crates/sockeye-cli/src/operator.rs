@@ -28,6 +28,9 @@ use crate::say;
 /// Standard input and output. The longest line that is read is 64 KiB: it is typed.
 const HERE: &str = "-,frame=line,max-message=65536";
 
+/// The most bytes of a message that are shown: a peer must not be able to say more than a line of output holds.
+const SHOWN: usize = 4096;
+
 /// How many peers may have said something that is not shown yet; then the others wait until it is.
 const UNSHOWN: usize = 4;
 
@@ -101,6 +104,7 @@ impl Operator<'_> {
         ctx: &Ctx,
     ) -> std::result::Result<Exit, Failure> {
         pin!(served);
+        let request = self.request;
         let shown = {
             let showing = self.converse();
             pin!(showing);
@@ -108,8 +112,12 @@ impl Operator<'_> {
                 shown = &mut showing => shown,
                 exit = &mut served => {
                     // Standard output may be stuck, and the end must not.
-                    let (Ok(_) | Err(_)) = timeout(LAST_LINES, showing).await;
-                    return exit;
+                    if timeout(LAST_LINES, showing).await.is_ok() {
+                        return exit;
+                    }
+                    let why = "not all that was said last was shown: standard output is too slow";
+                    say::note(request, json!({ "event": "unshown", "why": why }), why);
+                    return exit.map(|_| Exit::TimeLimit);
                 }
             }
         };
@@ -136,7 +144,11 @@ impl Operator<'_> {
                     Ok(false) => is_input_open = false,
                     Err(error) => {
                         is_input_open = false;
-                        self.note("input-failed", &one_line(&error));
+                        let why = match error.kind() {
+                            Kind::TooLarge => "a line of more than 64 KiB".to_owned(),
+                            _ => one_line(&error),
+                        };
+                        self.note("input-failed", &format!("{why}: no more answers are read"));
                     }
                 }
             }
@@ -147,7 +159,10 @@ impl Operator<'_> {
         for message in &said.messages {
             let number = self.numbers.add(said.by.clone());
             // What a peer says is one line, also to a program: it could claim to be from another peer otherwise.
-            let line = format!("{number} {}: {}", said.by.peer, printable::line(message));
+            let (start, rest) = message.split_at_checked(SHOWN).unwrap_or((message, &[]));
+            let more =
+                if rest.is_empty() { String::new() } else { format!(" … and {} bytes more", rest.len()) };
+            let line = format!("{number} {}: {}{more}", said.by.peer, printable::line(start));
             poll_fn(|cx| self.here.poll_feed(cx, line.as_bytes())).await?;
         }
         poll_fn(|cx| self.here.poll_flush(cx)).await

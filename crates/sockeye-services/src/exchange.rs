@@ -1,24 +1,29 @@
 //! A connection both ways at once: what waits in a mailbox goes out, and what comes is handed on.
 
 mod mailbox;
+mod missed;
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::sync::Arc;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use sockeye::proto::queue::OVERHEAD;
-use sockeye::{Cause, Conn, Ctx, Error, Event, Events, Kind, Message, Op, Peer, Result, Wants};
+use sockeye::{Cause, Conn, Ctx, Error, Kind, Message, Op, Result};
 use tokio::task::coop;
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 
 use self::mailbox::End;
 pub use self::mailbox::{Mailbox, Payload, Posted, ROOM};
+use self::missed::Missed;
 
 /// How many bytes are sent, or handed on, in one turn of the connection's task: enough for many short messages to
 /// share its cost, and little enough for the others to have theirs soon.
 const AT_ONCE: usize = 64 << 10;
+
+/// How often it is asked whether a peer that has ended its side is gone altogether.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// How long what waits for a peer may take to go, once a stop is asked for.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -39,7 +44,7 @@ pub async fn exchange(
     ctx: &Ctx,
 ) -> Result<()> {
     let _leaves = Leaves(mailbox);
-    let missed = Missed { peer: conn.peer().clone(), events: &ctx.events, untold: 0, last: None };
+    let missed = Missed::new(conn.peer(), &ctx.events);
     let mut exchange = Exchange {
         conn,
         mailbox,
@@ -49,13 +54,14 @@ pub async fn exchange(
         heard: Vec::new(),
         end_heard: None,
         unsendable: None,
+        look: None,
         dropped: 0,
         missed,
     };
     tokio::select! {
         biased;
         ended = poll_fn(|cx| exchange.poll(&mut hand_on, cx)) => ended,
-        () = ctx.stop.draining() => exchange.last_words().await,
+        () = ctx.stop.draining() => exchange.last_words(&mut hand_on).await,
     }
 }
 
@@ -72,6 +78,8 @@ struct Exchange<'a> {
     end_heard: Option<Result<()>>,
     /// Why nothing can be sent to it any more.
     unsendable: Option<Error>,
+    /// When it is next asked whether a peer that has ended its side is gone altogether.
+    look: Option<Pin<Box<Sleep>>>,
     /// How many messages the mailbox had dropped when it was last looked at.
     dropped: u64,
     missed: Missed<'a>,
@@ -94,23 +102,61 @@ impl Exchange<'_> {
             self.mailbox.leave();
             self.unsendable = Some(error);
         }
-        if !self.heard.is_empty() {
-            // What came meanwhile may have woken this task already, and is heard in its next turn.
-            cx.waker().wake_by_ref();
-        } else if self.end_heard.is_none() {
+        let has_waited = !self.heard.is_empty();
+        if !has_waited && self.end_heard.is_none() {
             self.hear(cx);
         }
-        if !self.heard.is_empty() {
-            ready!(hand_on(cx, &mut self.heard))?;
-            self.heard = Vec::new();
+        ready!(self.poll_hand_on(hand_on, cx))?;
+        if has_waited {
+            // What came meanwhile may have woken this task already, and is heard in its next turn.
+            cx.waker().wake_by_ref();
         }
         match (&self.end_heard, &self.unsendable) {
             (Some(Err(error)), _) => Poll::Ready(Err(error.clone())),
             // Who has ended its side and then closes is not broken off.
             (Some(Ok(())), Some(error)) if error.kind() != Kind::Reset => Poll::Ready(Err(error.clone())),
-            (Some(Ok(())), None) if self.conn.half_close() => Poll::Pending,
-            (Some(Ok(())), _) => Poll::Ready(Ok(())),
+            (Some(Ok(())), Some(_)) => {
+                self.count_unsent();
+                Poll::Ready(Ok(()))
+            }
+            (Some(Ok(())), None) if self.conn.half_close() => self.poll_gone(cx).map(Ok),
+            (Some(Ok(())), None) => Poll::Ready(Ok(())),
             (None, _) => Poll::Pending,
+        }
+    }
+
+    /// Hands on what was received, if anything was.
+    fn poll_hand_on(
+        &mut self,
+        hand_on: &mut impl FnMut(&mut Context<'_>, &mut Vec<Payload>) -> Poll<Result<()>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<()>> {
+        if !self.heard.is_empty() {
+            ready!(hand_on(cx, &mut self.heard))?;
+            self.heard = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready once a peer that has ended its side is gone altogether: else who comes and goes would fill the house while
+    /// nobody speaks. That is no event that anybody is woken for, so it is asked now and then.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.conn.is_hung_up() {
+                return Poll::Ready(());
+            }
+            let look = self.look.get_or_insert_with(|| Box::pin(sleep(LOOK)));
+            ready!(look.as_mut().poll(cx));
+            self.look = None;
+        }
+    }
+
+    /// What was not sent to a peer that is gone did not reach it.
+    fn count_unsent(&mut self) {
+        let unsent = u64::try_from(self.sending.len()).unwrap_or(u64::MAX);
+        if let Some(error) = self.unsendable.clone().filter(|_| unsent > 0) {
+            self.missed.count(unsent, error);
+            self.sending.clear();
         }
     }
 
@@ -194,12 +240,20 @@ impl Exchange<'_> {
         }
     }
 
-    /// Sends what waits still, and closes.
-    async fn last_words(mut self) -> Result<()> {
+    /// Hands on what was heard, sends what waits still, and closes.
+    async fn last_words(
+        mut self,
+        hand_on: &mut impl FnMut(&mut Context<'_>, &mut Vec<Payload>) -> Poll<Result<()>>,
+    ) -> Result<()> {
         let ctx = self.ctx;
         let sent = timeout(LAST_WORDS, async {
+            let both = poll_fn(|cx| {
+                let handed_on = self.poll_hand_on(hand_on, cx)?;
+                ready!(self.poll_send(cx))?;
+                handed_on.map(Ok)
+            });
             tokio::select! {
-                sent = poll_fn(|cx| self.poll_send(cx)) => Some(sent),
+                sent = both => Some(sent),
                 () = ctx.stop.hurried() => None,
             }
         });
@@ -219,37 +273,5 @@ struct Leaves<'a>(&'a Mailbox);
 impl Drop for Leaves<'_> {
     fn drop(&mut self) {
         self.0.leave();
-    }
-}
-
-/// Messages that did not reach a peer which stays. The first is told at once, the others together when it leaves.
-struct Missed<'a> {
-    peer: Arc<Peer>,
-    events: &'a Events,
-    untold: u64,
-    last: Option<Error>,
-}
-
-impl Missed<'_> {
-    fn count(&mut self, messages: u64, why: Error) {
-        let is_first = self.last.replace(why).is_none();
-        self.untold += messages;
-        if is_first {
-            self.tell();
-        }
-    }
-
-    fn tell(&mut self) {
-        let messages = std::mem::take(&mut self.untold);
-        if let Some(error) = self.last.clone().filter(|_| messages > 0) {
-            let peer = self.peer.clone();
-            self.events.tell(Wants::Trouble, || Event::Missed { peer, messages, error });
-        }
-    }
-}
-
-impl Drop for Missed<'_> {
-    fn drop(&mut self) {
-        self.tell();
     }
 }

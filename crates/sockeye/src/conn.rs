@@ -31,6 +31,11 @@ pub trait Bytes: Send {
     /// Tells the other side that no more will come. Reading goes on.
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Whether the other side is gone altogether, as far as that is known without writing to it.
+    fn is_hung_up(&self) -> bool {
+        false
+    }
+
     /// Makes the coming drop an abrupt end, which the other side can tell from an orderly one where the scheme can.
     fn abort(&mut self);
 
@@ -62,6 +67,11 @@ pub trait Messages: Send {
 
     /// Tells the other side that no more will come, where there is a way to tell.
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// As [`Bytes::is_hung_up`].
+    fn is_hung_up(&self) -> bool {
+        false
+    }
 
     /// As [`Bytes::abort`].
     fn abort(&mut self);
@@ -238,6 +248,15 @@ impl Conn {
         match &self.io {
             Io::Bytes(io) => io.bare(),
             Io::Messages(io) => io.bare(),
+        }
+    }
+
+    /// Whether the peer is gone altogether, as far as that is known without writing to it: who has ended its side may
+    /// still hear us. Over TCP its silence tells that only once `keepalive=` has asked.
+    pub fn is_hung_up(&self) -> bool {
+        match &self.io {
+            Io::Bytes(io) => io.is_hung_up(),
+            Io::Messages(io) => io.is_hung_up(),
         }
     }
 

@@ -96,13 +96,16 @@ pub enum Event {
         /// How many are inside.
         open: usize,
     },
-    /// A message could not be passed on, and the connection goes on without it.
+    /// Messages could not be passed on, and the connection goes on without them. The first is told at once, and others
+    /// of the same connection at most once a second.
     Undelivered {
         /// Who sent it.
         from: Arc<Peer>,
         /// Who was to get it.
         to: Arc<Peer>,
-        /// Why.
+        /// How many, since this was last told of them.
+        messages: u64,
+        /// Why the last of them.
         error: Error,
     },
 }

@@ -2,6 +2,7 @@
 
 mod course;
 mod forward;
+mod undelivered;
 
 use std::future::{Future as _, pending, poll_fn};
 use std::pin::{Pin, pin};

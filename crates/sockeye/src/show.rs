@@ -96,6 +96,10 @@ impl Bytes for Shown<Box<dyn Bytes>> {
         self.beneath.poll_shutdown_write(cx)
     }
 
+    fn is_hung_up(&self) -> bool {
+        self.beneath.is_hung_up()
+    }
+
     fn abort(&mut self) {
         self.beneath.abort();
     }
@@ -116,8 +120,22 @@ impl Messages for Shown<Box<dyn Messages>> {
         Poll::Ready(Ok(()))
     }
 
+    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+        ready!(self.beneath.poll_feed(cx, payload))?;
+        self.teller.tell(Way::Out, payload, Content::Binary);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.beneath.poll_flush(cx)
+    }
+
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.beneath.poll_shutdown_write(cx)
+    }
+
+    fn is_hung_up(&self) -> bool {
+        self.beneath.is_hung_up()
     }
 
     fn abort(&mut self) {

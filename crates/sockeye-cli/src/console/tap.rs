@@ -94,8 +94,20 @@ impl Messages for Tap {
         self.beneath.poll_send(cx, payload)
     }
 
+    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+        self.beneath.poll_feed(cx, payload)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.beneath.poll_flush(cx)
+    }
+
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.beneath.poll_shutdown_write(cx)
+    }
+
+    fn is_hung_up(&self) -> bool {
+        self.beneath.is_hung_up()
     }
 
     fn abort(&mut self) {

@@ -25,8 +25,8 @@ pub(super) static LISTEN: Verb = Verb {
             of datagrams leaves after idle=); --recv-only leaves standard input out of it, and with \
             --keep hears many peers at once where they carry messages.\nMessages are read and written as \
             dial does.\n\
-            --broker and --operator take many peers at once, each line of whom is a message unless frame= \
-            says otherwise. The operator sees each message with a number and its sender; a line that \
+            --broker and --operator take many peers at once; where they carry bytes, each line of at most \
+            64 KiB is a message unless frame= says otherwise. The operator sees each message with a number and its sender; a line that \
             begins with a number of the last 1000 and a space answers that sender, any other line the last \
             one. Both go on until interrupted.",
     examples: &[

@@ -59,7 +59,9 @@ impl Delimiter {
             (Self::Nul, _) => (message, b"\0"),
         };
         let is_inside = |found: Found| !tail.is_empty() || found.end < body.len();
-        if self.find(None, body).is_some_and(is_inside) {
+        // A bare CR at the end would be taken off with the LF that follows it.
+        let loses_cr = self == Self::Line && matches!(message, [.., CR]);
+        if loses_cr || self.find(None, body).is_some_and(is_inside) {
             return Err(FrameError::DelimiterInside(self));
         }
         Ok((body.len(), tail))

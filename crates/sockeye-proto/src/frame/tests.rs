@@ -81,11 +81,7 @@ fn wire(framing: Framing, message: &[u8], most: usize, room: usize) -> Result<Ve
 /// What arrives of a message: a line end at its very end is its delimiter.
 fn arriving(framing: Framing, message: &[u8]) -> &[u8] {
     match framing {
-        Framing::Delimited(Delimiter::Line) => {
-            let line = message.strip_suffix(b"\n").unwrap_or(message);
-            line.strip_suffix(b"\r").unwrap_or(line)
-        }
-        Framing::Delimited(Delimiter::CrLf) => {
+        Framing::Delimited(Delimiter::Line | Delimiter::CrLf) => {
             let line = message.strip_suffix(b"\n").unwrap_or(message);
             if line.len() < message.len() { line.strip_suffix(b"\r").unwrap_or(line) } else { line }
         }
@@ -230,6 +226,8 @@ fn what_is_sent_has_its_borders_and_what_cannot_be_told_apart_is_refused() {
         ("line", b"hi\n", Ok(b"hi\n")),
         ("line", b"hi\r\n", Ok(b"hi\r\n")),
         ("line", b"a\rb", Ok(b"a\rb\n")),
+        ("line", b"a\r", Err(DelimiterInside(Delimiter::Line))),
+        ("line", b"a\r\r\n", Ok(b"a\r\r\n")),
         ("line", b"\n\n", Err(DelimiterInside(Delimiter::Line))),
         ("line", b"a\nb", Err(DelimiterInside(Delimiter::Line))),
         ("crlf", b"", Ok(b"\r\n")),

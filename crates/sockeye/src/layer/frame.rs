@@ -4,7 +4,7 @@ mod framed;
 
 use std::sync::Arc;
 
-use sockeye_proto::address::{Address, Kind, LayerGrammar, OptionGrammar, Side, Value, Written};
+use sockeye_proto::address::{Address, Kind, LayerGrammar, OptionGrammar, Role, Side, Value, Written};
 use sockeye_proto::frame::{Framing, MAX_MESSAGE};
 use sockeye_proto::shape::Shape;
 
@@ -56,6 +56,14 @@ fn prepare(address: &Address, place: usize, _: &Ctx) -> Result<Arc<dyn Wrap>> {
         Some(Value::Size(size)) => usize::try_from(*size).unwrap_or(usize::MAX),
         _ => MAX_MESSAGE,
     };
+    if let Framing::Fixed(size) = framing
+        && framing.max_message(most) < framing.max_message(usize::MAX)
+    {
+        let why = format!("frame=fixed={size} needs a max-message= of as many bytes");
+        let op = if address.role() == Role::Dial { Op::Dial } else { Op::Listen };
+        return Err(Error::new(op, std::io::Error::new(std::io::ErrorKind::InvalidInput, why))
+            .on(address.bare_word()));
+    }
     Ok(Arc::new(Frame { framing, most }))
 }
 

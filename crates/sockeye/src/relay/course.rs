@@ -6,10 +6,10 @@ use rustix::io::Errno;
 use sockeye_proto::shape::Shape;
 
 use super::End;
+use super::undelivered::Undelivered;
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Kind, Side};
-use crate::event::{Event, Events, Wants};
 use crate::message::Message;
 use crate::transit::Transit;
 
@@ -21,9 +21,7 @@ pub(super) struct Course {
     fate: Fate,
     /// A stop is in a hurry: nothing more is read.
     hurried: bool,
-    /// Why the last message that the target does not carry was not passed on.
-    undelivered: Option<Error>,
-    events: Events,
+    undelivered: Undelivered,
 }
 
 enum Cargo {
@@ -82,8 +80,8 @@ impl Course {
             }
         };
         let (step, end) = if source.can_read() { (Step::Moving, end) } else { (Step::Over, End::Ignore) };
-        let (events, undelivered) = (ctx.events.clone(), None);
-        Self { cargo, step, end, fate: Fate::Passed, hurried: false, undelivered, events }
+        let undelivered = Undelivered::new(&ctx.events);
+        Self { cargo, step, end, fate: Fate::Passed, hurried: false, undelivered }
     }
 
     /// Drops from here on whatever comes.
@@ -208,9 +206,7 @@ impl Course {
                         Ok(()) => *is_unflushed = true,
                         // This one message is not for the target; the next may be.
                         Err(error) if error.is_refusal() => {
-                            let (from, to) = (source.peer().clone(), target.peer().clone());
-                            self.undelivered = Some(error.clone());
-                            self.events.tell(Wants::Trouble, || Event::Undelivered { from, to, error });
+                            self.undelivered.count(source.peer(), target.peer(), error);
                         }
                         Err(error) => return Poll::Ready(Err(Broken::Target(error))),
                     }

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, sockopt};
 use sockeye_proto::address::Address;
@@ -132,9 +133,20 @@ impl Bytes for Socket {
         let _: rustix::io::Result<()> = sockopt::set_socket_linger(self.fd.as_fd(), Some(Duration::ZERO));
     }
 
+    fn is_hung_up(&self) -> bool {
+        is_hung_up(self.fd.as_fd())
+    }
+
     fn bare(&self) -> Option<&Watched> {
         Some(&self.fd)
     }
+}
+
+/// Whether both sides have ended, or an error waits to be fetched (poll(2)).
+pub(super) fn is_hung_up(socket: BorrowedFd<'_>) -> bool {
+    let mut asked = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut asked, Some(&at_once)).is_ok_and(|ready| ready > 0)
 }
 
 /// A new socket, with the options that the address sets.

@@ -212,7 +212,7 @@ pub(super) async fn too_large(relay: &mut Relay, from: &mut Conn, to: &mut Conn)
     from.send(&numbered(limit + 1)).await.unwrap();
     pass(from, to, b"the next").await;
     let undelivered = event(&mut relay.events, |event| match event {
-        Event::Undelivered { from, to, error } => Some((from, to, error)),
+        Event::Undelivered { from, to, messages: 1, error } => Some((from, to, error)),
         _ => None,
     });
     let (sender, target, error) = undelivered.await;

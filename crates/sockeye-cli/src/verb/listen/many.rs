@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sockeye::Carries;
 use sockeye::proto::address::Address;
 use sockeye::proto::queue::Full;
+use sockeye::proto::shape::Shape;
 use sockeye_services::Broker;
 
 use crate::args::Request;
@@ -28,6 +29,9 @@ pub(super) enum Many {
 
 /// What one message is, where the address gives bytes and says nothing itself.
 const FRAMED: Carries = Carries::Messages { frame: "frame=line" };
+
+/// The longest line, unless the address has a frame of its own.
+const LONGEST: &str = "max-message=64k";
 
 /// What the flags ask for; nothing where that is one peer at a time.
 pub(super) fn chosen(request: &Request) -> Result<Option<Many>, Failure> {
@@ -78,9 +82,20 @@ fn when_full(request: &Request) -> Result<Full, Failure> {
     }
 }
 
+/// Where the address gives bytes and says nothing itself, a line is a message, and no longer than one that people read:
+/// what so many peers may have under way would otherwise be without a bound.
+fn in_lines(address: Address) -> Result<Address, Failure> {
+    let is_framed = address.shape() == Shape::Messages;
+    let mut address = framed(address, FRAMED)?;
+    if !is_framed {
+        address.insert(LONGEST, sockeye::vocabulary())?;
+    }
+    Ok(address)
+}
+
 /// Serves until interrupted.
 pub(super) fn run(request: &Request, address: Address, many: Many) -> Result<Exit, Failure> {
-    let address = framed(address, FRAMED)?;
+    let address = in_lines(address)?;
     let name = match many {
         Many::Broker(_) => "broker",
         Many::Operator => "operator",

@@ -192,6 +192,10 @@ impl Messages for Framed {
         self.beneath.poll_shutdown_write(cx)
     }
 
+    fn is_hung_up(&self) -> bool {
+        self.beneath.is_hung_up()
+    }
+
     fn abort(&mut self) {
         self.beneath.abort();
     }

@@ -18,6 +18,7 @@ use crate::ctx::Ctx;
 use crate::event::Dropped;
 use crate::message::Message;
 use crate::peer::{Endpoint, Peer};
+use crate::scheme::socket::is_hung_up;
 use crate::scheme::unix::Claim;
 
 /// A datagram socket that is nobody else's.
@@ -235,6 +236,10 @@ impl Messages for Dialled {
             Ok(()) | Err(Errno::NOTCONN) => Ok(()),
             Err(errno) => Err(errno.into()),
         })
+    }
+
+    fn is_hung_up(&self) -> bool {
+        self.receiver.kind == Kind::UnixSeq && is_hung_up(self.socket.as_fd())
     }
 
     /// Datagrams know no end at all, and Unix sockets no abrupt one that could be asked for.
