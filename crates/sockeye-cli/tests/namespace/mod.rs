@@ -41,6 +41,14 @@ impl Namespace {
         command.args(words);
         command
     }
+
+    /// Who holds another network, without any link yet, which belongs to the same user.
+    pub(crate) fn network_beside(&self) -> Process {
+        let words = ["unshare", "--net", "sh", "-c", "echo ready; exec cat"];
+        let holder = Process::spawn(&mut self.command_in_network(&words));
+        holder.wait_stdout(LIMIT, |said| said == b"ready\n");
+        holder
+    }
 }
 
 /// The beginning of a command that shares namespaces with a process.

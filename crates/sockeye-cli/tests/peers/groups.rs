@@ -150,9 +150,7 @@ impl Lan {
         on_switch("ip link add switch type bridge mcast_snooping 0; ip link set switch up", &[]);
         let mut hosts = Vec::new();
         for number in 1..=count {
-            let words = ["unshare", "--net", "sh", "-c", "echo ready; exec cat"];
-            let host = Process::spawn(&mut switch.command_in_network(&words));
-            host.wait_stdout(LIMIT, |said| said == b"ready\n");
+            let host = switch.network_beside();
             let number = number.to_string();
             on_switch(PLUG_IN, &[&number, &host.pid().to_string()]);
             let mut command = enter(&host, &["--user", "--net"]);

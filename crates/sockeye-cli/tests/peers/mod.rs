@@ -29,6 +29,7 @@ mod serve;
 mod standard;
 mod terminal;
 mod udp;
+mod udp_burst;
 mod udp_crowd;
 mod udp_relay;
 mod udp_ways;

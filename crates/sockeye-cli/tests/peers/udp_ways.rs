@@ -3,11 +3,11 @@
 
 use std::process::Command;
 
-use testkit::{LIMIT, Process, require, run, wait_until};
+use testkit::{LIMIT, Process, run, wait_until};
 
-use super::python::{PREAMBLE, python_server};
+use super::python::{python_server, python_words};
 use super::{BINARY, listening};
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, enter};
 
 /// The first large message is what finds out, and is lost; what follows is cut into fragments. Who says nothing more
 /// until the kernel knows is told while it waits, and who goes on at once with the next message.
@@ -117,9 +117,7 @@ server = listen('udp:127.0.0.1:5001')
 after = [ask(server, text) for text in (b'four', b'five')]
 assert before[0] == before[1] != after[0] == after[1], (before, after)
 ";
-    let program = format!("{PREAMBLE}\n{program}");
-    let words = ["python3", "-u", "-c", &program];
-    let mut peer = Process::spawn(&mut namespace.command_in_network(&words));
+    let mut peer = Process::spawn(&mut namespace.command_in_network(&python_words(program, &[])));
     let line = relay.wait_stderr_line(LIMIT, |line| line.contains("refused"));
     assert!(line.ends_with(": cannot read from udp:127.0.0.1:5001: connection refused"), "{line}");
     peer.write(b"go on\n");
@@ -156,13 +154,7 @@ done";
 impl Networks {
     fn new() -> Self {
         let between = Namespace::new();
-        let beside = || {
-            let words = ["unshare", "--net", "sh", "-c", "echo ready; exec cat"];
-            let holder = Process::spawn(&mut between.command_in_network(&words));
-            holder.wait_stdout(LIMIT, |said| said == b"ready\n");
-            holder
-        };
-        let (near, far) = (beside(), beside());
+        let (near, far) = (between.network_beside(), between.network_beside());
         let words = ["sh", "-c", LINKS, "sh", &near.pid().to_string(), &far.pid().to_string()];
         let exit = run(&mut between.command_in_network(&words), b"", LIMIT);
         assert_eq!(exit.code, Some(0), "{exit:?}");
@@ -178,8 +170,7 @@ impl Networks {
 
 /// A command in the network of `holder`.
 fn inside(holder: &Process, words: &[&str]) -> Command {
-    let mut command = Command::new(require("nsenter"));
-    command.args(["--target", &holder.pid().to_string(), "--user", "--net", "--preserve-credentials", "--"]);
+    let mut command = enter(holder, &["--user", "--net"]);
     command.args(words);
     command
 }
