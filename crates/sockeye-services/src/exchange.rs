@@ -115,12 +115,8 @@ impl Exchange<'_> {
             (Some(Err(error)), _) => Poll::Ready(Err(error.clone())),
             // Who has ended its side and then closes is not broken off.
             (Some(Ok(())), Some(error)) if error.kind() != Kind::Reset => Poll::Ready(Err(error.clone())),
-            (Some(Ok(())), Some(_)) => {
-                self.count_unsent();
-                Poll::Ready(Ok(()))
-            }
             (Some(Ok(())), None) if self.conn.half_close() => self.poll_gone(cx).map(Ok),
-            (Some(Ok(())), None) => Poll::Ready(Ok(())),
+            (Some(Ok(())), _) => Poll::Ready(Ok(())),
             (None, _) => Poll::Pending,
         }
     }
@@ -148,15 +144,6 @@ impl Exchange<'_> {
             let look = self.look.get_or_insert_with(|| Box::pin(sleep(LOOK)));
             ready!(look.as_mut().poll(cx));
             self.look = None;
-        }
-    }
-
-    /// What was not sent to a peer that is gone did not reach it.
-    fn count_unsent(&mut self) {
-        let unsent = u64::try_from(self.sending.len()).unwrap_or(u64::MAX);
-        if let Some(error) = self.unsendable.clone().filter(|_| unsent > 0) {
-            self.missed.count(unsent, error);
-            self.sending.clear();
         }
     }
 

@@ -30,7 +30,7 @@ fn a_plan_says_how_an_address_was_understood() {
         (
             &["listen", "--broker", "--keep", "unix:/run/x,max-conns=7", "--plan"],
             &[
-                "broker   unix-l:/run/x,frame=line,max-conns=7",
+                "broker   unix-l:/run/x,frame=line,max-message=65536,max-conns=7",
                 "         carries  messages",
                 "         layers   frame",
                 "         limits   max-conns=7 handshake=10s idle=off drain=30s",

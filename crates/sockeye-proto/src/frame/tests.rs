@@ -328,7 +328,10 @@ proptest! {
     #[test]
     fn what_came_can_be_sent_again_and_is_the_same(framing in framing(), stream in bytes(60), cuts in cuts()) {
         let (messages, _) = decoded(framing, 60, &pieces(&stream, &cuts));
-        for message in messages.iter().filter(|message| arriving(framing, message) == &message[..]) {
+        // A CR before the line end is no part of a line, so one that ends in another cannot go as a line again.
+        let is_line = framing == Framing::Delimited(Delimiter::Line);
+        let same = |message: &&Vec<u8>| arriving(framing, message) == &message[..] && !(is_line && message.ends_with(b"\r"));
+        for message in messages.iter().filter(same) {
             let sent = wire(framing, message, 60, 9).unwrap();
             prop_assert_eq!(decoded(framing, 60, &[&sent]), (vec![message.clone()], Ok(())));
         }
