@@ -25,17 +25,36 @@ pub(crate) async fn send_back(mut conn: Conn, ctx: &Ctx, mut change: impl FnMut(
     conn.shutdown_write().await
 }
 
-/// Answers each message for itself, until the peer ends its side.
+/// Answers each message for itself, until the peer ends its side. Answers to messages that came together may share a
+/// write.
 pub(crate) async fn answer(mut conn: Conn, ctx: &Ctx, service: &dyn Datagrams) -> Result<()> {
     let (mut message, mut replies) = (Message::default(), Replies::default());
-    let mut hurried = ctx.stop.hurried();
-    while next(&mut conn, &mut hurried, &mut message).await? {
+    let mut hurried = pin!(ctx.stop.hurried());
+    let mut is_held = false;
+    loop {
+        let next = poll_fn(|cx| {
+            let received = conn.poll_receive(cx, &mut message);
+            if received.is_pending() {
+                // Nothing follows at once: what was held back goes.
+                if is_held {
+                    ready!(conn.poll_flush(cx))?;
+                    is_held = false;
+                }
+                return hurried.as_mut().poll(cx).map(|()| Ok(false));
+            }
+            received
+        });
+        if !next.await? {
+            break;
+        }
         service.answer(&message, &mut replies, ctx);
         for reply in replies.iter() {
-            conn.send(reply).await?;
+            poll_fn(|cx| conn.poll_feed(cx, reply)).await?;
+            is_held = true;
         }
         replies.clear();
     }
+    poll_fn(|cx| conn.poll_flush(cx)).await?;
     conn.shutdown_write().await
 }
 

@@ -12,6 +12,9 @@ use super::manner::Manner;
 use super::tap::Link;
 use super::waiting::Waiting;
 
+/// How much of what comes may wait to share a write with what follows.
+const HELD: usize = 64 << 10;
+
 /// Makes messages of standard input, and writes those that come.
 pub(super) struct Cut {
     beneath: Box<dyn Bytes>,
@@ -104,6 +107,19 @@ impl Messages for Cut {
         Poll::Ready(Ok(()))
     }
 
+    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+        if self.waiting.bytes.len() >= HELD {
+            ready!(self.waiting.poll_empty(&mut *self.beneath, cx))?;
+        }
+        self.form.write(payload, &self.link.origin(), self.clock, &mut self.waiting.bytes);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.waiting.poll_empty(&mut *self.beneath, cx))?;
+        self.beneath.poll_flush(cx)
+    }
+
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.waiting.poll_empty(&mut *self.beneath, cx))?;
         self.beneath.poll_shutdown_write(cx)
@@ -185,6 +201,20 @@ mod tests {
         assert!(cut.poll_send(cx, b"second").is_ready());
         assert!(cut.poll_send(cx, b"third").is_ready());
         assert_eq!(streams.0.lock().unwrap().output, b"first\nsecond\nthird\n");
+    }
+
+    #[test]
+    fn messages_that_follow_each_other_share_a_write_up_to_a_bound() {
+        let (streams, link) = (Streams::default(), Link::new());
+        let (mut cut, cx) = (cut(&streams, Piece::Line, &link), &mut Context::from_waker(Waker::noop()));
+        assert!(cut.poll_feed(cx, b"first").is_ready() && cut.poll_feed(cx, b"second").is_ready());
+        assert!(cut.poll_flush(cx).is_pending());
+        streams.0.lock().unwrap().room = 100;
+        assert!(cut.poll_flush(cx).is_ready());
+        assert_eq!(streams.0.lock().unwrap().output, b"first\nsecond\n");
+        streams.0.lock().unwrap().room = 0;
+        assert!(cut.poll_feed(cx, &[b'x'; HELD]).is_ready());
+        assert!(cut.poll_feed(cx, b"one more").is_pending());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use sockeye::Bytes;
 
-/// What is made and not yet written. Its bound is what one write brought, and what was made of it.
+/// What is made and not yet written: what one write brought and what was made of it, and at most 64 KiB before that.
 #[derive(Default)]
 pub(super) struct Waiting {
     pub(super) bytes: Vec<u8>,
