@@ -169,7 +169,9 @@ pub fn receive_all<'a>(
     // outlive the call.
     let taken = unsafe {
         let headers: *mut libc::mmsghdr = headers.as_mut_ptr().cast();
-        libc::recvmmsg(socket.as_fd().as_raw_fd(), headers, count, libc::MSG_DONTWAIT, ptr::null_mut())
+        // What a peer attaches is closed at once; a child that is started meanwhile must not have it either.
+        let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+        libc::recvmmsg(socket.as_fd().as_raw_fd(), headers, count, flags, ptr::null_mut())
     };
     let taken = usize::try_from(taken).map_err(|_| io::Error::last_os_error())?;
     for (header, name) in headers.iter().zip(&names).take(taken) {
