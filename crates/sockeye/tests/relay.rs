@@ -238,6 +238,31 @@ async fn who_no_longer_reads_is_still_heard_to_its_end() {
     assert_eq!((error.side(), error.kind(), error.op()), (Some(Side::Right), Kind::Reset, Op::Write));
 }
 
+/// A message that was held back to share a write is the last there is, and finds nobody who reads.
+#[tokio::test]
+async fn who_no_longer_reads_the_last_message_is_still_heard_to_its_end() {
+    let ctx = Ctx::default();
+    let mut listening = listen("mem-seq-l:left", &ctx).await;
+    let mut left = dial("mem-seq:left", &ctx).await;
+    let mut inner_left = accept(&mut listening).await;
+    let name = abstract_name("deaf-to-the-last");
+    let mut listening = listen(&format!("unix-l:{name}"), &ctx).await;
+    let mut inner_right = dial(&format!("unix:{name},frame=line"), &ctx).await;
+    let mut right = accept(&mut listening).await;
+    rustix::net::shutdown(right.bare().unwrap(), rustix::net::Shutdown::Read).unwrap();
+
+    put(&mut left, b"the last").await.unwrap();
+    left.shutdown_write().await.unwrap();
+    put(&mut right, b"I only talk\n").await.unwrap();
+    right.shutdown_write().await.unwrap();
+    let plan = Plan::default();
+    let (moved, ended) =
+        soon("the relay", sockeye::relay(&mut inner_left, &mut inner_right, &plan, &ctx)).await;
+    let error = ended.unwrap_err();
+    assert_eq!((error.side(), error.kind(), error.op()), (Some(Side::Right), Kind::Reset, Op::Write));
+    assert_eq!((moved.to_left, get(&mut left, 11).await.as_slice()), (11, &b"I only talk"[..]));
+}
+
 #[tokio::test]
 async fn a_client_that_leaves_ends_the_relay_to_a_source_that_never_does() {
     let ctx = Ctx::default();

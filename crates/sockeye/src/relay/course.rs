@@ -175,7 +175,15 @@ impl Course {
                 },
                 Step::Ending => {
                     if matches!(self.fate, Fate::Passed) {
-                        ready!(target.poll_flush(cx)).map_err(Broken::Target)?;
+                        match ready!(target.poll_flush(cx)) {
+                            Ok(()) => {}
+                            // As while moving: what was held back is lost, and the source may hear the rest.
+                            Err(error) if error.kind() == Kind::Reset => {
+                                self.fate = Fate::Lost(error);
+                                continue;
+                            }
+                            Err(error) => return Poll::Ready(Err(Broken::Target(error))),
+                        }
                         if is_believed && self.end != End::Ignore {
                             ready!(target.poll_shutdown_write(cx)).map_err(Broken::Target)?;
                         }
