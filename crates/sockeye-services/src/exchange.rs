@@ -138,12 +138,13 @@ impl Exchange<'_> {
     /// nobody speaks. That is no event that anybody is woken for, so it is asked now and then.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
+            if let Some(look) = &mut self.look {
+                ready!(look.as_mut().poll(cx));
+            }
             if self.conn.is_hung_up() {
                 return Poll::Ready(());
             }
-            let look = self.look.get_or_insert_with(|| Box::pin(sleep(LOOK)));
-            ready!(look.as_mut().poll(cx));
-            self.look = None;
+            self.look = Some(Box::pin(sleep(LOOK)));
         }
     }
 
@@ -177,11 +178,7 @@ impl Exchange<'_> {
             match self.conn.poll_feed(cx, message) {
                 Poll::Ready(Ok(())) => {}
                 // It costs this peer this message, and nothing of it was sent.
-                Poll::Ready(Err(error))
-                    if matches!(error.cause(), Cause::Frame(_) | Cause::TooLarge { .. }) =>
-                {
-                    self.missed.count(1, error);
-                }
+                Poll::Ready(Err(error)) if error.is_refusal() => self.missed.count(1, error),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return self.held_up(),
             }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use sockeye::proto::frame::MAX_MESSAGE;
 use sockeye::{Conn, Endpoint, Io, Message, Messages, Peer, Watched};
 
 use super::form::Origin;
@@ -20,18 +21,16 @@ struct Known {
     turn: u64,
 }
 
-/// The longest message where the peer has no limit of its own: it is held in memory until it is sent.
-const LONGEST: usize = 16 << 20;
-
 impl Link {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Known { most: LONGEST, origin: Origin::default(), turn: 0 })))
+        Arc::new(Self(Mutex::new(Known { most: MAX_MESSAGE, origin: Origin::default(), turn: 0 })))
     }
 
-    /// From here on it is the turn of a peer that takes messages of so many bytes.
+    /// From here on it is the turn of a peer that takes messages of so many bytes; where it has no limit of its own,
+    /// that of frames holds: a message is kept in memory until it is sent.
     pub(super) fn begin(&self, most: Option<usize>) {
         let mut known = self.known();
-        known.most = most.unwrap_or(LONGEST);
+        known.most = most.unwrap_or(MAX_MESSAGE);
         known.turn += 1;
     }
 

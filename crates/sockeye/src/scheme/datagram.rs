@@ -28,7 +28,7 @@ use std::os::fd::AsFd;
 /// What the length field of UDP leaves, in IPv4 within a packet of 65,535 bytes (RFC 768, RFC 791).
 pub(super) const MOST_V4: usize = 65_507;
 /// As [`MOST_V4`]; the header of IPv6 is not counted in its length field (RFC 8200).
-pub(super) const MOST_V6: usize = 65_527;
+const MOST_V6: usize = 65_527;
 
 /// The longest datagram of a Unix socket that is received whole: what no default of a kernel lets anybody send.
 const MOST_UNIX: usize = 16 << 20;

@@ -53,7 +53,7 @@ impl Kind {
         }
     }
 
-    fn socket_type(self) -> SocketType {
+    pub(super) fn socket_type(self) -> SocketType {
         match self {
             Self::Tcp | Self::Unix => SocketType::STREAM,
             Self::UnixSeq => SocketType::SEQPACKET,
@@ -150,14 +150,14 @@ pub(super) fn is_hung_up(socket: BorrowedFd<'_>) -> bool {
 }
 
 /// A new socket, with the options that the address sets.
-pub(super) fn open(family: AddressFamily, kind: Kind, address: &Address) -> io::Result<OwnedFd> {
-    let socket = net::socket_with(family, kind.socket_type(), FLAGS, None)?;
+pub(super) fn open(family: AddressFamily, what: SocketType, address: &Address) -> io::Result<OwnedFd> {
+    let socket = net::socket_with(family, what, FLAGS, None)?;
     set_options(socket.as_fd(), address)?;
     Ok(socket)
 }
 
 /// Sets what the address asks for, and names the option that the kernel refused.
-pub(super) fn set_options(socket: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
+fn set_options(socket: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
     option::apply(socket, address).map_err(|(option, errno)| {
         let error = io::Error::from(errno);
         io::Error::new(error.kind(), format!("{option}: {}", words(&error)))

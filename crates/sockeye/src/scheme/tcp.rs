@@ -94,7 +94,7 @@ async fn attempt(
 }
 
 fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
-    let socket = socket::open(inet::family(at), socket::Kind::Tcp, address)?;
+    let socket = socket::open(inet::family(at), socket::Kind::Tcp.socket_type(), address)?;
     // Urgent data stays in its place among the rest, so that nothing is lost on the way through a relay.
     sockopt::set_socket_oobinline(&socket, true)?;
     Ok(socket)

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketFlags, SocketType, netdevice, sockopt};
+use rustix::net::{self, SocketType, netdevice, sockopt};
 use sockeye_proto::address::{
     Address, Form, Host, Kind, OptionGrammar, Role, SchemeGrammar, Side, Target, Value,
 };
@@ -153,8 +153,7 @@ fn unspecified(is_v6: bool) -> SocketAddr {
 
 /// A new socket, with the options that the address sets.
 fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = net::socket_with(inet::family(at), SocketType::DGRAM, flags, None)?;
+    let socket = socket::open(inet::family(at), SocketType::DGRAM, address)?;
     if address.role() == Role::Listen && address.options().value("rcvbuf").is_none() {
         sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)
             .or_else(|_no_right| sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER))?;
@@ -169,7 +168,6 @@ fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
             join(&socket, group, interface, address.role())?;
         }
     }
-    socket::set_options(socket.as_fd(), address)?;
     Ok(socket)
 }
 
@@ -247,11 +245,7 @@ async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn
         return Err(deaf(first.ip(), group, "write the port alone, or any:").into());
     }
     let sockets = inet::bind_all(&at, |local| bind(local, address))?;
-    let bound = |socket: OwnedFd| {
-        let is_v6 = sockopt::socket_domain(&socket)? == AddressFamily::INET6;
-        let most = most_inet(unspecified(is_v6).ip());
-        Bound::new(socket, datagram::Kind::Udp, most)
-    };
+    let bound = |socket| Bound::new(socket, datagram::Kind::Udp);
     let sockets = sockets.into_iter().map(bound).collect::<io::Result<Vec<_>>>()?;
     let limits = super::limits(address, &ctx.limits);
     Ok(Box::new(DatagramListener::new(sockets, None, &limits, ctx)))

@@ -2,6 +2,7 @@
 
 mod path;
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -89,7 +90,7 @@ fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
 async fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
     let name = kernel_name(address)?;
     loop {
-        let socket = socket::open(AddressFamily::UNIX, kind(address), address)?;
+        let socket = socket::open(AddressFamily::UNIX, kind(address).socket_type(), address)?;
         match net::connect(&socket, &name) {
             Ok(()) | Err(Errno::INPROGRESS) => return Ok(connected(socket, kind(address), ctx).await?),
             Err(Errno::AGAIN) => tokio::time::sleep(FULL_PAUSE).await,
@@ -113,16 +114,25 @@ fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dy
     Box::pin(std::future::ready(listened))
 }
 
+/// Binds a socket to the name of a listener's address; a path is claimed.
+pub(super) fn claim(
+    address: &Address,
+    socket: &OwnedFd,
+    name: &SocketAddrUnix,
+) -> std::result::Result<Option<Claim>, Cause> {
+    match address.target() {
+        Target::Path(path) => Ok(Some(Claim::bind(Path::new(path), socket, name, address.options())?)),
+        _ => {
+            net::bind(socket, name)?;
+            Ok(None)
+        }
+    }
+}
+
 fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, Cause> {
     let name = kernel_name(address)?;
-    let socket = socket::open(AddressFamily::UNIX, kind(address), address)?;
-    let claim = match address.target() {
-        Target::Path(path) => Some(Claim::bind(Path::new(path), &socket, &name, address.options())?),
-        _ => {
-            net::bind(&socket, &name)?;
-            None
-        }
-    };
+    let socket = socket::open(AddressFamily::UNIX, kind(address).socket_type(), address)?;
+    let claim = claim(address, &socket, &name)?;
     net::listen(&socket, tcp::backlog(address))?;
     let sockets = SocketListener::new(kind(address), vec![socket], address, ctx)?;
     Ok(Box::new(UnixListener { claim, sockets }))

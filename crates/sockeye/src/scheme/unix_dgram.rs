@@ -1,18 +1,16 @@
 //! `unix-dgram:/run/x` and `unix-dgram:@name`, dialled and listened on.
 
-use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketType};
-use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, Side, Target, Value};
+use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, Side, Value};
 use sockeye_proto::shape::Shape;
 use sockeye_sys::readiness::Watched;
 
-use super::Scheme;
 use super::datagram::{self, Bound, DatagramListener, Dialled, most_unix};
-use super::socket::{FLAGS, set_options};
-use super::unix::{Claim, MODE, OWNER, kernel_name};
+use super::unix::{Claim, MODE, OWNER, claim, kernel_name};
+use super::{Scheme, socket};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
@@ -58,7 +56,7 @@ fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
 
 fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
     let name = kernel_name(address)?;
-    let socket = open(address)?;
+    let socket = socket::open(AddressFamily::UNIX, SocketType::DGRAM, address)?;
     // Without a name of our own nobody could answer.
     let claim = match address.options().value("bind") {
         Some(Value::Text(path)) => {
@@ -82,13 +80,6 @@ fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
     Ok(dialled.with_claim(claim).conn(peer, most))
 }
 
-/// A new socket, with the options that the address sets.
-fn open(address: &Address) -> std::result::Result<OwnedFd, Cause> {
-    let socket = net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, FLAGS, None)?;
-    set_options(socket.as_fd(), address)?;
-    Ok(socket)
-}
-
 fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dyn Listener>>> {
     let listened = bind(address, ctx).map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()));
     Box::pin(std::future::ready(listened))
@@ -96,16 +87,9 @@ fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dy
 
 fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, Cause> {
     let name = kernel_name(address)?;
-    let socket = open(address)?;
-    let claim = match address.target() {
-        Target::Path(path) => Some(Claim::bind(Path::new(path), &socket, &name, address.options())?),
-        _ => {
-            net::bind(&socket, &name)?;
-            None
-        }
-    };
-    let most = most_unix(&socket)?;
-    let sockets = vec![Bound::new(socket, datagram::Kind::UnixDgram, most)?];
+    let socket = socket::open(AddressFamily::UNIX, SocketType::DGRAM, address)?;
+    let claim = claim(address, &socket, &name)?;
+    let sockets = vec![Bound::new(socket, datagram::Kind::UnixDgram)?];
     let limits = super::limits(address, &ctx.limits);
     Ok(Box::new(DatagramListener::new(sockets, claim, &limits, ctx)))
 }

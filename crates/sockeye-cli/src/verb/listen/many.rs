@@ -11,10 +11,11 @@ use sockeye_services::Broker;
 use crate::args::Request;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::flag::{self, Flag};
+use crate::flag;
 use crate::server::{self, Place};
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
+use crate::verb::dial::DIAL;
 use crate::verb::serve::{framed, guarded};
 use crate::{operator, plan};
 
@@ -52,7 +53,8 @@ pub(super) fn chosen(request: &Request) -> Result<Option<Many>, Failure> {
         let reason = "--public is for --broker and --operator";
         return Err(Failure::usage(reason, "leave it out: listen hears whoever comes"));
     }
-    for of_one in OF_ONE {
+    // Those of `dial` say how standard input and output are joined to one peer.
+    for of_one in DIAL.flags {
         if many.is_some() && request.has(of_one) {
             let reason =
                 format!("--{} is for one peer at a time, and --{} takes many", of_one.long, flag.long);
@@ -61,18 +63,6 @@ pub(super) fn chosen(request: &Request) -> Result<Option<Many>, Failure> {
     }
     Ok(many)
 }
-
-/// Flags that say how standard input and output are joined to one peer.
-static OF_ONE: &[&Flag] = &[
-    &flag::WAIT,
-    &flag::SEND_ONLY,
-    &flag::RECV_ONLY,
-    &flag::LINES,
-    &flag::CHUNKS,
-    &flag::HEX,
-    &flag::CRLF,
-    &flag::RAW,
-];
 
 fn when_full(request: &Request) -> Result<Full, Failure> {
     match request.value(&flag::SLOW) {

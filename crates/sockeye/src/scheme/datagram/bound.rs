@@ -11,7 +11,7 @@ use rustix::net;
 use sockeye_sys::datagram::{self, Arrival, BATCH, Departure};
 use sockeye_sys::readiness::Watched;
 
-use super::{Kind, next_length};
+use super::{Kind, most_inet, most_unix, next_length};
 use crate::peer::{Endpoint, Peer};
 
 /// A bound datagram socket that is connected to nobody.
@@ -28,8 +28,12 @@ pub(in crate::scheme) struct Bound {
 
 impl Bound {
     /// Takes over a bound socket. Must be called on a runtime.
-    pub(in crate::scheme) fn new(socket: OwnedFd, kind: Kind, max_message: usize) -> io::Result<Self> {
+    pub(in crate::scheme) fn new(socket: OwnedFd, kind: Kind) -> io::Result<Self> {
         let local = Endpoint::from_kernel(net::getsockname(&socket)?);
+        let max_message = match local {
+            Endpoint::Inet(local) => most_inet(local.ip()),
+            Endpoint::Unix(_) | Endpoint::Unnamed => most_unix(&socket)?,
+        };
         datagram::tell_drops(&socket)?;
         // An answer must come from the address that was asked, which only a socket on all of them has to be told.
         if let Endpoint::Inet(local) = local

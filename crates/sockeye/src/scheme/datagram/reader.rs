@@ -56,13 +56,8 @@ impl Reader {
         let Self { peers, ctx, rooms, losses, guard, began, is_draining, pause, .. } = self;
         let told = losses.iter().filter_map(Losses::due).min();
         let paused = pause.is_some();
-        let mut hears = |from: Name| match from {
-            Name::Inet(from) => guard.hears(from, began.elapsed()),
-            // Unix sockets are this machine's own.
-            Name::Unix(_) | Name::Unnamed => true,
-        };
         tokio::select! {
-            read = poll_fn(|cx| poll_read(peers, rooms, losses, &mut hears, cx)), if !paused => match read {
+            read = poll_fn(|cx| poll_read(peers, rooms, losses, (&mut *guard, *began), cx)), if !paused => match read {
                 Ok(()) => {
                     self.succeeded();
                     // Those who are to have it come first: what is left waits in the kernel's buffer, which is larger
@@ -113,12 +108,13 @@ impl Reader {
     }
 }
 
-/// Reads once from each socket that has something, and hands out what came from who is heard. Ready with what went wrong, and where.
+/// Reads once from each socket that has something, and hands out what came from who is heard. Ready with what went
+/// wrong, and where.
 fn poll_read(
     peers: &Peers,
     rooms: &mut [Room],
     losses: &mut [Losses],
-    hears: &mut impl FnMut(Name) -> bool,
+    (guard, began): (&mut Guard, Instant),
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), (usize, io::Error)>> {
     let mut has_read = false;
@@ -129,10 +125,15 @@ fn poll_read(
             Poll::Ready(Err(error)) => return Poll::Ready(Err((at, error))),
             Poll::Pending => continue,
         }
-        let mut lost = Dropped::default();
+        let (mut lost, now) = (Dropped::default(), began.elapsed());
         for came in room.iter() {
             lost.by_kernel += u64::from(socket.new_drops(came.0));
-            if hears(came.0.from) {
+            // Unix sockets are this machine's own.
+            let is_heard = match came.0.from {
+                Name::Inet(from) => guard.hears(from, now),
+                Name::Unix(_) | Name::Unnamed => true,
+            };
+            if is_heard {
                 peers.hand_out((at, socket), came, &mut lost);
             } else {
                 lost.outsiders += 1;
