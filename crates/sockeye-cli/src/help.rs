@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::exit;
 use crate::failure::Failure;
 use crate::flag::{self, Flag};
-use crate::verb::{self, Verb};
+use crate::verb::{self, Takes, Verb, r#gen};
 
 /// The widest line, as terminals are 80 columns wide and some programs indent by one.
 const COLUMNS: usize = 79;
@@ -39,7 +39,11 @@ pub(crate) fn verb(verb: &Verb) -> String {
         &mut text,
         verb.flags.iter().chain(flag::COMMON).map(|flag| (flag_usage(flag), flag.help.to_owned())),
     );
-    if verb.groups {
+    if verb.takes == Takes::Outputs {
+        text.push_str("\nwhat can be printed:\n");
+        rows(&mut text, r#gen::ALL.iter().map(|row| (row.usage.to_owned(), row.help.to_owned())));
+    }
+    if verb.takes == Takes::Groups {
         text.push_str("\nservices:\n");
         let flags = SERVICES.iter().flat_map(|row| {
             let own = row
@@ -50,9 +54,11 @@ pub(crate) fn verb(verb: &Verb) -> String {
         });
         rows(&mut text, flags);
     }
-    text.push_str("\naddresses (sockeye help address says more):\n");
-    let schemes = sockeye::SCHEMES.iter();
-    rows(&mut text, schemes.map(|scheme| (scheme.example.to_owned(), scheme.help.to_owned())));
+    if verb.takes != Takes::Outputs {
+        text.push_str("\naddresses (sockeye help address says more):\n");
+        let schemes = sockeye::SCHEMES.iter();
+        rows(&mut text, schemes.map(|scheme| (scheme.example.to_owned(), scheme.help.to_owned())));
+    }
     text.push_str("\nexamples:\n");
     for (command, what) in verb.examples {
         line(&mut text, format_args!("  {command}\n      {what}"));

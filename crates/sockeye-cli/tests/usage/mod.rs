@@ -12,6 +12,7 @@ mod closed_outputs;
 mod console;
 mod fixed_ports;
 mod frames;
+mod r#gen;
 mod help;
 mod json;
 mod plan;
