@@ -23,6 +23,11 @@ pub(crate) static BROKER: Flag = flag("broker", "many peers at once: what one sa
 pub(crate) static CHUNKS: Flag =
     flag("chunks", "show what comes piece by piece: when, how long, whence, what");
 pub(crate) static CRLF: Flag = flag("crlf", "send each line end as CR LF");
+pub(crate) static DIR: Flag = Flag {
+    value: Some("DIR"),
+    example: "/usr/local/share/man",
+    ..flag("dir", "write to files below this folder")
+};
 pub(crate) static HELP: Flag = Flag { short: Some('h'), ..flag("help", "this text") };
 pub(crate) static HEX: Flag = flag("hex", "as --chunks, with a hex dump of each piece");
 pub(crate) static JSON: Flag = flag("json", "one JSON object a line");
