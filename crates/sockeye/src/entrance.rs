@@ -9,7 +9,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use sockeye_proto::address::{Address, Value};
-use sockeye_proto::admission::{Key, Owner, Refusal, Rule, Rules, Tally, Whom};
+use sockeye_proto::admission::{Key, Owner, Quota, Refusal, Rule, Rules, Whom};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::ctx::{Ctx, Limits, Newcomers};
@@ -17,6 +17,7 @@ use crate::error::{Cause, RuleFault};
 use crate::event::{Event, Events, Wants};
 use crate::owner::Owners;
 use crate::peer::{Endpoint, Peer};
+use crate::tally::Tally;
 
 /// How long the next telling of refusals waits: a flood of newcomers must not become a flood of events.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -26,15 +27,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Entrance {
     rules: Rules,
     state: Mutex<State>,
-    /// When time began for the tally.
+    /// When time began for the quota.
     began: Instant,
     listener: Arc<str>,
     events: Events,
+    counted: Arc<Tally>,
 }
 
 #[derive(Debug)]
 struct State {
-    tally: Tally,
+    quota: Quota,
     /// There where anybody asks whose a newcomer is.
     owners: Option<Owners>,
     /// Whom nobody was told of yet, by why.
@@ -60,7 +62,7 @@ pub(crate) struct Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.entrance.lock().tally.leave(self.key);
+        self.entrance.lock().quota.leave(self.key);
     }
 }
 
@@ -92,13 +94,14 @@ impl Entrance {
             return Ok(None);
         }
         let owners = (identifies || counts && has_users).then(Owners::open).transpose()?;
-        let tally = Tally::new(limits.max_per_peer, limits.rate_conns);
+        let quota = Quota::new(limits.max_per_peer, limits.rate_conns);
         Ok(Some(Arc::new(Self {
             rules,
-            state: Mutex::new(State { tally, owners, untold: Vec::new(), pause: None }),
+            state: Mutex::new(State { quota, owners, untold: Vec::new(), pause: None }),
             began: Instant::now(),
             listener: locals.first().map(Peer::to_string).unwrap_or_default().into(),
             events: ctx.events.clone(),
+            counted: ctx.tally.clone(),
         })))
     }
 
@@ -115,7 +118,7 @@ impl Entrance {
             peer.user = Some(user);
         }
         let decided = self.decide(peer.remote, owner);
-        let decided = decided.and_then(|(_, key)| state.tally.admit(key, self.began.elapsed()).map(|()| key));
+        let decided = decided.and_then(|(_, key)| state.quota.admit(key, self.began.elapsed()).map(|()| key));
         match decided {
             Ok(key) => Some(Pass { entrance: self.clone(), key }),
             Err(why) => {
@@ -142,7 +145,7 @@ impl Entrance {
 
     /// Counts somebody who was heard, and is a newcomer.
     pub(crate) fn enter(self: &Arc<Self>, key: Key) -> Result<Pass, Refusal> {
-        self.lock().tally.admit(key, self.began.elapsed())?;
+        self.lock().quota.admit(key, self.began.elapsed())?;
         Ok(Pass { entrance: self.clone(), key })
     }
 
@@ -159,6 +162,7 @@ impl Entrance {
     }
 
     fn refuse(&self, state: &mut State, why: Refusal, peer: &Peer) {
+        self.counted.refuse(why.word());
         match state.untold.iter_mut().find(|refused| refused.why == why) {
             Some(refused) => {
                 refused.newcomers += 1;

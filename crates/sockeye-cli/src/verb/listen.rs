@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
-use crate::verb::Verb;
+use crate::verb::{Takes, Verb};
 use crate::{flag, plan, server};
 
 pub(super) static LISTEN: Verb = Verb {
@@ -52,7 +52,7 @@ pub(super) static LISTEN: Verb = Verb {
         &flag::SHOW,
         &flag::PUBLIC,
     ],
-    groups: false,
+    takes: Takes::Addresses,
     words: 1..=1,
     expects: "expected one address",
     run,

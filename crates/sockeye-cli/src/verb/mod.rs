@@ -2,9 +2,10 @@
 
 mod check;
 mod dial;
+pub(crate) mod r#gen;
 mod listen;
 mod relay;
-mod serve;
+pub(crate) mod serve;
 
 use std::ops::RangeInclusive;
 
@@ -29,17 +30,28 @@ pub(crate) struct Verb {
     pub(crate) examples: &'static [(&'static str, &'static str)],
     /// Its own flags.
     pub(crate) flags: &'static [&'static Flag],
-    /// Whether words without a colon are services that begin a group.
-    pub(crate) groups: bool,
-    /// How many addresses it takes, and how a mistake is told.
+    /// What its words are.
+    pub(crate) takes: Takes,
+    /// How many words it takes, not counting services, and how a mistake is told.
     pub(crate) words: RangeInclusive<usize>,
     pub(crate) expects: &'static str,
     pub(crate) run: fn(&Request) -> Result<Exit, Failure>,
 }
 
+/// What the words of a verb are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// Addresses.
+    Addresses,
+    /// Services, which have no colon and begin a group, and the addresses of each.
+    Groups,
+    /// What is to be generated.
+    Outputs,
+}
+
 /// Every verb.
 pub(crate) static ALL: &[&Verb] =
-    &[&dial::DIAL, &listen::LISTEN, &relay::RELAY, &check::CHECK, &serve::SERVE];
+    &[&dial::DIAL, &listen::LISTEN, &relay::RELAY, &check::CHECK, &serve::SERVE, &r#gen::GEN];
 
 /// The verb of that name.
 pub(crate) fn find(name: &str) -> Result<&'static Verb, Failure> {

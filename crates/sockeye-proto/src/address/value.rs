@@ -73,8 +73,11 @@ impl Kind {
         *self == Self::Whom
     }
 
-    /// Reads a value; `None` as text is an option without `=`. An error says what was expected.
-    pub(super) fn read(&self, text: Option<&str>) -> Result<Value, String> {
+    /// Reads a value; `None` as text is an option without `=`.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn read(&self, text: Option<&str>) -> Result<Value, String> {
         let expected = || Err(format!("expected {}", self.expects()));
         let Some(text) = text else {
             return if *self == Self::Switch { Ok(Value::Switch(true)) } else { expected() };
@@ -125,6 +128,23 @@ impl Kind {
             Self::Text(what) => (*what).into(),
             Self::Time => "a time such as 1.5s, 250ms or 2m, or off".into(),
             Self::Whom => admission::EXPECTED.into(),
+        }
+    }
+
+    /// Something that it takes, for a page that shows how it is set.
+    pub fn example(&self) -> String {
+        match self {
+            Self::Address => "127.0.0.1".into(),
+            Self::Choice(words) => words.first().copied().unwrap_or_default().into(),
+            Self::Count { least, .. } => least.to_string(),
+            Self::Frame => "line".into(),
+            Self::Group => "239.1.2.3".into(),
+            Self::Mode => "0600".into(),
+            Self::Size => "256k".into(),
+            Self::Switch => "no".into(),
+            Self::Text(what) => what.rsplit(' ').next().unwrap_or("text").into(),
+            Self::Time => "60s".into(),
+            Self::Whom => "root".into(),
         }
     }
 

@@ -1,15 +1,15 @@
 //! Who may come in: decided from a newcomer's address and user, before anything is exchanged with it.
 //!
-//! [`Whom`] is what a rule names, as it is written; [`Rules`] decide; [`Tally`] counts how many of a peer are inside,
+//! [`Whom`] is what a rule names, as it is written; [`Rules`] decide; [`Quota`] counts how many of a peer are inside,
 //! and how often it comes. Who the user is, and what becomes of the refused, is for the caller.
 
+mod quota;
 mod rate;
 mod rules;
-mod tally;
 mod whom;
 
+pub use quota::{Key, Quota};
 pub use rules::{Owner, Rule, Rules};
-pub use tally::{Key, Tally};
 pub(crate) use whom::EXPECTED;
 pub use whom::{Network, Whom};
 
@@ -30,6 +30,20 @@ pub enum Refusal {
     TooOften,
     /// A rule asks whose it is, and the kernel does not know, or its owner has closed it already.
     UnknownOwner,
+}
+
+impl Refusal {
+    /// A word for those who count.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::NotAllowed => "not-allowed",
+            Self::NotOurs => "not-ours",
+            Self::TooMany => "too-many",
+            Self::TooOften => "too-often",
+            Self::UnknownOwner => "unknown-owner",
+        }
+    }
 }
 
 impl fmt::Display for Refusal {

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::bound::{Bound, Room};
 use super::dropped::Losses;
+use crate::counts::Volume;
 use crate::ctx::Ctx;
 use crate::entrance::Entrance;
 use crate::error::{Error, Op, Result};
@@ -46,13 +47,14 @@ async fn answer(
 ) -> Result<()> {
     let failed = |error: io::Error| Error::new(Op::Accept, error).on(socket.peer());
     let mut batch = Batch {
-        losses: Losses::new(&socket.peer().to_string(), &ctx.events),
+        losses: Losses::new(&socket.peer().to_string(), ctx),
         guard: Guard::new(ctx.limits.outsiders),
         entrance,
         began: Instant::now(),
         room: Room::default(),
         message: Message::default(),
         answers: Vec::new(),
+        volume: Volume::default(),
     };
     loop {
         let filled = poll_fn(|cx| socket.poll_fill(&mut batch.room, cx));
@@ -67,7 +69,9 @@ async fn answer(
             },
         }
         batch.ask(socket, service, ctx);
-        batch.send(socket).await.map_err(failed)?;
+        let sent = batch.send(socket).await;
+        ctx.tally.answer(&std::mem::take(&mut batch.volume));
+        sent.map_err(failed)?;
     }
 }
 
@@ -82,12 +86,14 @@ struct Batch<'a> {
     /// When time began for the guard.
     began: Instant,
     losses: Losses,
+    /// What was heard and answered in this batch.
+    volume: Volume,
 }
 
 impl Batch<'_> {
     /// Has the service answer each datagram of the batch that may be answered.
     fn ask(&mut self, socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) {
-        let Self { room, message, answers, guard, entrance, began, losses } = self;
+        let Self { room, message, answers, guard, entrance, began, losses, volume } = self;
         let now = began.elapsed();
         let mut lost = Dropped::default();
         for (at, (arrival, payload)) in room.iter().enumerate() {
@@ -117,11 +123,15 @@ impl Batch<'_> {
             (message.from, message.to) = (arrival.from.into(), to);
             (message.at, message.cut, message.dropped_before) = (arrival.at, arrival.is_cut, dropped_before);
             lost.cut += u64::from(arrival.is_cut);
+            volume.messages_received += 1;
+            volume.received += size(payload);
             service.answer(message, replies, ctx);
             if !may_go(replies, from.ip(), payload, ctx.limits.outsiders) {
                 replies.clear();
                 lost.outsiders += 1;
             }
+            volume.messages_sent += replies.iter().map(|_| 1).sum::<u64>();
+            volume.sent += replies.iter().map(size).sum::<u64>();
         }
         losses.add(lost);
     }
@@ -138,6 +148,10 @@ impl Batch<'_> {
                     socket.socket.writable().await?.retain_ready();
                 }
                 Err(_unsent) => {
+                    let mut answers =
+                        self.answers.iter().take(self.room.iter().count()).flat_map(Replies::iter);
+                    self.volume.sent -= answers.nth(sent).map_or(0, size);
+                    self.volume.messages_sent -= 1;
                     sent += 1;
                     lost.unsent += 1;
                 }
@@ -160,8 +174,11 @@ impl Batch<'_> {
 
 /// Several small answers are as good to who forges a sender as a large one.
 fn may_go(replies: &Replies, to: IpAddr, asked: &[u8], outsiders: Outsiders) -> bool {
-    let size = |payload: &[u8]| u64::try_from(payload.len()).unwrap_or(u64::MAX);
     outsiders.lets_send(to, size(asked), replies.iter().map(size).sum())
+}
+
+fn size(payload: &[u8]) -> u64 {
+    u64::try_from(payload.len()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

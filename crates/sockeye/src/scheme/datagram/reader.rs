@@ -50,7 +50,7 @@ struct Ears {
 
 impl Reader {
     fn new(peers: Arc<Peers>, entrance: Option<Arc<Entrance>>, ctx: Ctx) -> Self {
-        let losses = peers.sockets.iter().map(|socket| Losses::new(&socket.peer().to_string(), &ctx.events));
+        let losses = peers.sockets.iter().map(|socket| Losses::new(&socket.peer().to_string(), &ctx));
         let losses = losses.collect();
         let rooms = peers.sockets.iter().map(|_| Room::default()).collect();
         let ears = Ears { guard: Guard::new(ctx.limits.outsiders), began: Instant::now(), entrance };
@@ -94,6 +94,7 @@ impl Reader {
     }
 
     fn failed(&mut self, socket: usize, error: io::Error) {
+        self.ctx.tally.fail_to_accept();
         let listener = self.peers.sockets.get(socket).map(|socket| socket.peer().to_string());
         let listener = listener.unwrap_or_default();
         if self.failures == 0 {

@@ -32,13 +32,13 @@ impl From<IpAddr> for Key {
 /// What it remembers is bounded: of those inside by how many there are, and of those who came by a table in which the
 /// oldest make room, so that an attacker with any number of addresses takes nobody else's place.
 #[derive(Debug)]
-pub struct Tally {
+pub struct Quota {
     most: Option<u32>,
     inside: HashMap<Key, u32>,
     rate: Option<Rate>,
 }
 
-impl Tally {
+impl Quota {
     /// At most `most` of a peer inside at once, and `rate` newcomers of it a second, from 1 on; `None` is no limit.
     pub fn new(most: Option<u32>, rate: Option<u32>) -> Self {
         Self { most, inside: HashMap::new(), rate: rate.map(Rate::new) }
@@ -92,18 +92,18 @@ mod tests {
 
     #[test]
     fn who_is_refused_by_number_does_not_count_as_having_come() {
-        let mut tally = Tally::new(Some(1), Some(2));
+        let mut quota = Quota::new(Some(1), Some(2));
         let (peer, now) = (key("10.0.0.1"), Duration::ZERO);
-        assert_eq!(tally.admit(peer, now), Ok(()));
+        assert_eq!(quota.admit(peer, now), Ok(()));
         for _ in 0..5 {
-            assert_eq!(tally.admit(peer, now), Err(Refusal::TooMany));
+            assert_eq!(quota.admit(peer, now), Err(Refusal::TooMany));
         }
-        tally.leave(peer);
-        assert_eq!(tally.admit(peer, now), Ok(()));
-        tally.leave(peer);
-        assert_eq!(tally.admit(peer, now), Err(Refusal::TooOften));
-        assert!(tally.inside.is_empty());
-        assert_eq!(tally.admit(peer, Duration::from_millis(500)), Ok(()));
+        quota.leave(peer);
+        assert_eq!(quota.admit(peer, now), Ok(()));
+        quota.leave(peer);
+        assert_eq!(quota.admit(peer, now), Err(Refusal::TooOften));
+        assert!(quota.inside.is_empty());
+        assert_eq!(quota.admit(peer, Duration::from_millis(500)), Ok(()));
     }
 
     proptest! {
@@ -112,19 +112,19 @@ mod tests {
         fn it_agrees_with_a_plain_list(
             most in 1_u32..4, steps in prop::collection::vec((0_u32..5, any::<bool>()), 0..200),
         ) {
-            let (mut tally, mut inside) = (Tally::new(Some(most), None), Vec::new());
+            let (mut quota, mut inside) = (Quota::new(Some(most), None), Vec::new());
             for (user, comes) in steps {
                 let count = inside.iter().filter(|known| **known == user).count();
                 if comes {
                     let has_room = count < usize::try_from(most).unwrap();
-                    prop_assert_eq!(tally.admit(Key::User(user), Duration::ZERO).is_ok(), has_room);
+                    prop_assert_eq!(quota.admit(Key::User(user), Duration::ZERO).is_ok(), has_room);
                     inside.extend(has_room.then_some(user));
                 } else if let Some(at) = inside.iter().position(|known| *known == user) {
                     inside.remove(at);
-                    tally.leave(Key::User(user));
+                    quota.leave(Key::User(user));
                 }
                 let users: std::collections::BTreeSet<_> = inside.iter().collect();
-                prop_assert_eq!(tally.inside.len(), users.len());
+                prop_assert_eq!(quota.inside.len(), users.len());
             }
         }
     }
