@@ -24,7 +24,7 @@ pub(super) static GEN: Verb = Verb {
         ),
         ("sockeye gen config", "every key of serve --config, with what it does and its default"),
         ("sockeye gen man dial | man -l -", "read a page of the manual"),
-        ("sockeye gen man --dir ~/.local/share/man", "install all of them"),
+        ("sockeye gen man --dir /usr/local/share/man", "install all of them; as root"),
     ],
     flags: &[&flag::DIR],
     takes: Takes::Outputs,
