@@ -124,3 +124,62 @@ fn values(kind: &Kind) -> Vec<Candidate> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every address that one Tab after another makes of the examples, in that role.
+    fn made(role: Role) -> Vec<String> {
+        let mut all = Vec::new();
+        for row in sockeye::SCHEMES {
+            let listens = format!("{}-l:", row.grammar.name);
+            let address = match role {
+                Role::Dial => row.example.to_owned(),
+                Role::Listen => row.example.replacen(&format!("{}:", row.grammar.name), &listens, 1),
+            };
+            // A layer brings its options with it.
+            let stems = [address.clone(), format!("{address},frame=line")];
+            for stem in stems.iter().filter(|stem| sockeye::parse(stem, &[]).is_ok()) {
+                for option in word(&format!("{stem},"), &[role]) {
+                    let Candidate::Word(option, _) = option else { continue };
+                    match option.strip_suffix('=') {
+                        Some(name) => all.extend(set(name, &option, role)),
+                        None => all.push(option),
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// The option with each value that completes, or where none does with its row's example.
+    fn set(name: &str, option: &str, role: Role) -> Vec<String> {
+        let values = word(option, &[role]).into_iter().filter_map(|value| match value {
+            Candidate::Word(value, _) => {
+                // A framing of a number.
+                Some(if value.ends_with('=') { format!("{value}9") } else { value })
+            }
+            Candidate::Known(..) => None,
+        });
+        let values: Vec<String> = values.collect();
+        let name = name.rsplit(',').next().unwrap();
+        let vocabulary = sockeye::vocabulary();
+        let rows = vocabulary.schemes.iter().flat_map(|scheme| vocabulary.options_of(scheme));
+        let mut rows = rows.chain(vocabulary.layers.iter().flat_map(|layer| layer.options));
+        let row = rows.find(|row| row.name == name).unwrap();
+        if values.is_empty() { vec![format!("{option}{}", row.kind.example())] } else { values }
+    }
+
+    #[test]
+    fn what_completes_is_an_address() {
+        for role in [Role::Dial, Role::Listen] {
+            let all = made(role);
+            assert!(all.len() > 50, "{all:?}");
+            for address in all {
+                let parsed = sockeye::parse(&address, &[]).map(|parsed| parsed.role());
+                assert_eq!(parsed.map_err(|error| error.to_string()), Ok(role), "{address}");
+            }
+        }
+    }
+}
