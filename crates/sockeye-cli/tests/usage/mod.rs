@@ -9,6 +9,7 @@
 )]
 
 mod closed_outputs;
+mod completions;
 mod console;
 mod fixed_ports;
 mod frames;
