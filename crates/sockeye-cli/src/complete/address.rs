@@ -12,7 +12,7 @@ pub(super) fn word(current: &str, roles: &[Role]) -> Vec<Candidate> {
     };
     let Some((scheme, role)) = scheme(head, roles) else { return Vec::new() };
     let (lead, candidates) = match current.rsplit_once(',') {
-        Some((before, piece)) if scheme.target != Form::Word => {
+        Some((before, piece)) if !scheme.target.runs_to_the_end() => {
             (format!("{before},"), option(before, scheme, role, piece))
         }
         _ => (format!("{head}:"), target(rest.strip_prefix(':').unwrap_or(rest), scheme, role)),
@@ -67,7 +67,9 @@ fn target(current: &str, scheme: &SchemeGrammar, role: Role) -> Vec<Candidate> {
         Form::Path | Form::SocketPath if !current.starts_with('@') => {
             vec![Candidate::Known(Known::Files, 0)]
         }
-        Form::Word if !current.contains(' ') => vec![Candidate::Known(Known::Commands, 0)],
+        command if command.runs_to_the_end() && !current.contains(' ') => {
+            vec![Candidate::Known(Known::Commands, 0)]
+        }
         _ => Vec::new(),
     }
 }

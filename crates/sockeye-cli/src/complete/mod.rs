@@ -13,9 +13,9 @@ use cursor::{Cursor, Next};
 /// Something that may stand at the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Candidate {
-    /// The whole word, and what it means. It is to be continued where it ends with `:`, `=` or `,`.
+    /// The whole word, and what it means. It goes on where it ends with `:` or `=`.
     Word(String, String),
-    /// Behind that many bytes of the word, which are ASCII, something that the shell knows.
+    /// Behind that many characters of the word, something that the shell knows.
     Known(Known, usize),
 }
 
@@ -61,7 +61,7 @@ impl Candidate {
     fn behind(self, lead: &str) -> Self {
         match self {
             Self::Word(word, meaning) => Self::Word(format!("{lead}{word}"), meaning),
-            Self::Known(known, behind) => Self::Known(known, lead.len() + behind),
+            Self::Known(known, behind) => Self::Known(known, lead.chars().count() + behind),
         }
     }
 
@@ -236,6 +236,7 @@ mod tests {
             ("dial tcp:h:1,connect=", &["tcp:h:1,connect=off"]),
             ("dial tcp:h:1,frame=fi", &["tcp:h:1,frame=fixed="]),
             ("dial unix-dgram:/x,bind=/t", &["files 19"]),
+            ("dial unix-dgram:ä,bind=/t", &["files 18"]),
             ("dial tcp:h:1,rcvbuf=", &[]),
             ("dial tcp:h:1,nonsense=", &[]),
         ]);
