@@ -91,7 +91,7 @@ fn option(address: &str, scheme: &'static SchemeGrammar, role: Role, current: &s
     let mut rows = vocabulary.options_of(scheme).chain(of_layers);
     match current.split_once('=') {
         None => {
-            let free = rows.filter(|row| row.side.includes(role) && !is_set(row));
+            let free = rows.filter(|row| row.side.includes(role) && (row.kind.repeats() || !is_set(row)));
             free.map(|row| {
                 let equals = if row.kind == Kind::Switch { "" } else { "=" };
                 Candidate::word(format!("{}{equals}", row.name), row.help)
