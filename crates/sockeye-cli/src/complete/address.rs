@@ -123,6 +123,7 @@ fn values(kind: &Kind) -> Vec<Candidate> {
         Kind::Text(what) if what.ends_with("path") || what.ends_with("file") => {
             vec![Candidate::Known(Known::Files, 0)]
         }
+        Kind::Whom => vec![Candidate::Known(Known::Users, 0)],
         _ => Vec::new(),
     }
 }

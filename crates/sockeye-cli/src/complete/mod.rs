@@ -25,6 +25,7 @@ pub(crate) enum Known {
     Commands,
     Files,
     Hosts,
+    Users,
 }
 
 impl std::fmt::Display for Candidate {
@@ -34,6 +35,7 @@ impl std::fmt::Display for Candidate {
             Self::Known(Known::Commands, behind) => write!(f, "commands\t{behind}"),
             Self::Known(Known::Files, behind) => write!(f, "files\t{behind}"),
             Self::Known(Known::Hosts, behind) => write!(f, "hosts\t{behind}"),
+            Self::Known(Known::Users, behind) => write!(f, "users\t{behind}"),
         }
     }
 }
@@ -238,6 +240,7 @@ mod tests {
             ("dial tcp:h:1,frame=fi", &["tcp:h:1,frame=fixed="]),
             ("dial unix-dgram:/x,bind=/t", &["files 19"]),
             ("dial unix-dgram:ä,bind=/t", &["files 18"]),
+            ("listen tcp:1,allow=", &["users 12"]),
             ("dial tcp:h:1,rcvbuf=", &[]),
             ("dial tcp:h:1,nonsense=", &[]),
         ]);

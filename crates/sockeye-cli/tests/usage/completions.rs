@@ -97,6 +97,7 @@ const LINES: &[(&str, &str)] = &[
     ),
     ("sockeye dial unix:some", "sockeye dial unix:some.sock "),
     ("sockeye dial unix-dgram:x,bind=some", "sockeye dial unix-dgram:x,bind=some.sock "),
+    ("sockeye listen tcp:8080,allow=nobod", "sockeye listen tcp:8080,allow=nobody "),
     ("sockeye serve ech", "sockeye serve echo "),
     ("sockeye serve echo tcp:7700 upp", "sockeye serve echo tcp:7700 upper "),
     ("sockeye serve reply --te", "sockeye serve reply --text "),
