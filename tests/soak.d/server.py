@@ -72,7 +72,8 @@ class Server:
         limit = time.monotonic() + READY
         while len(self.addresses) < listeners:
             if time.monotonic() > limit or self.process.poll() is not None:
-                raise SystemExit(f"soak: {label} is not ready: {self.rest!r} {faults}")
+                self.kill()
+                raise SystemExit(f"soak: {label} is not ready")
             self.hear()
             time.sleep(0.01)
         self.before = self.held()
@@ -137,11 +138,16 @@ class Server:
         if self.hear() or self.rest:
             self.faults.add(f"{self.label} left {self.rest!r}, or somebody who holds its standard error")
         assert self.process.stdout
+        os.set_blocking(self.process.stdout.fileno(), False)
         if said := self.process.stdout.read():
             self.faults.add(f"{self.label} wrote to standard output: {said[:200]!r}")
 
     def kill(self) -> None:
-        self.process.kill()
+        """Ends it and what it started, whatever became of it."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         self.process.wait()
 
 
