@@ -4,6 +4,7 @@ mod many;
 
 use std::sync::Arc;
 
+use sockeye::proto::address::Role;
 use sockeye::{BoxFuture, Conn, Ctx, Error, Events, Limits, Outsiders, Plan, Service, Side};
 use tokio::sync::{Mutex, SetOnce};
 
@@ -13,7 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
-use crate::verb::Verb;
+use crate::verb::{Takes, Verb};
 use crate::{flag, plan, server};
 
 pub(super) static LISTEN: Verb = Verb {
@@ -52,7 +53,7 @@ pub(super) static LISTEN: Verb = Verb {
         &flag::SHOW,
         &flag::PUBLIC,
     ],
-    groups: false,
+    takes: Takes::Addresses(&[&[Role::Listen]]),
     words: 1..=1,
     expects: "expected one address",
     run,

@@ -12,10 +12,10 @@ use crate::failure::Failure;
 use crate::server::{self, Place};
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
-use crate::verb::Verb;
+use crate::verb::{Takes, Verb};
 use crate::{flag, help, log, plan, say};
 
-pub(super) static SERVE: Verb = Verb {
+pub(crate) static SERVE: Verb = Verb {
     name: "serve",
     summary: "run services; with no argument all of them, on this machine",
     usage: "sockeye serve [FLAG]... [SERVICE [FLAG]... ADDR...]...",
@@ -30,7 +30,7 @@ pub(super) static SERVE: Verb = Verb {
         ("sockeye serve reply tcp:0 --text 'Come in.' --show", "a fixed answer, and see what comes"),
     ],
     flags: &[&flag::SHOW, &flag::PUBLIC],
-    groups: true,
+    takes: Takes::Groups,
     words: 0..=1024,
     expects: "expected services and addresses",
     run,
