@@ -108,6 +108,11 @@ impl Settings {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
+    /// Everything that an option was set to, in the order of the word: [`Kind::Variable`] may be set more than once.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &Value> {
+        self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
+    }
+
     /// Every option that was set, in the order of the word.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         self.0.iter().map(|(name, value)| (*name, value))

@@ -129,8 +129,13 @@ impl fmt::Display for Port {
 }
 
 impl Settings {
+    /// Sets an option; `false` where it is set already. Variables are set once each.
     pub(super) fn set(&mut self, name: &'static str, value: Value) -> bool {
-        if self.value(name).is_some() {
+        let is_same = |other: &Value| match (&value, other) {
+            (Value::Variable(one, _), Value::Variable(other, _)) => one == other,
+            _ => true,
+        };
+        if self.values(name).any(is_same) {
             return false;
         }
         self.0.push((name, value));
