@@ -1,6 +1,7 @@
 //! What a connection needs from the world around it: passed along, never global.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye_proto::reflect::Outsiders;
@@ -10,6 +11,7 @@ use crate::buffer::Buffers;
 use crate::clock::Clock;
 use crate::event::Events;
 use crate::memory::Memory;
+use crate::peer::Peer;
 use crate::resolve::Resolver;
 use crate::stop::Stop;
 
@@ -35,6 +37,9 @@ pub struct Ctx {
     pub memory: Memory,
     /// Whether to ask the kernel which user is at the other end of each accepted connection.
     pub identify: bool,
+    /// The peer for whose connection something is dialled. Commands that are started for it are told who it is, in
+    /// `SOCKEYE_PEER`, `SOCKEYE_LOCAL` and `SOCKEYE_UID`, of which those that are not known are unset.
+    pub caller: Option<Arc<Peer>>,
 }
 
 /// Limits in number and time. `None` is no limit.
@@ -58,6 +63,9 @@ pub struct Limits {
     pub hurry: Duration,
     /// The pause after a failed accept, before the next try.
     pub accept_pause: Duration,
+    /// The soft limit of open files that commands get, for a process that has raised its own: programs that expect the
+    /// usual one fail with a larger one (select(2)). `None` is that of this process.
+    pub open_files: Option<u64>,
 }
 
 /// As documented in the README: 10,000 connections, 30 s to connect, 10 s for a handshake, 30 s to drain.
@@ -73,6 +81,7 @@ impl Default for Limits {
             drain: Some(Duration::from_secs(30)),
             hurry: Duration::from_secs(2),
             accept_pause: Duration::from_millis(100),
+            open_files: None,
         }
     }
 }
