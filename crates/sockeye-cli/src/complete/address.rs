@@ -34,7 +34,8 @@ fn schemes(current: &str, roles: &[Role]) -> Vec<Candidate> {
     for row in sockeye::SCHEMES {
         let SchemeGrammar { name, target, dials, listens, .. } = row.grammar;
         let colon = if target == Form::Nothing { "" } else { ":" };
-        if if implied { listens } else { dials } {
+        let stands_alone = if implied { listens } else { dials };
+        if stands_alone {
             all.push(Candidate::word(format!("{name}{colon}"), row.help));
         }
         let is_begun = current.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
