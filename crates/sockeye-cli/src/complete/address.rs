@@ -77,7 +77,9 @@ fn target(current: &str, scheme: &SchemeGrammar, role: Role) -> Vec<Candidate> {
 
 /// What an option may become behind `address`, which holds those that are set already.
 fn option(address: &str, scheme: &'static SchemeGrammar, role: Role, current: &str) -> Vec<Candidate> {
-    let set: Vec<&str> = address.split(',').skip(1).filter_map(|piece| piece.split('=').next()).collect();
+    // The commas of a command are its own.
+    let behind = if scheme.target.runs_to_the_end() { "" } else { address };
+    let set: Vec<&str> = behind.split(',').skip(1).filter_map(|piece| piece.split('=').next()).collect();
     let is_set =
         |row: &OptionGrammar| set.contains(&row.name) || row.aliases.iter().any(|name| set.contains(name));
     let vocabulary = sockeye::vocabulary();
