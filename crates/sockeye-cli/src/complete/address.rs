@@ -123,10 +123,8 @@ fn values(kind: &Kind) -> Vec<Candidate> {
             })
             .collect()
         }
-        Kind::Text(what) if what.ends_with("path") || what.ends_with("file") => {
-            vec![Candidate::Known(Known::Files, 0)]
-        }
-        Kind::Whom => vec![Candidate::Known(Known::Users, 0)],
+        Kind::Text("a folder" | "a path") => vec![Candidate::Known(Known::Files, 0)],
+        Kind::Text("a user") | Kind::Whom => vec![Candidate::Known(Known::Users, 0)],
         _ => Vec::new(),
     }
 }
