@@ -56,7 +56,7 @@ class Account:
             self.faults.add(f"{describe(peer)}: {wrong}")
         if visit := self.visits.get(peer.name):
             visit.has_left = True
-            patience = (peer.door.idle or 0) * 1.25 + GRACE + (LIFE if peer.door.is_crowded else 0)
+            patience = (peer.door.idle or 0) * 1.25 + GRACE + (LIFE * peer.door.pace if peer.door.is_crowded else 0)
             heapq.heappush(self.due, (time.monotonic() + patience, next(self.numbers), visit))
             self.settle(visit)
 

@@ -22,8 +22,11 @@ PATTERN = b"".join(LINE[at : at + 72] + b"\r\n" for at in range(95))
 TCP_REPAIR = 19
 # What vanishing peers mark their packets with: what the kernel says in their name afterwards goes nowhere.
 MARK = 1
-# Seconds that a peer may live.
-LIFE = 60
+# A pause of a peer, as a share of the silence that streams are allowed: two of them are less, and a busy machine has
+# some time to spare.
+LONG, SHORT, MOMENT = 0.6, 0.1, 0.0002
+# Of the same: how long a peer may live.
+LIFE = 10
 
 
 class Door(NamedTuple):
@@ -37,6 +40,8 @@ class Door(NamedTuple):
     service: str
     # Seconds of silence after which the server ends a peer.
     idle: float | None
+    # Seconds by which peers measure their pauses.
+    pace: float
     # Of all peers, how many of a hundred.
     share: float
     # Whether peers wait before it for others to leave.
@@ -102,8 +107,8 @@ class Peer:
                         raise ConnectionError(code, "cannot connect") from error
                     return None
 
-    def pause(self, least: float, most: float) -> Steps:
-        yield Wait(0, self.rng.uniform(least, most))
+    def pause(self, most: float) -> Steps:
+        yield Wait(0, self.rng.random() * most * self.door.pace)
 
     def size(self, most: int) -> int:
         """Any size, and small ones as often as large ones."""
@@ -166,7 +171,7 @@ class Peer:
                     raise AssertionError(f"the end came after {self.got} of {until}")
                 return
             elif pause:
-                yield from self.pause(0, pause)
+                yield from self.pause(pause)
 
     def finish(self, most: int = 64 * KIB, pause: float = 0) -> Steps:
         """Ends this side, hears the rest, and sees that it is whole."""
@@ -189,7 +194,7 @@ def talk(peer: Peer) -> Steps:
     """Says things in turns, and ends before or after all has come back."""
     for _ in range(peer.rng.randint(1, 4)):
         yield from peer.say(1 + peer.size(MOST // 4))
-        yield from peer.pause(0, 4)
+        yield from peer.pause(LONG)
     if peer.rng.random() < 0.5 and peer.door.service != "discard":
         yield from peer.hear(peer.sent)
     yield from peer.finish()
@@ -198,35 +203,35 @@ def talk(peer: Peer) -> Steps:
 def read_for_long(peer: Peer) -> Steps:
     """Ends its side first, and reads a little at a time for as long as it takes."""
     yield from peer.say(peer.size(48 * KIB))
-    yield from peer.finish(1 + peer.sent // 16, 1)
+    yield from peer.finish(1 + peer.sent // 16, SHORT)
 
 
 def trickle(peer: Peer) -> Steps:
     """A byte at a time."""
     for _ in range(peer.rng.randint(1, 40)):
         yield from peer.say(1)
-        yield from peer.pause(0, 0.7)
+        yield from peer.pause(SHORT)
     yield from peer.finish()
 
 
 def stall(peer: Peer) -> Steps:
     """Says much and reads nothing for a while, and then all of it."""
     yield from peer.say_without_reading()
-    yield from peer.pause(0.2, 4)
+    yield from peer.pause(LONG)
     yield from peer.say(peer.size(1000))
     yield from peer.finish()
 
 
 def come_and_go(peer: Peer) -> Steps:
     """Says nothing."""
-    yield from peer.pause(0, 4)
+    yield from peer.pause(LONG)
     yield from peer.finish()
 
 
 def half_close_at_once(peer: Peer) -> Steps:
     """Ends its side while the server ends its own: the line that it sends is whole all the same."""
     if peer.rng.random() < 0.5:
-        yield from peer.pause(0, 0.01)
+        yield from peer.pause(MOMENT)
     peer.sock.shutdown(socket.SHUT_WR)
     line = b""
     while not line.endswith(b"\n"):
@@ -239,13 +244,13 @@ def half_close_at_once(peer: Peer) -> Steps:
         if not piece:
             raise AssertionError(f"the end came after {line!r}")
         line += piece
-    yield from peer.pause(0, 3)
+    yield from peer.pause(LONG)
 
 
 def sip(peer: Peer) -> Steps:
     """Reads some of what comes without end, and leaves with more unread."""
     yield from peer.hear(peer.size(MOST))
-    yield from peer.pause(0, 4)
+    yield from peer.pause(LONG)
     yield from peer.hear(peer.got + peer.size(MOST))
 
 
@@ -257,28 +262,28 @@ def sip_and_vanish(peer: Peer) -> Steps:
 def break_off(peer: Peer) -> Steps:
     """Resets in the middle of something."""
     yield from peer.say(peer.size(MOST))
-    yield from peer.pause(0, peer.rng.choice((0.001, 4)))
+    yield from peer.pause(peer.rng.choice((MOMENT, LONG)))
     peer.reset()
 
 
 def break_off_stalled(peer: Peer) -> Steps:
     """Resets while the server waits for it."""
     yield from peer.say_without_reading()
-    yield from peer.pause(0, 4)
+    yield from peer.pause(LONG)
     peer.reset()
 
 
 def leave_unread(peer: Peer) -> Steps:
     """Closes with more to read."""
     yield from peer.say_without_reading()
-    yield from peer.pause(0, 4)
+    yield from peer.pause(LONG)
 
 
 def break_off_half_closed(peer: Peer) -> Steps:
     """Ends its side, and resets when an answer may be under way."""
     yield from peer.say(peer.size(MOST // 4))
     peer.sock.shutdown(socket.SHUT_WR)
-    yield from peer.pause(0, peer.rng.choice((0.001, 4)))
+    yield from peer.pause(peer.rng.choice((MOMENT, LONG)))
     peer.reset()
 
 
@@ -291,7 +296,7 @@ def vanish(peer: Peer) -> Steps:
         yield from peer.say_without_reading()
     if how < 0.2:
         peer.sock.shutdown(socket.SHUT_WR)
-    yield from peer.pause(0, 4)
+    yield from peer.pause(LONG)
     peer.vanish()
 
 
@@ -325,7 +330,7 @@ def ask(peer: Peer) -> Steps:
         peer.got += len(answer)
         if answer != payload:
             raise AssertionError(f"{len(answer)} other bytes than the {len(payload)} that were sent")
-        yield from peer.pause(0, 1.2)
+        yield from peer.pause(2 * SHORT)
 
 
 def tell_and_leave(peer: Peer) -> Steps:
@@ -335,7 +340,7 @@ def tell_and_leave(peer: Peer) -> Steps:
             peer.sent += peer.sock.send(SAID[: peer.size(1200)])
         except BlockingIOError:
             return
-    yield from peer.pause(0, peer.rng.choice((0.001, 4)))
+    yield from peer.pause(peer.rng.choice((MOMENT, LONG)))
 
 
 class Manner(NamedTuple):
