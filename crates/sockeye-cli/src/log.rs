@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sockeye::proto::printable;
 use sockeye::proto::unit::{print_duration, rounded};
-use sockeye::{Cause, Clock, Dropped, Ended, Event, Events, Kind, Limit, Op, Wants, Way};
+use sockeye::{Cause, Clock, Dropped, Ended, Event, Events, Kind, Limit, Op, Peer, Wants, Way};
 use tokio::sync::mpsc::Receiver;
 
 use crate::args::Request;
@@ -204,24 +204,7 @@ fn for_programs(event: &Event) -> Value {
             object
         }
         Event::Lost { events } => json!({ "event": "lost", "events": events }),
-        Event::Message { peer, way, payload, size, .. } => {
-            let way = match way {
-                Way::In => "in",
-                Way::Out => "out",
-            };
-            let mut object =
-                json!({ "event": "message", "peer": peer.to_string(), "way": way, "size": size });
-            // Bytes that are no text would not survive as JSON text.
-            match std::str::from_utf8(payload) {
-                Ok(text) => set(&mut object, "text", text),
-                Err(_) => set(
-                    &mut object,
-                    "hex",
-                    payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
-                ),
-            }
-            object
-        }
+        Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => json!({
             "event": "missed", "peer": peer.to_string(), "messages": messages, "error": one_line(error),
         }),
@@ -242,6 +225,22 @@ fn for_programs(event: &Event) -> Value {
         other => json!({ "event": "other", "what": format!("{other:?}") }),
     };
     timed(object)
+}
+
+fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> Value {
+    let way = match way {
+        Way::In => "in",
+        Way::Out => "out",
+    };
+    let mut object = json!({ "event": "message", "peer": peer.to_string(), "way": way, "size": size });
+    // Bytes that are no text would not survive as JSON text.
+    match std::str::from_utf8(payload) {
+        Ok(text) => set(&mut object, "text", text),
+        Err(_) => {
+            set(&mut object, "hex", payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        }
+    }
+    object
 }
 
 /// Adds the time of day, in seconds since 1970.

@@ -74,6 +74,8 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             let usage =
                 |wrong| Failure::usage(wrong, format!("see sockeye serve --help for {}", order.row.name));
             let service = (order.row.build)(&order.values).map_err(usage)?;
+            let limits = Limits { newcomers: order.row.may.newcomers(), ..ctx.limits };
+            let ctx = Ctx { limits, ..ctx.clone() };
             for address in &order.addresses {
                 let listening = sockeye::listen(address, &ctx).await?;
                 places.push(Place {
