@@ -56,7 +56,8 @@ class Account:
             self.faults.add(f"{describe(peer)}: {wrong}")
         if visit := self.visits.get(peer.name):
             visit.has_left = True
-            patience = (peer.door.idle or 0) * 1.25 + GRACE + (LIFE * peer.door.pace if peer.door.is_crowded else 0)
+            # Whoever is before a full house is not even seen.
+            patience = (peer.door.idle or 0) * (1.25 + peer.door.is_crowded * LIFE) + GRACE
             heapq.heappush(self.due, (time.monotonic() + patience, next(self.numbers), visit))
             self.settle(visit)
 

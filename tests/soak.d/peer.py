@@ -40,8 +40,6 @@ class Door(NamedTuple):
     service: str
     # Seconds of silence after which the server ends a peer.
     idle: float | None
-    # Seconds by which peers measure their pauses.
-    pace: float
     # Of all peers, how many of a hundred.
     share: float
     # Whether peers wait before it for others to leave.
@@ -56,6 +54,9 @@ class Door(NamedTuple):
 
 class Peer:
     """One peer: a socket with a name of its own, under which the server tells of it."""
+
+    # Seconds by which all measure their pauses: the silence that is allowed, and less when they are to leave.
+    pace = 0.0
 
     def __init__(self, door: Door, number: int, manner: Manner, rng: random.Random):
         self.door, self.manner, self.rng = door, manner, rng
@@ -90,8 +91,7 @@ class Peer:
             self.sock.close()
 
     def connect(self) -> Steps:
-        if self.manner.is_hurried:
-            # Little room on this side: whoever does not read is felt at once.
+        if self.manner.is_narrow:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * KIB)
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * KIB)
         while True:
@@ -108,7 +108,7 @@ class Peer:
                     return None
 
     def pause(self, most: float) -> Steps:
-        yield Wait(0, self.rng.random() * most * self.door.pace)
+        yield Wait(0, self.rng.random() * most * Peer.pace)
 
     def size(self, most: int) -> int:
         """Any size, and small ones as often as large ones."""
@@ -192,8 +192,8 @@ class Peer:
 
 def talk(peer: Peer) -> Steps:
     """Says things in turns, and ends before or after all has come back."""
-    for _ in range(peer.rng.randint(1, 4)):
-        yield from peer.say(1 + peer.size(MOST // 4))
+    for _ in range(peer.rng.randint(1, 8)):
+        yield from peer.say(1 + peer.size(MOST // 8))
         yield from peer.pause(LONG)
     if peer.rng.random() < 0.5 and peer.door.service != "discard":
         yield from peer.hear(peer.sent)
@@ -208,7 +208,7 @@ def read_for_long(peer: Peer) -> Steps:
 
 def trickle(peer: Peer) -> Steps:
     """A byte at a time."""
-    for _ in range(peer.rng.randint(1, 40)):
+    for _ in range(peer.rng.randint(1, 60)):
         yield from peer.say(1)
         yield from peer.pause(SHORT)
     yield from peer.finish()
@@ -249,9 +249,9 @@ def half_close_at_once(peer: Peer) -> Steps:
 
 def sip(peer: Peer) -> Steps:
     """Reads some of what comes without end, and leaves with more unread."""
-    yield from peer.hear(peer.size(MOST))
-    yield from peer.pause(LONG)
-    yield from peer.hear(peer.got + peer.size(MOST))
+    for _ in range(peer.rng.randint(1, 5)):
+        yield from peer.hear(peer.got + 1 + peer.size(MOST // 2))
+        yield from peer.pause(LONG)
 
 
 def sip_and_vanish(peer: Peer) -> Steps:
@@ -262,7 +262,7 @@ def sip_and_vanish(peer: Peer) -> Steps:
 def break_off(peer: Peer) -> Steps:
     """Resets in the middle of something."""
     yield from peer.say(peer.size(MOST))
-    yield from peer.pause(peer.rng.choice((MOMENT, LONG)))
+    yield from peer.pause(peer.rng.choice((MOMENT, LONG, LONG)))
     peer.reset()
 
 
@@ -283,7 +283,7 @@ def break_off_half_closed(peer: Peer) -> Steps:
     """Ends its side, and resets when an answer may be under way."""
     yield from peer.say(peer.size(MOST // 4))
     peer.sock.shutdown(socket.SHUT_WR)
-    yield from peer.pause(peer.rng.choice((MOMENT, LONG)))
+    yield from peer.pause(peer.rng.choice((MOMENT, LONG, LONG)))
     peer.reset()
 
 
@@ -313,7 +313,7 @@ def sit(peer: Peer) -> Steps:
 
 def ask(peer: Peer) -> Steps:
     """Sends messages, one after the answer to the other, and counts those that are not answered."""
-    for _ in range(peer.rng.randint(1, 6)):
+    for _ in range(peer.rng.randint(1, 12)):
         payload = SAID[: peer.size(1200 if peer.rng.random() < 0.8 else 30 * KIB)]
         try:
             peer.sent += peer.sock.send(payload)
@@ -340,7 +340,7 @@ def tell_and_leave(peer: Peer) -> Steps:
             peer.sent += peer.sock.send(SAID[: peer.size(1200)])
         except BlockingIOError:
             return
-    yield from peer.pause(peer.rng.choice((MOMENT, LONG)))
+    yield from peer.pause(peer.rng.choice((MOMENT, LONG, LONG)))
 
 
 class Manner(NamedTuple):
@@ -352,26 +352,27 @@ class Manner(NamedTuple):
     # What it says and gets is what the server says it was, to the byte.
     is_orderly: bool = False
     vanishes: bool = False
-    is_hurried: bool = False
+    # Little room on this side: whoever is not read is felt at once.
+    is_narrow: bool = False
 
 
 ORDERLY = [
     Manner(talk, 25, is_orderly=True),
-    Manner(read_for_long, 10, is_orderly=True, is_hurried=True),
+    Manner(read_for_long, 10, is_orderly=True, is_narrow=True),
     Manner(trickle, 10, is_orderly=True),
-    Manner(stall, 8, is_orderly=True, is_hurried=True),
-    Manner(come_and_go, 5, is_orderly=True),
+    Manner(stall, 8, is_orderly=True, is_narrow=True),
+    Manner(come_and_go, 8, is_orderly=True),
 ]
 BROKEN = [
     Manner(break_off, 10),
-    Manner(break_off_stalled, 5, is_hurried=True),
-    Manner(leave_unread, 8, is_hurried=True),
+    Manner(break_off_stalled, 5, is_narrow=True),
+    Manner(leave_unread, 8, is_narrow=True),
     Manner(break_off_half_closed, 8),
 ]
-IDLERS = [Manner(sit, 10)]
+IDLERS = [Manner(sit, 25)]
 VANISHING = [Manner(vanish, 10, vanishes=True)]
-SIPPING = [Manner(sip, 10, is_hurried=True), Manner(break_off, 3)]
-SIPPING_AND_VANISHING = [Manner(sip_and_vanish, 5, vanishes=True, is_hurried=True)]
+SIPPING = [Manner(sip, 10, is_narrow=True), Manner(break_off, 3)]
+SIPPING_AND_VANISHING = [Manner(sip_and_vanish, 5, vanishes=True, is_narrow=True)]
 ASKING = [Manner(ask, 10, is_orderly=True), Manner(tell_and_leave, 10)]
 
 
