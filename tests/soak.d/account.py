@@ -62,12 +62,16 @@ class Account:
             self.settle(visit)
 
     def heard(self, event: dict) -> None:
-        """Of an opened or closed connection; one whose peer is none of ours is the far side of a relay."""
+        """Of a connection, or its command; one whose peer is none of ours is the far side of a relay."""
         visit = self.visits.get(event["peer"])
         if not visit:
             return
         if event["event"] == "opened":
             visit.opened += 1
+            return
+        if event["event"] == "exited":
+            if visit.peer.manner.is_orderly and event["code"] != 0:
+                self.faults.add(f"{describe(visit.peer)}: its command ended badly: {event}")
             return
         visit.closed += 1
         visit.received += event["received"]

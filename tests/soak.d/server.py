@@ -33,7 +33,7 @@ class Totals:
     """What a server told of all its connections."""
 
     def __init__(self) -> None:
-        self.opened = self.closed = self.received = self.sent = self.dropped = 0
+        self.opened = self.closed = self.exited = self.received = self.sent = self.dropped = 0
 
 
 class Held:
@@ -48,21 +48,24 @@ class Held:
 
 
 class Server:
-    """A process of the program, and what it told so far. `heard(event)` is called for each opened and closed."""
+    """A process of the program, and what it told so far. `heard(event)` is called for what concerns one peer."""
 
     def __init__(self, label: str, words: list[str], listeners: int, faults: Faults, heard: Callable[[dict], None]):
         self.label, self.faults, self.heard = label, faults, heard
         self.totals: dict[str, Totals] = {}
         self.open: dict[int, dict] = {}
         self.most_open = 0
+        self.has_commands = words[-1].startswith(("exec:", "sh:"))
         self.rest = b""
         self.addresses: list[str] = []
+        self.mark = f"{os.getpid()} {label}"
         self.process = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            # Whatever it starts is found by its session, also when its parent is gone.
+            # Whatever it starts is found by one of these, also when its parent is gone.
+            env={**os.environ, "SOAK": self.mark},
             start_new_session=True,
         )
         assert self.process.stderr
@@ -116,6 +119,9 @@ class Server:
             if min(event["received"], event["sent"]) < 0 or event["ended"] not in ("done", "failed"):
                 self.faults.add(f"{self.label}: a bad end: {event}")
             self.heard(event)
+        elif what == "exited":
+            self.totals.setdefault(event["command"], Totals()).exited += 1
+            self.heard(event)
         elif what == "dropped":
             counts = [count for key, count in event.items() if key not in ("event", "socket", "time")]
             self.totals.setdefault("datagrams", Totals()).dropped += sum(counts)
@@ -153,14 +159,17 @@ class Server:
 
 def family(servers: list[Server]) -> dict[int, list[str]]:
     """Every process that a server started and that is still there, a zombie too: a line for each, by its server."""
-    sessions = {server.process.pid: [] for server in servers}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    found: dict[int, list[str]] = {server.process.pid: [] for server in servers}
+    for proc in Path("/proc").glob("[0-9]*"):
         try:
-            text = stat.read_text()
+            stat = (proc / "stat").read_text()
+            marks = (proc / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        name, fields = text[: text.rindex(")") + 1], text[text.rindex(")") + 2 :].split()
-        pid, session = int(stat.parent.name), int(fields[3])
-        if session in sessions and pid != session:
-            sessions[session].append(f"{name} {fields[0]}")
-    return sessions
+        name, fields = stat[: stat.rindex(")") + 1], stat[stat.rindex(")") + 2 :].split()
+        state, parent, session = fields[0], int(fields[1]), int(fields[3])
+        for server in servers:
+            is_its = f"SOAK={server.mark}".encode() in marks or server.process.pid in (parent, session)
+            if is_its and int(proc.name) != server.process.pid:
+                found[server.process.pid].append(f"{name} {state}")
+    return found
