@@ -79,6 +79,10 @@ class Account:
         visit.last = event
         self.settle(visit)
 
+    def is_seen(self, door: str) -> bool:
+        """Whether everybody who came to that door was let in."""
+        return all(visit.opened for visit in self.visits.values() if visit.peer.door.name == door)
+
     def settle(self, visit: Visit) -> None:
         """Compares, once both sides are at their end."""
         if not visit.has_left or not visit.closed or visit.opened != visit.closed:

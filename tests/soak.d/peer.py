@@ -228,11 +228,12 @@ def come_and_go(peer: Peer) -> Steps:
     yield from peer.finish()
 
 
-def half_close_at_once(peer: Peer) -> Steps:
-    """Ends its side while the server ends its own: the line that it sends is whole all the same."""
+def take_a_line(peer: Peer) -> Steps:
+    """Ends its side while the server ends its own, or not at all: the line that it sends is whole all the same."""
     if peer.rng.random() < 0.5:
         yield from peer.pause(MOMENT)
-    peer.sock.shutdown(socket.SHUT_WR)
+    if peer.rng.random() < 0.7:
+        peer.sock.shutdown(socket.SHUT_WR)
     line = b""
     while not line.endswith(b"\n"):
         try:
@@ -307,7 +308,7 @@ def sit(peer: Peer) -> Steps:
     since = time.monotonic()
     yield from peer.hear(None)
     sat, idle = time.monotonic() - since, peer.door.idle or 0
-    if sat < idle * 0.9 and peer.door.service != "discard":
+    if sat < idle * 0.75 and peer.door.service != "discard":
         peer.wrong = f"it was shown out after {sat:.1f} s"
 
 
@@ -321,7 +322,7 @@ def ask(peer: Peer) -> Steps:
             # The queue of a Unix listener is full.
             yield Wait(0, 0.02)
             continue
-        yield Wait(READ, 5)
+        yield Wait(READ, 10)
         try:
             answer = peer.sock.recv(64 * KIB)
         except BlockingIOError:
@@ -334,8 +335,8 @@ def ask(peer: Peer) -> Steps:
 
 
 def tell_and_leave(peer: Peer) -> Steps:
-    """Sends messages and does not wait for answers."""
-    for _ in range(peer.rng.randint(1, 5)):
+    """Sends messages, perhaps more than may wait for it, and does not read the answers."""
+    for _ in range(peer.rng.choice((1, 5, 40))):
         try:
             peer.sent += peer.sock.send(SAID[: peer.size(1200)])
         except BlockingIOError:
@@ -381,7 +382,7 @@ def manners(door: Door) -> list[Manner]:
     if door.kind != socket.SOCK_STREAM:
         return ASKING
     if door.service == "daytime":
-        return [Manner(half_close_at_once, 10, is_orderly=True)]
+        return [Manner(take_a_line, 10, is_orderly=True)]
     if door.service == "chargen":
         return SIPPING + (SIPPING_AND_VANISHING if door.can_vanish else [])
     return ORDERLY + BROKEN + (IDLERS if door.idle else []) + (VANISHING if door.can_vanish else [])

@@ -55,6 +55,7 @@ class Server:
         self.totals: dict[str, Totals] = {}
         self.open: dict[int, dict] = {}
         self.most_open = 0
+        self.is_stopping = False
         self.has_commands = words[-1].startswith(("exec:", "sh:"))
         self.rest = b""
         self.addresses: list[str] = []
@@ -125,15 +126,23 @@ class Server:
         elif what == "dropped":
             counts = [count for key, count in event.items() if key not in ("event", "socket", "time")]
             self.totals.setdefault("datagrams", Totals()).dropped += sum(counts)
+        elif what == "stopping" and self.is_stopping:
+            pass
         elif what == "listening" and self.process.poll() is None:
             self.addresses.append(event["address"])
         else:
             self.faults.add(f"{self.label} says what it should not: {event}")
 
-    def stop(self) -> None:
-        """Tells it to end, and sees that it does, with nothing more to say."""
-        began = time.monotonic()
+    def drain(self) -> None:
+        """Tells it to take nobody new, and to end once those inside have left."""
+        self.is_stopping = True
         self.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Tells it to end when nobody is inside any more, and sees that it does, with nothing more to say."""
+        began = time.monotonic()
+        if not self.is_stopping:
+            self.drain()
         try:
             code = self.process.wait(DRAIN + 5)
         except subprocess.TimeoutExpired:
