@@ -172,9 +172,12 @@ def family(servers: list[Server]) -> dict[int, list[str]]:
     for proc in Path("/proc").glob("[0-9]*"):
         try:
             stat = (proc / "stat").read_text()
-            marks = (proc / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
+        try:
+            marks = (proc / "environ").read_bytes().split(b"\0")
+        except OSError:
+            marks = []
         name, fields = stat[: stat.rindex(")") + 1], stat[stat.rindex(")") + 2 :].split()
         state, parent, session = fields[0], int(fields[1]), int(fields[3])
         for server in servers:
