@@ -1,18 +1,21 @@
 //! `serve`: run services.
 
-use sockeye::proto::address::Address;
-use sockeye::proto::shape::Shape;
-use sockeye::proto::suggest::nearest;
-use sockeye::{Carries, Ctx, Limits, Outsiders, ServiceRow};
+mod order;
+
+use sockeye::{Ctx, Limits, Outsiders};
 use sockeye_services::ALL as SERVICES;
 
 use crate::args::{Group, Request};
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::server::{self, Place};
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
 use crate::verb::{Takes, Verb};
+
+pub(crate) use order::Order;
+
 use crate::{flag, help, log, plan, say};
 
 pub(crate) static SERVE: Verb = Verb {
@@ -22,6 +25,8 @@ pub(crate) static SERVE: Verb = Verb {
     about: "A word without a colon is a service; the addresses and flags behind it are its own. tcp:8080 \
             and tcp-l:8080 are the same here, and port 0 lets the kernel choose: the address of each \
             listener is told on standard error.\n\
+            --config takes services, addresses and flags from a file; sockeye gen config prints one to \
+            begin with.\n\
             The first interrupt (Ctrl-C, or SIGTERM) takes nobody new and lets those inside finish, the \
             second hurries them, the third ends at once.",
     examples: &[
@@ -29,20 +34,12 @@ pub(crate) static SERVE: Verb = Verb {
         ("sockeye serve echo tcp:8080 upper unix:/tmp/upper.sock", "two of them, elsewhere"),
         ("sockeye serve reply tcp:0 --text 'Come in.' --show", "a fixed answer, and see what comes"),
     ],
-    flags: &[&flag::SHOW, &flag::PUBLIC],
+    flags: &[&flag::CONFIG, &flag::SHOW, &flag::PUBLIC],
     takes: Takes::Groups,
     words: 0..=1024,
     expects: "expected services and addresses",
     run,
 };
-
-/// A service, where it is to listen, and what its flags are set to.
-struct Order {
-    row: &'static ServiceRow,
-    addresses: Vec<Address>,
-    values: Vec<Option<String>>,
-    shown: bool,
-}
 
 fn run(request: &Request) -> Result<Exit, Failure> {
     if let Some(word) = request.words().first() {
@@ -50,14 +47,37 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         return Err(Failure::usage(format!("{}: which service?", word.text), hint));
     }
     let named: Vec<&Group> = request.groups.iter().filter(|group| group.service.is_some()).collect();
-    let all = named.is_empty();
+    if let Some(path) = request.value(&flag::CONFIG) {
+        return match named.first().and_then(|group| group.service.as_deref()) {
+            Some(name) => Err(Failure::usage(
+                format!("--config {path} says what is served, and so does {name}"),
+                format!("write {name} into the file, or leave --config out"),
+            )),
+            None => from_file(request, path),
+        };
+    }
     // Before the first service it is for all of them, behind one it is that service's own.
     let shown = request.groups.first().is_some_and(|group| group.has(&flag::SHOW));
-    let orders = if all {
-        SERVICES.iter().map(|row| on_its_own_port(row)).collect::<Result<Vec<_>, _>>()?
-    } else {
-        named.into_iter().map(|group| order(group, shown)).collect::<Result<Vec<_>, _>>()?
-    };
+    if named.is_empty() {
+        let orders = SERVICES.iter().map(|row| Order::on_its_own_port(row)).collect::<Result<Vec<_>, _>>()?;
+        return carry_out(request, &orders, &help::what_to_try(&own_name()));
+    }
+    let orders = named.into_iter().map(|group| Order::read(group, shown)).collect::<Result<Vec<_>, _>>()?;
+    carry_out(request, &orders, "")
+}
+
+/// Serves what a file says. What is typed beside it counts more than what the file says of the same.
+fn from_file(request: &Request, path: &str) -> Result<Exit, Failure> {
+    let Config { mut flags, mut orders } = Config::read(path)?;
+    orders.iter_mut().for_each(|order| order.shown |= request.has(&flag::SHOW));
+    // Each entry says for itself whether its messages are shown.
+    flags.push((flag::SHOW.long, None));
+    let request = request.above(flags);
+    carry_out(&request, &orders, "").or_else(|failure| failure.tell(&request))
+}
+
+/// Serves until interrupted, or with `--plan` says what would be served; `tip` is for people, once all listen.
+fn carry_out(request: &Request, orders: &[Order], tip: &str) -> Result<Exit, Failure> {
     if request.has(&flag::PLAN) {
         let planned =
             orders.iter().flat_map(|order| order.addresses.iter().map(|address| (order.row.name, address)));
@@ -69,7 +89,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         let interrupts = Interrupts::listen()?;
         let ctx = guarded(request, ctx);
         let mut places = Vec::new();
-        for order in &orders {
+        for order in orders {
             // One service for all its addresses: what it keeps, it keeps for all of them.
             let usage =
                 |wrong| Failure::usage(wrong, format!("see sockeye serve --help for {}", order.row.name));
@@ -85,8 +105,8 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             }
         }
         server::announce(&places, request);
-        if all && !log::wants_json(request) {
-            say::to_people(&help::what_to_try(&own_name()));
+        if !tip.is_empty() && !log::wants_json(request) {
+            say::to_people(tip);
         }
         server::run(places, interrupts, request, &ctx).await
     })
@@ -101,39 +121,4 @@ pub(super) fn guarded(request: &Request, ctx: Ctx) -> Ctx {
 /// How we were called, so that a line to type works where we are not on the PATH.
 fn own_name() -> String {
     std::env::args().next().unwrap_or_else(|| say::NAME.to_owned())
-}
-
-fn on_its_own_port(row: &'static ServiceRow) -> Result<Order, Failure> {
-    let address = framed(sockeye::parse_listener(&format!("tcp:{}", row.port), &[])?, row.carries)?;
-    Ok(Order { row, addresses: vec![address], values: vec![None; row.flags.len()], shown: true })
-}
-
-fn order(group: &Group, shown: bool) -> Result<Order, Failure> {
-    let name = group.service.as_deref().unwrap_or_default();
-    let Some(row) = SERVICES.iter().find(|row| row.name == name) else {
-        let hint = match nearest(name, SERVICES.iter().map(|row| row.name)) {
-            Some(near) => format!("did you mean {near}?"),
-            None => {
-                format!("there are {}", SERVICES.iter().map(|row| row.name).collect::<Vec<_>>().join(", "))
-            }
-        };
-        return Err(Failure::usage(format!("there is no service {name:?}"), hint));
-    };
-    if group.words.is_empty() {
-        let hint = format!("say where: sockeye serve {name} tcp:{}", row.port);
-        return Err(Failure::usage(format!("{name}: expected an address"), hint));
-    }
-    let read =
-        |word: &crate::args::Word| framed(sockeye::parse_listener(&word.text, &word.beside)?, row.carries);
-    let addresses = group.words.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let values = row.flags.iter().map(|flag| group.value(flag.name).map(str::to_owned)).collect();
-    Ok(Order { row, addresses, values, shown: shown || group.has(&flag::SHOW) })
-}
-
-/// Puts the frame on that the service wants, where the address gives bytes and says nothing itself.
-pub(super) fn framed(mut address: Address, carries: Carries) -> Result<Address, Failure> {
-    if let (Carries::Messages { frame }, Shape::Bytes) = (carries, address.shape()) {
-        address.insert(frame, sockeye::vocabulary())?;
-    }
-    Ok(address)
 }

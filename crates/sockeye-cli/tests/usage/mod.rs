@@ -9,6 +9,7 @@
 )]
 
 mod closed_outputs;
+mod config;
 mod console;
 mod fixed_ports;
 mod frames;
