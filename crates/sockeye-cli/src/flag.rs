@@ -25,6 +25,11 @@ pub(crate) static CHUNKS: Flag =
 pub(crate) static CONFIG: Flag =
     Flag { value: Some("FILE"), example: "sockeye.toml", ..flag("config", "serve what a TOML file says") };
 pub(crate) static CRLF: Flag = flag("crlf", "send each line end as CR LF");
+pub(crate) static DIR: Flag = Flag {
+    value: Some("DIR"),
+    example: "/usr/local/share/man",
+    ..flag("dir", "write to files below this folder")
+};
 pub(crate) static HELP: Flag = Flag { short: Some('h'), ..flag("help", "this text") };
 pub(crate) static HEX: Flag = flag("hex", "as --chunks, with a hex dump of each piece");
 pub(crate) static JSON: Flag = flag("json", "one JSON object a line");

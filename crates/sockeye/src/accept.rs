@@ -6,7 +6,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::conn::{Conn, Counts};
+use crate::conn::Conn;
+use crate::counts::Counts;
 use crate::ctx::{Ctx, within};
 use crate::error::{Cause, Error, Kind, Limit, Op, Result};
 use crate::event::{Ended, Event, Wants};
@@ -15,8 +16,9 @@ use crate::layer::{self, Wrap};
 use crate::listener::{Listener, accept};
 use crate::open::Listening;
 use crate::peer::Peer;
-use crate::service::Service;
+use crate::service::{BoxFuture, Service};
 use crate::show::{ShownDatagrams, show};
+use crate::tally::Inside;
 
 /// What a listener did in its life.
 #[derive(Debug, Default)]
@@ -38,10 +40,11 @@ pub struct Served {
 /// The slot is taken first, then the connection: a full house leaves newcomers in the kernel's queue. A failed accept
 /// is told, and tried again after a pause; it never ends a server. Handshakes run in the connection's own task.
 ///
-/// `name` says what is served, for those who read events.
+/// `name` says what is served, for those who read events and [`Ctx::tallies`].
 pub async fn serve(listening: Listening, service: Arc<dyn Service>, name: &str, ctx: &Ctx) -> Served {
-    let Listening { mut listener, wraps, limits } = listening;
-    let ctx = Ctx { limits, ..ctx.child() };
+    let Listening { mut listener, wraps, limits, tally } = listening;
+    let ctx = Ctx { limits, tally, ..ctx.child() };
+    ctx.tallies.add(name, &listener.locals(), ctx.tally.clone());
     if let Some(served) = answer_datagrams(&mut *listener, &wraps, &*service, name, &ctx).await {
         return served;
     }
@@ -73,6 +76,7 @@ async fn answer_datagrams(
             ended = pump => ended.err(),
         };
         let Some(error) = error else { break };
+        ctx.tally.fail_to_accept();
         ctx.events.tell(Wants::Trouble, || Event::AcceptFailed { listener: name.into(), error });
         tokio::select! {
             () = ctx.stop.draining() => break,
@@ -160,6 +164,7 @@ impl House {
                 // A peer that left while it waited is not our trouble.
                 Err(error) if error.kind() == Kind::Reset => {}
                 Err(error) => {
+                    ctx.tally.fail_to_accept();
                     if failures == 0 {
                         let listener = self.guest.name.clone();
                         ctx.events.tell(Wants::Trouble, || Event::AcceptFailed { listener, error });
@@ -199,9 +204,16 @@ struct Guest {
 
 impl Guest {
     /// The life of one connection.
+    ///
+    /// What an idle one holds is the size of this future, times thousands: what is needed for a moment, or by few, is
+    /// boxed.
     async fn host(self: Arc<Self>, conn: Conn, _slot: OwnedSemaphorePermit) -> Result<()> {
         let mut visit = Visit::begin(&self, &conn);
-        let ended = self.serve(conn, &mut visit).await;
+        let wrapped = if self.wraps.is_empty() { Ok(conn) } else { Box::pin(self.wrap(conn)).await };
+        let ended = match wrapped {
+            Ok(conn) => self.serve(conn, &mut visit).await,
+            Err(error) => Err(error),
+        };
         visit.ended = match &ended {
             Ok(()) => Ended::Done,
             Err(error) if matches!(error.cause(), Cause::Stopped) => Ended::Stopped,
@@ -210,19 +222,27 @@ impl Guest {
         ended
     }
 
-    async fn serve(&self, conn: Conn, visit: &mut Visit<'_>) -> Result<()> {
-        let ctx = &self.ctx;
+    /// Puts the layers on.
+    async fn wrap(&self, conn: Conn) -> Result<Conn> {
         let bare = conn.peer().clone();
-        let wrapped = within(ctx.limits.handshake, layer::wrap_all(&self.wraps, conn, ctx)).await;
+        let wrapped = within(self.ctx.limits.handshake, layer::wrap_all(&self.wraps, conn, &self.ctx)).await;
         let late = |after| Err(Error::new(Op::Handshake, Cause::Limit(Limit::Handshake, after)).on(bare));
-        let conn = show(wrapped.unwrap_or_else(late)?, &ctx.events);
-        visit.counts = conn.counts();
-        let Some(limit) = ctx.limits.idle else { return self.service.serve(conn, ctx).await };
+        wrapped.unwrap_or_else(late)
+    }
+
+    fn serve<'a>(&'a self, conn: Conn, visit: &mut Visit<'_>) -> BoxFuture<'a, Result<()>> {
+        let ctx = &self.ctx;
+        let conn = show(conn, &ctx.events);
+        visit.enter(&conn);
+        let Some(limit) = ctx.limits.idle else { return self.service.serve(conn, ctx) };
         let (counts, peer) = (conn.counts(), conn.peer().clone());
-        tokio::select! {
-            ended = self.service.serve(conn, ctx) => ended,
-            () = quiet([&counts], limit) => Err(Error::new(Op::Read, Cause::Limit(Limit::Idle, limit)).on(peer)),
-        }
+        let served = self.service.serve(conn, ctx);
+        Box::pin(async move {
+            tokio::select! {
+                ended = served => ended,
+                () = quiet([&counts], limit) => Err(Error::new(Op::Read, Cause::Limit(Limit::Idle, limit)).on(peer)),
+            }
+        })
     }
 }
 
@@ -245,7 +265,18 @@ impl<'a> Visit<'a> {
             listener: guest.name.clone(),
             peer: peer.clone(),
         });
-        Self { guest, id, peer, counts: conn.counts(), began: Instant::now(), ended: Ended::Stopped }
+        let (counts, began) = (conn.counts(), Instant::now());
+        guest.ctx.tally.begin(id, Inside { peer: peer.clone(), counts: counts.clone(), began });
+        Self { guest, id, peer, counts, began, ended: Ended::Stopped }
+    }
+
+    /// The layers are on: what counts is what goes over them.
+    fn enter(&mut self, conn: &Conn) {
+        let counts = conn.counts();
+        if !Arc::ptr_eq(&counts, &self.counts) {
+            self.guest.ctx.tally.change(self.id, conn.peer(), &counts);
+            self.counts = counts;
+        }
     }
 }
 
@@ -254,6 +285,8 @@ impl Drop for Visit<'_> {
         if std::thread::panicking() {
             self.ended = Ended::Panicked;
         }
+        let has_failed = matches!(self.ended, Ended::Failed(_) | Ended::Panicked);
+        self.guest.ctx.tally.end(self.id, has_failed);
         let what = match self.ended {
             Ended::Failed(_) | Ended::Panicked => Wants::Trouble,
             Ended::Done | Ended::Stopped => Wants::Connections,

@@ -1,6 +1,7 @@
 //! What a connection needs from the world around it: passed along, never global.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye_proto::reflect::Outsiders;
@@ -12,6 +13,7 @@ use crate::event::Events;
 use crate::memory::Memory;
 use crate::resolve::Resolver;
 use crate::stop::Stop;
+use crate::tally::{Tallies, Tally};
 
 /// The world of a connection. Clones share everything but the limits.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +31,10 @@ pub struct Ctx {
     pub limits: Limits,
     /// Who is told what happens.
     pub events: Events,
+    /// What every listener does, counted.
+    pub tallies: Tallies,
+    /// That of the listener that this is about: whose connection it is, or who is to begin.
+    pub tally: Arc<Tally>,
     /// Buffers for bytes that are on their way.
     pub buffers: Buffers,
     /// The network inside this process.

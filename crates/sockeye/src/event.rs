@@ -201,6 +201,8 @@ pub struct Events {
     no_messages: bool,
     /// How many connections were numbered.
     numbered: Arc<AtomicU64>,
+    /// How many events were lost, over all subscribers.
+    lost: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -238,8 +240,14 @@ impl Events {
             }
             if subscriber.queue.try_send(event.clone()).is_err() {
                 subscriber.lost.fetch_add(1, Ordering::Relaxed);
+                self.lost.fetch_add(1, Ordering::Relaxed);
             }
         }
+    }
+
+    /// How many events did not reach a subscriber that wanted them, because it was too slow.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// A number for a connection that no other has, among all who share these subscribers.
@@ -290,7 +298,7 @@ mod tests {
         assert!(matches!(slow.try_recv(), Ok(Event::Opened { id: 1, .. })));
         events.tell(Wants::Connections, || opened(4));
         assert!(matches!(slow.try_recv(), Ok(Event::Lost { events: 2 })));
-        assert_eq!(quick.len(), 4);
+        assert_eq!((quick.len(), events.lost()), (4, 3));
         assert!(quick.try_recv().is_ok());
     }
 }

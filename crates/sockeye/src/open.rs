@@ -10,6 +10,7 @@ use crate::ctx::{Ctx, Limits, within};
 use crate::error::{Cause, Error, Limit, Op, Result};
 use crate::layer::{self, Wrap};
 use crate::listener::Listener;
+use crate::tally::Tally;
 use crate::{option, scheme};
 
 /// Every scheme, layer and option, as addresses are parsed against them.
@@ -64,6 +65,8 @@ pub struct Listening {
     pub wraps: Vec<Arc<dyn Wrap>>,
     /// The limits that the address sets.
     pub limits: Limits,
+    /// What it does, counted.
+    pub tally: Arc<Tally>,
 }
 
 impl std::fmt::Debug for Listening {
@@ -80,6 +83,7 @@ impl std::fmt::Debug for Listening {
 /// # Errors
 /// The address is taken, is not ours, or may not be used.
 pub async fn listen(address: &Address, ctx: &Ctx) -> Result<Listening> {
+    let ctx = &Ctx { tally: Arc::default(), ..ctx.clone() };
     let wraps = layer::prepare(address, ctx)?;
     let listener = (scheme::of(address).listen)(address, ctx).await?;
     let mut limits = scheme::limits(address, &ctx.limits);
@@ -88,7 +92,7 @@ pub async fn listen(address: &Address, ctx: &Ctx) -> Result<Listening> {
         // there so much later does not end.
         limits.idle = limits.idle.map(|idle| idle.saturating_add(idle.max(TO_END)));
     }
-    Ok(Listening { listener, wraps, limits })
+    Ok(Listening { listener, wraps, limits, tally: ctx.tally.clone() })
 }
 
 /// How long who serves a datagram peer has at least to end, once that was silent for its limit: a relay waits a second

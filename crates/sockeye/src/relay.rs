@@ -13,7 +13,8 @@ use sockeye_proto::address::{Address, Value};
 use tokio::time::{Instant, Sleep, sleep};
 
 use self::course::Course;
-use crate::conn::{Conn, Counts};
+use crate::conn::Conn;
+use crate::counts::Counts;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Limit, Op, Result, Side};
 use crate::idle::quiet;

@@ -301,8 +301,11 @@ async fn a_stop_is_heard_while_accepting_fails() {
     let ours = listen("mem-l:x", &ctx).await;
     let failures = vec![Errno::MFILE; 9];
     let listener = Box::new(Fails { failures, then: ours.listener });
-    let mut server =
-        Server::start(Listening { listener, limits: ctx.limits, wraps: Vec::new() }, echo(), &ctx);
+    let mut server = Server::start(
+        Listening { listener, limits: ctx.limits, wraps: Vec::new(), tally: Arc::default() },
+        echo(),
+        &ctx,
+    );
     event(&mut events, |event| matches!(event, Event::AcceptFailed { .. }).then_some(())).await;
     let asked = Instant::now();
     ctx.stop.drain();

@@ -1,4 +1,6 @@
-//! `gen`: print what is made from the tables, such as a config file to begin with.
+//! `gen`: print what is made from the tables: a config file to begin with, and the manual.
+
+mod manual;
 
 use sockeye::proto::suggest::nearest;
 
@@ -6,18 +8,22 @@ use crate::args::Request;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::verb::{Takes, Verb};
-use crate::{config, say};
+use crate::{config, flag, help, say};
 
 pub(super) static GEN: Verb = Verb {
     name: "gen",
-    summary: "print a config file to begin with",
+    summary: "print a config file to begin with, or the manual",
     usage: "sockeye gen WHAT",
     about: "Everything is made from the tables that this program reads itself, and printed on standard \
-            output.",
-    examples: &[("sockeye gen config", "every key of serve --config, with what it does and its default")],
-    flags: &[],
+            output, or with --dir written below a folder, where what is there by these names is replaced.",
+    examples: &[
+        ("sockeye gen config", "every key of serve --config, with what it does and its default"),
+        ("sockeye gen man dial | man -l -", "read a page of the manual"),
+        ("sockeye gen man --dir ~/.local/share/man", "install all of them"),
+    ],
+    flags: &[&flag::DIR],
     takes: Takes::Outputs,
-    words: 1..=1,
+    words: 1..=2,
     expects: "expected what to print",
     run,
 };
@@ -31,25 +37,56 @@ pub(crate) struct Output {
     pub(crate) usage: &'static str,
     /// What it is, in one line.
     pub(crate) help: &'static str,
+    /// What can be said behind its name.
+    pub(crate) choices: fn() -> Vec<String>,
     print: fn(&Request) -> Result<Exit, Failure>,
 }
 
 /// Everything that can be printed.
-pub(crate) static ALL: &[Output] = &[Output {
-    name: "config",
-    usage: "config",
-    help: "a config file for sockeye serve --config, with every key",
-    print: |_| Ok(say::data(&config::example())),
-}];
+pub(crate) static ALL: &[Output] = &[
+    Output {
+        name: "config",
+        usage: "config",
+        help: "a config file for sockeye serve --config, with every key",
+        choices: Vec::new,
+        print: |_| Ok(say::data(&config::example())),
+    },
+    Output {
+        name: "docs",
+        usage: "docs [PAGE]",
+        help: "a page of the manual in Markdown; with --dir all of them",
+        choices: help::names,
+        print: manual::docs,
+    },
+    Output {
+        name: "man",
+        usage: "man [PAGE]",
+        help: "a page of the manual, for man; with --dir all of them",
+        choices: help::names,
+        print: manual::man,
+    },
+];
 
 fn run(request: &Request) -> Result<Exit, Failure> {
-    let name = request.words().first().map_or("", |word| &word.text);
+    let mut words = request.words().iter().map(|word| word.text.as_str());
+    let name = words.next().unwrap_or_default();
     let Some(output) = ALL.iter().find(|row| row.name == name) else {
-        let hint = match nearest(name, ALL.iter().map(|row| row.name)) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("there is {}", ALL.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")),
-        };
+        let names = ALL.iter().map(|row| row.name);
+        let hint = near(name, names.clone())
+            .unwrap_or_else(|| format!("there are {}", names.collect::<Vec<_>>().join(", ")));
         return Err(Failure::usage(format!("nothing called {name:?} can be printed"), hint));
     };
-    (output.print)(request)
+    let choices = (output.choices)();
+    let choices = choices.iter().map(String::as_str);
+    match words.find(|word| !choices.clone().any(|choice| choice == *word)) {
+        Some(unknown) => {
+            let hint = near(unknown, choices).unwrap_or_else(|| format!("type sockeye gen {}", output.usage));
+            Err(Failure::usage(format!("{name} has no {unknown:?}"), hint))
+        }
+        None => (output.print)(request),
+    }
+}
+
+fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    nearest(name, names).map(|near| format!("did you mean {near}?"))
 }

@@ -26,6 +26,10 @@ fn what_cannot_be_printed_is_named_with_the_nearest_that_can() {
             "sockeye: nothing called \"confg\" can be printed",
             "         did you mean config?",
         ),
-        (&["gen", "x"], "sockeye: nothing called \"x\" can be printed", "         there is config"),
+        (
+            &["gen", "x"],
+            "sockeye: nothing called \"x\" can be printed",
+            "         there are config, docs, man",
+        ),
     ]);
 }

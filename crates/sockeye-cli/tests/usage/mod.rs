@@ -16,6 +16,7 @@ mod frames;
 mod r#gen;
 mod help;
 mod json;
+mod manual;
 mod plan;
 mod readme;
 mod refusals;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::bound::{Bound, Room};
 use super::dropped::Losses;
+use crate::counts::Volume;
 use crate::ctx::Ctx;
 use crate::error::{Error, Op, Result};
 use crate::event::Dropped;
@@ -34,12 +35,13 @@ pub(super) async fn answer_all(sockets: &[Bound], service: &dyn Datagrams, ctx: 
 async fn answer(socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) -> Result<()> {
     let failed = |error: io::Error| Error::new(Op::Accept, error).on(socket.peer());
     let mut batch = Batch {
-        losses: Losses::new(&socket.peer().to_string(), &ctx.events),
+        losses: Losses::new(&socket.peer().to_string(), ctx),
         guard: Guard::new(ctx.limits.outsiders),
         began: Instant::now(),
         room: Room::default(),
         message: Message::default(),
         answers: Vec::new(),
+        volume: Volume::default(),
     };
     loop {
         let filled = poll_fn(|cx| socket.poll_fill(&mut batch.room, cx));
@@ -54,7 +56,9 @@ async fn answer(socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) -> Result<()
             },
         }
         batch.ask(socket, service, ctx);
-        batch.send(socket).await.map_err(failed)?;
+        let sent = batch.send(socket).await;
+        ctx.tally.answer(&std::mem::take(&mut batch.volume));
+        sent.map_err(failed)?;
     }
 }
 
@@ -68,12 +72,14 @@ struct Batch {
     /// When time began for the guard.
     began: Instant,
     losses: Losses,
+    /// What was heard and answered in this batch.
+    volume: Volume,
 }
 
 impl Batch {
     /// Has the service answer each datagram of the batch that may be answered.
     fn ask(&mut self, socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) {
-        let Self { room, message, answers, guard, began, losses } = self;
+        let Self { room, message, answers, guard, began, losses, volume } = self;
         let now = began.elapsed();
         let mut lost = Dropped::default();
         for (at, (arrival, payload)) in room.iter().enumerate() {
@@ -94,11 +100,15 @@ impl Batch {
             (message.from, message.to) = (arrival.from.into(), socket.destination(arrival));
             (message.at, message.cut, message.dropped_before) = (arrival.at, arrival.is_cut, dropped_before);
             lost.cut += u64::from(arrival.is_cut);
+            volume.messages_received += 1;
+            volume.received += size(payload);
             service.answer(message, replies, ctx);
             if !may_go(replies, from.ip(), payload, ctx.limits.outsiders) {
                 replies.clear();
                 lost.outsiders += 1;
             }
+            volume.messages_sent += replies.iter().map(|_| 1).sum::<u64>();
+            volume.sent += replies.iter().map(size).sum::<u64>();
         }
         losses.add(lost);
     }
@@ -115,6 +125,10 @@ impl Batch {
                     socket.socket.writable().await?.retain_ready();
                 }
                 Err(_unsent) => {
+                    let mut answers =
+                        self.answers.iter().take(self.room.iter().count()).flat_map(Replies::iter);
+                    self.volume.sent -= answers.nth(sent).map_or(0, size);
+                    self.volume.messages_sent -= 1;
                     sent += 1;
                     lost.unsent += 1;
                 }
@@ -137,8 +151,11 @@ impl Batch {
 
 /// Several small answers are as good to who forges a sender as a large one.
 fn may_go(replies: &Replies, to: IpAddr, asked: &[u8], outsiders: Outsiders) -> bool {
-    let size = |payload: &[u8]| u64::try_from(payload.len()).unwrap_or(u64::MAX);
     outsiders.lets_send(to, size(asked), replies.iter().map(size).sum())
+}
+
+fn size(payload: &[u8]) -> u64 {
+    u64::try_from(payload.len()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl Dialled {
             remote: peer.remote,
             is_connected: net::getpeername(&socket).is_ok(),
             buffers: ctx.buffers.clone(),
-            losses: Losses::new(&peer.to_string(), &ctx.events),
+            losses: Losses::new(&peer.to_string(), ctx),
             dropped: 0,
             is_reset: false,
         };

@@ -43,7 +43,7 @@ struct Reader {
 
 impl Reader {
     fn new(peers: Arc<Peers>, ctx: Ctx) -> Self {
-        let losses = peers.sockets.iter().map(|socket| Losses::new(&socket.peer().to_string(), &ctx.events));
+        let losses = peers.sockets.iter().map(|socket| Losses::new(&socket.peer().to_string(), &ctx));
         let losses = losses.collect();
         let rooms = peers.sockets.iter().map(|_| Room::default()).collect();
         let guard = Guard::new(ctx.limits.outsiders);
@@ -88,6 +88,7 @@ impl Reader {
     }
 
     fn failed(&mut self, socket: usize, error: io::Error) {
+        self.ctx.tally.fail_to_accept();
         let listener = self.peers.sockets.get(socket).map(|socket| socket.peer().to_string());
         let listener = listener.unwrap_or_default();
         if self.failures == 0 {
