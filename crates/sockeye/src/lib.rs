@@ -50,9 +50,10 @@ mod show;
 mod split;
 mod stop;
 mod tally;
+mod terms;
 mod transit;
 
-pub use accept::{Served, serve};
+pub use accept::{Served, serve, serve_on};
 pub use buffer::{Buffers, Size};
 pub use clock::Clock;
 pub use conn::{Bytes, Conn, Io, Messages};
@@ -78,4 +79,5 @@ pub use sockeye_sys::readiness::Watched;
 pub use split::{ReadHalf, WriteHalf};
 pub use stop::{Hurried, Stop};
 pub use tally::{Inside, Listed, Tallies, Tally, Totals};
+pub use terms::Terms;
 pub use transit::Transit;

@@ -2,9 +2,10 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crate::conn::Conn;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Limits};
 use crate::error::Result;
 use crate::peer::Peer;
 use crate::service::{BoxFuture, Datagrams};
@@ -19,6 +20,12 @@ pub trait Listener: Send {
 
     /// Where it listens: one for each address, as the kernel names it.
     fn locals(&self) -> Vec<Peer>;
+
+    /// Keeps to these limits from now on, as far as it keeps any itself, and says after how long of silence whoever serves
+    /// a newcomer is to end it.
+    fn keep_to(&mut self, limits: &Limits) -> Option<Duration> {
+        limits.idle
+    }
 
     /// Hands every datagram to a service that needs no session, until it fails; `None` where a listener has
     /// connections only.

@@ -1,7 +1,6 @@
 //! From the text of an address to an open connection or listener: the scheme first, then the layers.
 
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use sockeye_proto::address::{self, Address, ParseError, Vocabulary};
 
@@ -86,15 +85,6 @@ pub async fn listen(address: &Address, ctx: &Ctx) -> Result<Listening> {
     let ctx = &Ctx { tally: Arc::default(), ..ctx.clone() };
     let wraps = layer::prepare(address, ctx)?;
     let listener = (scheme::of(address).listen)(address, ctx).await?;
-    let mut limits = scheme::limits(address, &ctx.limits);
-    if scheme::of(address).idle.is_some() {
-        // The listener ends a silent peer's messages itself, so that who serves it can end in order. Who is still
-        // there so much later does not end.
-        limits.idle = limits.idle.map(|idle| idle.saturating_add(idle.max(TO_END)));
-    }
+    let limits = scheme::limits(address, &ctx.limits);
     Ok(Listening { listener, wraps, limits, tally: ctx.tally.clone() })
 }
-
-/// How long who serves a datagram peer has at least to end, once that was silent for its limit: a relay waits a second
-/// for the last words of the other side.
-const TO_END: Duration = Duration::from_secs(5);

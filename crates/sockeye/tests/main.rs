@@ -21,6 +21,7 @@ mod matrix;
 mod messages;
 mod relay;
 mod tcp;
+mod terms;
 mod udp;
 mod unix;
 mod unix_dgram;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use super::Kind;
 use super::answer::answer_all;
@@ -62,6 +63,13 @@ impl Listener for DatagramListener {
         self.peers.sockets.iter().map(Bound::peer).collect()
     }
 
+    /// Ends a silent peer's messages itself, so that who serves it can end in order. Who is still there so much later
+    /// does not end.
+    fn keep_to(&mut self, limits: &Limits) -> Option<Duration> {
+        self.peers.keep_to(limits);
+        limits.idle.map(|idle| idle.saturating_add(idle.max(TO_END)))
+    }
+
     /// Only on IP: the queue of a Unix socket is short, and an answer that finds it full must wait, which only a
     /// connection can without holding up the others.
     fn answer<'a>(
@@ -74,6 +82,10 @@ impl Listener for DatagramListener {
             .then(|| -> BoxFuture<'a, Result<()>> { Box::pin(answer_all(&self.peers.sockets, service, ctx)) })
     }
 }
+
+/// How long who serves a datagram peer has at least to end, once that was silent for its limit: a relay waits a second
+/// for the last words of the other side.
+const TO_END: Duration = Duration::from_secs(5);
 
 impl Drop for DatagramListener {
     fn drop(&mut self) {

@@ -54,6 +54,10 @@ impl Reader {
     /// Does what is to be done next; `true` is a hurry.
     async fn turn(&mut self) -> bool {
         let Self { peers, ctx, rooms, losses, guard, began, is_draining, pause, .. } = self;
+        let outsiders = peers.limits().outsiders;
+        if guard.policy() != outsiders {
+            *guard = Guard::new(outsiders);
+        }
         let told = losses.iter().filter_map(Losses::due).min();
         let paused = pause.is_some();
         tokio::select! {
