@@ -38,7 +38,7 @@ pub(crate) struct Config {
 const OF_ONE_RUN: &[&Flag] = &[&flag::CONFIG, &flag::HELP, &flag::OPTION, &flag::PLAN];
 
 /// The flags that can be set for all services, at the top of a file.
-fn top_flags() -> impl Iterator<Item = &'static Flag> {
+pub(crate) fn top_flags() -> impl Iterator<Item = &'static Flag> {
     let all = SERVE.flags.iter().chain(flag::COMMON).copied();
     all.filter(|flag| OF_ONE_RUN.iter().all(|other| other.long != flag.long))
 }

@@ -66,7 +66,7 @@ pub use listener::{Listener, accept};
 pub use memory::Memory;
 pub use message::{Content, Message, Replies};
 pub use open::{Listening, dial, listen, parse, parse_listener, vocabulary};
-pub use option::{OptionRow, options};
+pub use option::{OptionRow, fixed, options};
 pub use peer::{Endpoint, Peer, UnixName};
 pub use relay::{End, Flow, Forward, Moved, Plan, relay};
 pub use resolve::{Family, LookupErrorKind, Names, Resolver};

@@ -87,9 +87,8 @@ fn serve(request: &Request, left: &Address, right: Address) -> Result<Exit, Fail
         let idle = sockeye::limits(&right, &ctx.limits).idle;
         let plan = Plan { flow: flow(request), idle, ..Plan::of(left, &right, &ctx) };
         let listening = sockeye::listen(left, &ctx).await?;
-        let place =
-            Place { name: "relay", listening, service: Arc::new(Forward { to: right, plan }), shown: true };
-        let places = vec![place];
+        let service = Arc::new(Forward { to: right, plan });
+        let places = vec![Place { name: "relay", listening, service, ctx: ctx.clone() }];
         server::announce(&places, request);
         server::run(places, interrupts, request, &ctx).await
     })

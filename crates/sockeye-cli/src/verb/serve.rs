@@ -1,20 +1,23 @@
 //! `serve`: run services.
 
 mod order;
+mod posts;
+mod reload;
 
 use sockeye::{Ctx, Limits, Outsiders};
 use sockeye_services::ALL as SERVICES;
 
 use crate::args::{Group, Request};
-use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::server::{self, Place};
+use crate::server::Server;
 use crate::session::{self, Threads};
-use crate::signal::Interrupts;
+use crate::signal::{Hangups, Interrupts};
 use crate::verb::{Takes, Verb};
 
 pub(crate) use order::Order;
+use posts::Posts;
+use reload::{Said, Script};
 
 use crate::{flag, help, log, plan, say};
 
@@ -26,7 +29,8 @@ pub(crate) static SERVE: Verb = Verb {
             and tcp-l:8080 are the same here, and port 0 lets the kernel choose: the address of each \
             listener is told on standard error.\n\
             --config takes services, addresses and flags from a file; sockeye gen config prints one to \
-            begin with.\n\
+            begin with. SIGHUP has it read again, whole or not at all: an address that stays keeps its \
+            socket, newcomers get what the file says now, and nobody who is inside is dropped.\n\
             The first interrupt (Ctrl-C, or SIGTERM) takes nobody new and lets those inside finish, the \
             second hurries them, the third ends at once.",
     examples: &[
@@ -60,24 +64,25 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     let shown = request.groups.first().is_some_and(|group| group.has(&flag::SHOW));
     if named.is_empty() {
         let orders = SERVICES.iter().map(|row| Order::on_its_own_port(row)).collect::<Result<Vec<_>, _>>()?;
-        return carry_out(request, &orders, &help::what_to_try(&own_name()));
+        return carry_out(request, &orders, None, &help::what_to_try(&own_name()));
     }
     let orders = named.into_iter().map(|group| Order::read(group, shown)).collect::<Result<Vec<_>, _>>()?;
-    carry_out(request, &orders, "")
+    carry_out(request, &orders, None, "")
 }
 
-/// Serves what a file says. What is typed beside it counts more than what the file says of the same.
 fn from_file(request: &Request, path: &str) -> Result<Exit, Failure> {
-    let Config { mut flags, mut orders } = Config::read(path)?;
-    orders.iter_mut().for_each(|order| order.shown |= request.has(&flag::SHOW));
-    // Each entry says for itself whether its messages are shown.
-    flags.push((flag::SHOW.long, None));
-    let request = request.above(flags);
-    carry_out(&request, &orders, "").or_else(|failure| failure.tell(&request))
+    let script = Script { path, typed: request };
+    let Said { request, orders } = script.read()?;
+    carry_out(&request, &orders, Some(&script), "").or_else(|failure| failure.tell(&request))
 }
 
 /// Serves until interrupted, or with `--plan` says what would be served; `tip` is for people, once all listen.
-fn carry_out(request: &Request, orders: &[Order], tip: &str) -> Result<Exit, Failure> {
+fn carry_out(
+    request: &Request,
+    orders: &[Order],
+    script: Option<&Script<'_>>,
+    tip: &str,
+) -> Result<Exit, Failure> {
     if request.has(&flag::PLAN) {
         let planned =
             orders.iter().flat_map(|order| order.addresses.iter().map(|address| (order.row.name, address)));
@@ -87,28 +92,19 @@ fn carry_out(request: &Request, orders: &[Order], tip: &str) -> Result<Exit, Fai
     session::run(request, Threads::Cores, listeners, async |ctx| {
         // Before anything listens: whoever is told where may end us at once.
         let interrupts = Interrupts::listen()?;
+        let hangups = script.map(|_| Hangups::listen()).transpose()?;
         let ctx = guarded(request, ctx);
-        let mut places = Vec::new();
-        for order in orders {
-            // One service for all its addresses: what it keeps, it keeps for all of them.
-            let usage =
-                |wrong| Failure::usage(wrong, format!("see sockeye serve --help for {}", order.row.name));
-            let service = (order.row.build)(&order.values).map_err(usage)?;
-            for address in &order.addresses {
-                let listening = sockeye::listen(address, &ctx).await?;
-                places.push(Place {
-                    name: order.row.name,
-                    listening,
-                    service: service.clone(),
-                    shown: order.shown,
-                });
-            }
-        }
-        server::announce(&places, request);
+        let mut server = Server::new(interrupts, request, &ctx);
+        let mut posts = Posts::default();
+        let all_open = posts.prepare(orders, &ctx).await?;
+        posts.take_over(all_open, &mut server, request);
         if !tip.is_empty() && !log::wants_json(request) {
             say::to_people(tip);
         }
-        server::run(places, interrupts, request, &ctx).await
+        match script.zip(hangups) {
+            Some((script, hangups)) => script.follow(hangups, (server, posts), request, &ctx).await,
+            None => server.run().await,
+        }
     })
 }
 

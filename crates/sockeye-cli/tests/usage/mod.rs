@@ -20,6 +20,7 @@ mod manual;
 mod plan;
 mod readme;
 mod refusals;
+mod reload;
 mod stop;
 mod taken;
 mod telling;
