@@ -11,12 +11,14 @@ pub(crate) struct Flag {
     pub(crate) value: Option<&'static str>,
     /// What it is where nobody sets it, or else something that it can be set to; empty where it takes no value.
     pub(crate) example: &'static str,
+    /// What it can be set to, where only a few words can.
+    pub(crate) choices: &'static [&'static str],
     /// What it does, in one line.
     pub(crate) help: &'static str,
 }
 
 const fn flag(long: &'static str, help: &'static str) -> Flag {
-    Flag { long, short: None, value: None, example: "", help }
+    Flag { long, short: None, value: None, example: "", choices: &[], help }
 }
 
 pub(crate) static BROKER: Flag = flag("broker", "many peers at once: what one says, all others hear");
@@ -39,6 +41,7 @@ pub(crate) static LINES: Flag =
 pub(crate) static LOG: Flag = Flag {
     value: Some("FORMAT"),
     example: "text",
+    choices: &["text", "json"],
     ..flag("log", "what happens, on standard error: text or json")
 };
 pub(crate) static NUMERIC: Flag = Flag { short: Some('n'), ..flag("numeric", "look no names up") };
@@ -60,6 +63,7 @@ pub(crate) static SHOW: Flag = flag("show", "show each message with its sender, 
 pub(crate) static SLOW: Flag = Flag {
     value: Some("POLICY"),
     example: "drop",
+    choices: &["drop", "oldest"],
     ..flag("slow", "when 1 MiB waits for a peer of a broker: drop ends it (default), oldest drops messages")
 };
 pub(crate) static V4: Flag = Flag { short: Some('4'), ..flag("ipv4", "IPv4 alone") };

@@ -20,6 +20,7 @@ pub(crate) fn overview() -> Page {
         usage: "",
         about: "",
         sections: vec![verbs(), Section::commands("start here", START)],
+        beyond: &[],
     }
 }
 
@@ -91,6 +92,7 @@ pub(crate) fn verb(verb: &Verb) -> Page {
         usage: verb.usage,
         about: verb.about,
         sections,
+        beyond: &[],
     }
 }
 
@@ -140,6 +142,7 @@ fn address() -> Page {
             Section::rows("options", options)
                 .noting("d: to dial, l: to listen; then the schemes, if not all"),
         ],
+        beyond: &["ip(7)", "socket(7)", "tcp(7)", "udp(7)", "unix(7)"],
     }
 }
 
@@ -159,6 +162,7 @@ fn services() -> Page {
             Section::rows("services", SERVICES.iter().flat_map(|row| of_service(row))),
             Section { title: "examples", note: "", body: Body::Commands(examples.collect()) },
         ],
+        beyond: &[],
     }
 }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod complete;
 mod config;
 mod console;
 mod exit;

@@ -68,6 +68,11 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
+    /// The terms of newcomers.
+    pub(crate) fn terms(&self) -> watch::Ref<'_, Terms> {
+        self.terms.borrow()
+    }
+
     /// Newcomers get these terms from now on.
     pub(crate) fn change(&self, terms: Terms) {
         self.terms.send_replace(terms);

@@ -53,12 +53,11 @@ pub async fn serve(listening: Listening, service: Arc<dyn Service>, name: &str, 
 /// Once the sender is dropped, nobody new is taken, and those inside have all the time they want, until a stop is asked
 /// for.
 pub async fn serve_on(listening: Listening, mut terms: watch::Receiver<Terms>, ctx: &Ctx) -> Served {
-    let Listening { mut listener, tally, .. } = listening;
-    let ctx = Ctx { tally, ..ctx.child() };
+    let mut listener = listening.listener;
     let first = terms.borrow_and_update().clone();
-    ctx.tallies.add(&first.name, &listener.locals(), ctx.tally.clone());
+    ctx.tallies.add(&first.name, &first.locals, first.tally.clone());
     let house = House {
-        guest: Arc::new(Guest::new(first, &mut *listener, ctx)),
+        guest: Arc::new(Guest::new(first, &mut *listener, ctx.child())),
         tasks: JoinSet::new(),
         failures: 0,
         has_sessions: false,
@@ -130,12 +129,11 @@ impl House {
         self.served
     }
 
-    /// Newcomers get other terms from now on. What another service does is counted apart.
+    /// Newcomers get other terms from now on.
     fn change(&mut self, listener: &mut dyn Listener, terms: Terms) {
-        let mut ctx = self.guest.ctx.clone();
-        if self.guest.name != terms.name {
-            ctx.tally = Arc::default();
-            ctx.tallies.add(&terms.name, &listener.locals(), ctx.tally.clone());
+        let ctx = self.guest.ctx.clone();
+        if !Arc::ptr_eq(&ctx.tally, &terms.tally) {
+            ctx.tallies.add(&terms.name, &terms.locals, terms.tally.clone());
         }
         self.guest = Arc::new(Guest::new(terms, listener, ctx));
     }
@@ -236,9 +234,13 @@ struct Guest {
 
 impl Guest {
     fn new(terms: Terms, listener: &mut dyn Listener, ctx: Ctx) -> Self {
-        let Terms { name, service, wraps, limits, events } = terms;
+        let Terms { service, wraps, limits, events, name, entrance, tally, .. } = terms;
+        if let Some(entrance) = &entrance {
+            entrance.begin();
+        }
+        listener.guard_with(entrance);
         let limits = Limits { idle: listener.keep_to(&limits), ..limits };
-        Self { service, wraps, name, ctx: Ctx { limits, events, ..ctx } }
+        Self { service, wraps, name, ctx: Ctx { limits, events, tally, ..ctx } }
     }
 
     /// The life of one connection.

@@ -1,11 +1,13 @@
 //! Where connections come from.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::conn::Conn;
 use crate::ctx::{Ctx, Limits};
+use crate::entrance::Entrance;
 use crate::error::Result;
 use crate::peer::Peer;
 use crate::service::{BoxFuture, Datagrams};
@@ -14,6 +16,10 @@ use crate::service::{BoxFuture, Datagrams};
 pub trait Listener: Send {
     /// The next connection, bare: its handshakes are not done here. An error concerns this one try; try again.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>>;
+
+    /// Asks this about each newcomer from now on, and refuses at once whom it does not let in: those never come out of
+    /// [`Listener::poll_accept`]. `None` lets everybody in.
+    fn guard_with(&mut self, entrance: Option<Arc<Entrance>>);
 
     /// Refuses newcomers from now on. Connections that were accepted are not touched.
     fn stop_accepting(&mut self);

@@ -6,6 +6,7 @@ use sockeye_proto::address::{self, Address, ParseError, Vocabulary};
 
 use crate::conn::Conn;
 use crate::ctx::{Ctx, Limits, within};
+use crate::entrance::Entrance;
 use crate::error::{Cause, Error, Limit, Op, Result};
 use crate::layer::{self, Wrap};
 use crate::listener::Listener;
@@ -64,6 +65,8 @@ pub struct Listening {
     pub wraps: Vec<Arc<dyn Wrap>>,
     /// The limits that the address sets.
     pub limits: Limits,
+    /// What decides who comes in, where there are rules. The listener asks it already.
+    pub entrance: Option<Arc<Entrance>>,
     /// What it does, counted.
     pub tally: Arc<Tally>,
 }
@@ -80,11 +83,15 @@ impl std::fmt::Debug for Listening {
 /// Starts to listen. From here on the kernel answers, although nobody accepts yet.
 ///
 /// # Errors
-/// The address is taken, is not ours, or may not be used.
+/// The address is taken, is not ours, or may not be used; a rule names nobody that there is; or it is open to others
+/// where only ours may come in ([`crate::Newcomers::Ours`]).
 pub async fn listen(address: &Address, ctx: &Ctx) -> Result<Listening> {
     let ctx = &Ctx { tally: Arc::default(), ..ctx.clone() };
     let wraps = layer::prepare(address, ctx)?;
-    let listener = (scheme::of(address).listen)(address, ctx).await?;
+    let mut listener = (scheme::of(address).listen)(address, ctx).await?;
     let limits = scheme::limits(address, &ctx.limits);
-    Ok(Listening { listener, wraps, limits, tally: ctx.tally.clone() })
+    let entrance = Entrance::of(address, &limits, &listener.locals(), ctx);
+    let entrance = entrance.map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()))?;
+    listener.guard_with(entrance.clone());
+    Ok(Listening { listener, wraps, limits, entrance, tally: ctx.tally.clone() })
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::lab::{dial, get, listen, local, put, receive, rest, send_back, service, soon};
+use crate::lab::{address, dial, get, listen, local, put, receive, rest, send_back, service, soon};
 
 /// `serve_on` in a task of its own.
 struct Server {
@@ -25,6 +25,12 @@ impl Server {
         let (mut tasks, ctx) = (JoinSet::new(), ctx.clone());
         tasks.spawn(async move { sockeye::serve_on(listening, changes, &ctx).await });
         Self { terms, tasks, local }
+    }
+
+    /// As another address at the same place, and another service, say.
+    fn follow(&self, word: &str, service: Arc<dyn Service>, name: &str, ctx: &Ctx) {
+        let next = self.terms.borrow().after(&address(word), service, name, ctx).unwrap();
+        self.terms.send_replace(next);
     }
 
     fn change(&self, change: impl FnOnce(&mut Terms)) {
@@ -75,7 +81,7 @@ async fn who_comes_after_a_change_gets_the_new_service_and_who_came_before_keeps
     let mut server = Server::start("mem-l:x", saying("old"), &ctx).await;
     let mut before = dial("mem:x", &ctx).await;
     assert_eq!(get(&mut before, 3).await, b"old");
-    server.change(|terms| (terms.service, terms.name) = (saying("new"), "other".into()));
+    server.follow("mem-l:x", saying("new"), "other", &ctx);
     let mut after = dial("mem:x", &ctx).await;
     assert_eq!(get(&mut after, 3).await, b"new");
     put(&mut before, b"still here").await.unwrap();
@@ -130,7 +136,7 @@ async fn once_nobody_can_change_the_terms_nobody_new_comes_in_and_those_inside_h
     assert_eq!(get(&mut inside, 1).await, b".");
     drop(terms);
     assert!(timeout(Duration::from_secs(86_400), tasks.join_next()).await.is_err(), "somebody was cut off");
-    let refused = sockeye::dial(&crate::lab::address("mem:x"), &ctx).await;
+    let refused = sockeye::dial(&address("mem:x"), &ctx).await;
     assert_eq!(refused.unwrap_err().kind(), sockeye::Kind::Refused);
     put(&mut inside, b"hi").await.unwrap();
     assert_eq!(get(&mut inside, 2).await, b"hi");
@@ -188,6 +194,31 @@ async fn datagram_peers_keep_the_limits_that_they_came_with() {
     patient.send(b"still").await.unwrap();
     assert_eq!(receive(&mut patient).await.payload, b"still");
     assert_eq!(ctx.tallies.list()[0].totals().accepted, 2);
+    ctx.stop.hurry();
+    server.served().await;
+}
+
+#[tokio::test]
+async fn rules_hold_for_newcomers_alone_and_count_those_inside() {
+    let ctx = Ctx::default();
+    let mut server = Server::start("tcp-l:127.0.0.1:0,max-per-peer=5", saying("."), &ctx).await;
+    let mut inside = dial(&server.local, &ctx).await;
+    assert_eq!(get(&mut inside, 1).await, b".");
+    let refused = async || dial(&server.local, &ctx).await.read(&mut [0]).await.is_err();
+    server.follow("tcp-l:127.0.0.1:0,max-per-peer=1", saying("."), "test", &ctx);
+    assert!(refused().await, "one is inside");
+    server.follow("tcp-l:127.0.0.1:0,deny=127.0.0.1", saying("."), "test", &ctx);
+    assert!(refused().await, "it is denied");
+    server.follow("tcp-l:127.0.0.1:0", saying("."), "test", &ctx);
+    assert!(!refused().await, "there are no rules");
+    put(&mut inside, b"still here").await.unwrap();
+    assert_eq!(get(&mut inside, 10).await, b"still here");
+    let wrong = address("tcp-l:127.0.0.1:0,allow=nobody-of-this-name");
+    let failed = server.terms.borrow().after(&wrong, saying("."), "test", &ctx).unwrap_err();
+    assert_eq!(failed.kind(), sockeye::Kind::Usage, "{}", failed.cause());
+    let totals = ctx.tallies.list()[0].totals();
+    assert_eq!((totals.accepted, totals.refused.values().sum::<u64>()), (2, 2), "{totals:?}");
+    drop(inside);
     ctx.stop.hurry();
     server.served().await;
 }

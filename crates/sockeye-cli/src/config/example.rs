@@ -81,7 +81,8 @@ pub(super) fn setting(option: &OptionGrammar) -> String {
 /// The default, where what help says of it begins with something that can be set.
 fn default_of(kind: &Kind, says: &str) -> Option<String> {
     let word = says.split([',', ';', ':', ' ']).next().unwrap_or_default();
-    kind.read(Some(word)).is_ok().then(|| word.to_owned())
+    // Of what may be set several times it says who is meant by none, which could be read as somebody's name.
+    (!kind.repeats() && kind.read(Some(word)).is_ok()).then(|| word.to_owned())
 }
 
 /// A value as TOML has it.

@@ -13,6 +13,7 @@ impl Page {
         self.sections.iter().for_each(|part| section(&mut text, part));
         let others = others.iter().filter(|page| page.name != self.name);
         let links = others.map(|page| format!("[{}({})]({}.md)", page.name, page.volume, page.name));
+        let links = links.chain(self.beyond.iter().map(|page| (*page).to_owned()));
         text.push_str(&format!("\n## see also\n\n{}\n", links.collect::<Vec<_>>().join(",\n")));
         text
     }

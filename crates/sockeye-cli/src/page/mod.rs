@@ -22,6 +22,8 @@ pub(crate) struct Page {
     /// What one should know; each line is a paragraph.
     pub(crate) about: &'static str,
     pub(crate) sections: Vec<Section>,
+    /// Pages of the system's manual that say more, such as `tcp(7)`.
+    pub(crate) beyond: &'static [&'static str],
 }
 
 /// A part of a page.

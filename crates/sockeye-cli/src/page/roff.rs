@@ -26,7 +26,8 @@ impl Page {
         self.sections.iter().for_each(|part| section(&mut roff, part));
         let others = others.iter().filter(|page| page.name != self.name);
         let others = others.map(|page| format!("\\fB{}\\fR({})", escape(&page.name), page.volume));
-        add(&mut roff, ".SH \"SEE ALSO\"\n", &others.collect::<Vec<_>>().join(",\n"));
+        let beyond = self.beyond.iter().map(|page| escape(page));
+        add(&mut roff, ".SH \"SEE ALSO\"\n", &others.chain(beyond).collect::<Vec<_>>().join(",\n"));
         roff
     }
 }

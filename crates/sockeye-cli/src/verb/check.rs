@@ -27,7 +27,7 @@ pub(super) static CHECK: Verb = Verb {
             code is 0 if all answered, 124 if all that did not ran out of time, else 1.",
     examples: &[("sockeye check tcp:localhost:22 unix:/run/app.sock", "see whether two servers are up")],
     flags: &[&flag::JSON],
-    takes: Takes::Addresses,
+    takes: Takes::Addresses(&[&[Role::Dial]]),
     words: 1..=1024,
     expects: "expected an address, or several",
     run,

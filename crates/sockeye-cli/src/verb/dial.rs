@@ -37,7 +37,7 @@ pub(super) static DIAL: Verb = Verb {
         &flag::CRLF,
         &flag::RAW,
     ],
-    takes: Takes::Addresses,
+    takes: Takes::Addresses(&[&[Role::Dial]]),
     words: 1..=1,
     expects: "expected one address",
     run,

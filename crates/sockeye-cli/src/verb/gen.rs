@@ -1,5 +1,6 @@
-//! `gen`: print what is made from the tables: a config file to begin with, and the manual.
+//! `gen`: print what is made from the tables: completions, a config file to begin with, and the manual.
 
+mod completions;
 mod manual;
 
 use sockeye::proto::suggest::nearest;
@@ -12,18 +13,22 @@ use crate::{config, flag, help, say};
 
 pub(super) static GEN: Verb = Verb {
     name: "gen",
-    summary: "print a config file to begin with, or the manual",
+    summary: "print completions, a config file to begin with, or the manual",
     usage: "sockeye gen WHAT",
     about: "Everything is made from the tables that this program reads itself, and printed on standard \
             output, or with --dir written below a folder, where what is there by these names is replaced.",
     examples: &[
+        (
+            "source <(sockeye gen completions bash)",
+            "complete lines with the Tab key; in ~/.bashrc from now on",
+        ),
         ("sockeye gen config", "every key of serve --config, with what it does and its default"),
         ("sockeye gen man dial | man -l -", "read a page of the manual"),
-        ("sockeye gen man --dir ~/.local/share/man", "install all of them"),
+        ("sockeye gen man --dir /usr/local/share/man", "install all of them; as root"),
     ],
     flags: &[&flag::DIR],
     takes: Takes::Outputs,
-    words: 1..=2,
+    words: 1..=1024,
     expects: "expected what to print",
     run,
 };
@@ -44,6 +49,13 @@ pub(crate) struct Output {
 
 /// Everything that can be printed.
 pub(crate) static ALL: &[Output] = &[
+    Output {
+        name: "completions",
+        usage: "completions SHELL",
+        help: "what completes a line in bash, fish or zsh",
+        choices: completions::shells,
+        print: completions::print,
+    },
     Output {
         name: "config",
         usage: "config",
@@ -67,9 +79,15 @@ pub(crate) static ALL: &[Output] = &[
     },
 ];
 
+/// What the scripts of the shells ask for, and nobody else: `sockeye gen complete -- WORD...`.
+const COMPLETE: &str = "complete";
+
 fn run(request: &Request) -> Result<Exit, Failure> {
     let mut words = request.words().iter().map(|word| word.text.as_str());
     let name = words.next().unwrap_or_default();
+    if name == COMPLETE {
+        return Ok(completions::complete(words));
+    }
     let Some(output) = ALL.iter().find(|row| row.name == name) else {
         let names = ALL.iter().map(|row| row.name);
         let hint = near(name, names.clone())
@@ -78,12 +96,13 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     };
     let choices = (output.choices)();
     let choices = choices.iter().map(String::as_str);
-    match words.find(|word| !choices.clone().any(|choice| choice == *word)) {
-        Some(unknown) => {
-            let hint = near(unknown, choices).unwrap_or_else(|| format!("type sockeye gen {}", output.usage));
-            Err(Failure::usage(format!("{name} has no {unknown:?}"), hint))
+    let see = format!("type sockeye gen {}", output.usage);
+    match (words.next(), words.next()) {
+        (Some(choice), _) if !choices.clone().any(|known| known == choice) => {
+            Err(Failure::usage(format!("{name} has no {choice:?}"), near(choice, choices).unwrap_or(see)))
         }
-        None => (output.print)(request),
+        (_, Some(extra)) => Err(Failure::usage(format!("{extra}: one word too many"), see)),
+        (_, None) => (output.print)(request),
     }
 }
 

@@ -4,6 +4,7 @@ mod many;
 
 use std::sync::Arc;
 
+use sockeye::proto::address::Role;
 use sockeye::{BoxFuture, Conn, Ctx, Error, Events, Limits, Outsiders, Plan, Service, Side};
 use tokio::sync::{Mutex, SetOnce};
 
@@ -52,7 +53,7 @@ pub(super) static LISTEN: Verb = Verb {
         &flag::SHOW,
         &flag::PUBLIC,
     ],
-    takes: Takes::Addresses,
+    takes: Takes::Addresses(&[&[Role::Listen]]),
     words: 1..=1,
     expects: "expected one address",
     run,

@@ -9,6 +9,7 @@ pub(crate) mod serve;
 
 use std::ops::RangeInclusive;
 
+use sockeye::proto::address::Role;
 use sockeye::proto::suggest::nearest;
 
 use crate::args::Request;
@@ -41,8 +42,8 @@ pub(crate) struct Verb {
 /// What the words of a verb are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Takes {
-    /// Addresses.
-    Addresses,
+    /// Addresses: whether each in its turn can be dialled or listened on; the last holds for all that follow.
+    Addresses(&'static [&'static [Role]]),
     /// Services, which have no colon and begin a group, and the addresses of each.
     Groups,
     /// What is to be generated.

@@ -27,7 +27,7 @@ pub(super) static RELAY: Verb = Verb {
         ("sockeye relay file:in.txt tcp:localhost:7701 --one-way", "send a file"),
     ],
     flags: &[&flag::ONE_WAY, &flag::SHOW],
-    takes: Takes::Addresses,
+    takes: Takes::Addresses(&[&[Role::Dial, Role::Listen], &[Role::Dial]]),
     words: 2..=2,
     expects: "expected two addresses",
     run,

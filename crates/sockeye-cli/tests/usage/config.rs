@@ -37,7 +37,7 @@ fn an_entry_puts_its_options_on_each_of_its_addresses() {
         service = "reply"
         listen = 'tcp:0'
         show = true
-        options = { nodelay = false, frame = "line", sndbuf = "64k" }
+        options = { nodelay = false, frame = "line", sndbuf = "64k", allow = ["10.0.0.0/8", "::1"] }
         flags = { text = "Come in." }
     "#;
     assert_eq!(
@@ -45,7 +45,7 @@ fn an_entry_puts_its_options_on_each_of_its_addresses() {
         [
             "echo     tcp-l:0,once,max-conns=2000,idle=30s,drain=5s",
             "echo     unix-l:/run/echo.sock,max-conns=2000,idle=30s,drain=5s",
-            "reply    tcp-l:0,frame=line,nodelay=no,sndbuf=65536",
+            "reply    tcp-l:0,frame=line,nodelay=no,sndbuf=65536,allow=10.0.0.0/8,allow=::1",
         ]
     );
 }

@@ -29,7 +29,7 @@ fn what_cannot_be_printed_is_named_with_the_nearest_that_can() {
         (
             &["gen", "x"],
             "sockeye: nothing called \"x\" can be printed",
-            "         there are config, docs, man",
+            "         there are completions, config, docs, man",
         ),
     ]);
 }

@@ -9,6 +9,7 @@
 )]
 
 mod closed_outputs;
+mod completions;
 mod config;
 mod console;
 mod fixed_ports;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::admission::{self, Whom};
 use crate::frame::{FRAMINGS, Framing, FramingRow};
 use crate::unit;
 
@@ -35,6 +36,8 @@ pub enum Kind {
     Text(&'static str),
     /// A time limit: `1.5s`, `250ms`, `2m`, or `off`.
     Time,
+    /// Who comes: an IP address, a range, a user. May be set several times.
+    Whom,
 }
 
 /// The value of an option.
@@ -60,9 +63,16 @@ pub enum Value {
     Text(String),
     /// A limit, or `None` for `off`.
     Time(Option<Duration>),
+    /// Who comes.
+    Whom(Whom),
 }
 
 impl Kind {
+    /// Whether an address may set it several times.
+    pub fn repeats(&self) -> bool {
+        *self == Self::Whom
+    }
+
     /// Reads a value; `None` as text is an option without `=`.
     ///
     /// # Errors
@@ -95,6 +105,7 @@ impl Kind {
                 let limit = unit::duration(text).filter(|limit| !limit.is_zero());
                 limit.map(|limit| Value::Time(Some(limit)))
             }
+            Self::Whom => return Whom::read(text).map(Value::Whom),
         };
         value.map_or_else(expected, Ok)
     }
@@ -116,6 +127,7 @@ impl Kind {
             Self::Switch => "yes or no".into(),
             Self::Text(what) => (*what).into(),
             Self::Time => "a time such as 1.5s, 250ms or 2m, or off".into(),
+            Self::Whom => admission::EXPECTED.into(),
         }
     }
 
@@ -132,6 +144,7 @@ impl Kind {
             Self::Switch => "no".into(),
             Self::Text(what) => what.rsplit(' ').next().unwrap_or("text").into(),
             Self::Time => "60s".into(),
+            Self::Whom => "root".into(),
         }
     }
 
@@ -148,6 +161,7 @@ impl Kind {
             Self::Switch => String::new(),
             Self::Text(what) => what.rsplit(' ').next().unwrap_or("TEXT").to_uppercase(),
             Self::Time => "TIME".into(),
+            Self::Whom => "WHOM".into(),
         }
     }
 }
@@ -185,6 +199,7 @@ impl fmt::Display for Value {
             Self::Text(text) => f.write_str(text),
             Self::Time(None) => f.write_str("off"),
             Self::Time(Some(limit)) => f.write_str(&unit::print_duration(*limit)),
+            Self::Whom(whom) => write!(f, "{whom}"),
         }
     }
 }

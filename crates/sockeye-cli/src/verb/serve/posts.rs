@@ -77,7 +77,10 @@ impl Posts {
                     !is_taken && is_same_place(&post.address, address)
                 });
                 let from = match kept {
-                    Some((at, _)) => From::Kept(at, Box::new(Terms::read(address, service, name, &ctx)?)),
+                    Some((at, post)) => {
+                        let terms = post.serving.terms().after(address, service, name, &ctx)?;
+                        From::Kept(at, Box::new(terms))
+                    }
                     None => {
                         let listening = sockeye::listen(address, &ctx).await?;
                         From::Opened(Box::new(Place { name, listening, service, ctx }))

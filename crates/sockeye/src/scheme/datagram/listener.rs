@@ -12,6 +12,7 @@ use super::peers::Peers;
 use super::reader::read;
 use crate::conn::Conn;
 use crate::ctx::{Ctx, Limits};
+use crate::entrance::Entrance;
 use crate::error::Result;
 use crate::listener::Listener;
 use crate::peer::Peer;
@@ -53,6 +54,13 @@ impl Listener for DatagramListener {
         }
     }
 
+    fn guard_with(&mut self, entrance: Option<Arc<Entrance>>) {
+        if entrance.is_some() {
+            self.peers.sockets.iter().for_each(Bound::tell_users);
+        }
+        self.peers.guard_with(entrance);
+    }
+
     /// The path goes at once; the sockets stay for those who are inside.
     fn stop_accepting(&mut self) {
         self.claim = None;
@@ -78,8 +86,10 @@ impl Listener for DatagramListener {
         ctx: &'a Ctx,
     ) -> Option<BoxFuture<'a, Result<()>>> {
         let is_udp = self.peers.sockets.iter().all(|socket| socket.kind == Kind::Udp);
-        is_udp
-            .then(|| -> BoxFuture<'a, Result<()>> { Box::pin(answer_all(&self.peers.sockets, service, ctx)) })
+        is_udp.then(|| -> BoxFuture<'a, Result<()>> {
+            let entrance = self.peers.entrance();
+            Box::pin(async move { answer_all(&self.peers.sockets, entrance.as_ref(), service, ctx).await })
+        })
     }
 }
 
