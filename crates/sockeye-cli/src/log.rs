@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sockeye::proto::printable;
 use sockeye::proto::unit::{print_duration, rounded};
-use sockeye::{Cause, Clock, Dropped, Ended, Event, Events, Kind, Limit, Op, Wants, Way};
+use sockeye::{Cause, Clock, Dropped, Ended, Event, Events, Exit, Kind, Limit, Op, Peer, Wants, Way};
 use tokio::sync::mpsc::Receiver;
 
 use crate::args::Request;
@@ -90,6 +90,10 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{peer} left after {lasted}, {received} B in, {sent} B out{how}")
         }
         Event::Dropped { socket, dropped } => format!("{socket}: datagrams were lost: {}", why(dropped)),
+        Event::Exited { command, caller, exit } if verbose => {
+            format!("{}{} {exit}", printable::line(command.as_bytes()), whose(caller.as_deref()))
+        }
+        Event::Exited { .. } => return None,
         Event::Lost { events } => format!("{events} events were not told: standard error is too slow"),
         Event::Message { peer, way, payload, size, .. } => {
             let does = match way {
@@ -114,6 +118,10 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
                 more => format!("{listener}: {more} were refused, {peer}{user} last: {why}"),
             }
         }
+        Event::Said { command, caller, line } => {
+            let command = printable::line(command.as_bytes());
+            format!("{command}{}: {}", whose(caller.as_deref()), printable::line(line))
+        }
         Event::Stopping { listener, open } => {
             format!("{listener}: takes nobody new, {open} still inside; interrupt again to hurry them")
         }
@@ -132,6 +140,11 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
 
 fn counted(messages: u64) -> String {
     if messages == 1 { "a message".to_owned() } else { format!("{messages} messages") }
+}
+
+/// For whom a command runs, behind what it is called.
+fn whose(caller: Option<&Peer>) -> String {
+    caller.map_or_else(String::new, |peer| format!(" for {peer}"))
 }
 
 /// Each reason that there was, with its count.
@@ -158,7 +171,7 @@ fn is_ours(ended: &Ended) -> bool {
             Cause::TooSlow => true,
             Cause::Limit(Limit::Idle, _) => false,
             // A datagram socket learns only when it is used that nobody is there.
-            _ => matches!(error.op(), Op::Dial | Op::Relay) || error.kind() == Kind::Refused,
+            _ => matches!(error.op(), Op::Dial | Op::Relay | Op::Run) || error.kind() == Kind::Refused,
         },
         Ended::Panicked => true,
         Ended::Done | Ended::Stopped => false,
@@ -203,25 +216,9 @@ fn for_programs(event: &Event) -> Value {
             dropped.counts().into_iter().for_each(|(name, count)| set(&mut object, name, count));
             object
         }
+        Event::Exited { command, caller, exit } => exited(command, caller.as_deref(), *exit),
         Event::Lost { events } => json!({ "event": "lost", "events": events }),
-        Event::Message { peer, way, payload, size, .. } => {
-            let way = match way {
-                Way::In => "in",
-                Way::Out => "out",
-            };
-            let mut object =
-                json!({ "event": "message", "peer": peer.to_string(), "way": way, "size": size });
-            // Bytes that are no text would not survive as JSON text.
-            match std::str::from_utf8(payload) {
-                Ok(text) => set(&mut object, "text", text),
-                Err(_) => set(
-                    &mut object,
-                    "hex",
-                    payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
-                ),
-            }
-            object
-        }
+        Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => json!({
             "event": "missed", "peer": peer.to_string(), "messages": messages, "error": one_line(error),
         }),
@@ -232,6 +229,7 @@ fn for_programs(event: &Event) -> Value {
             "event": "refused", "address": &**listener, "peer": peer.to_string(), "why": why.to_string(),
             "user": peer.user, "newcomers": newcomers,
         }),
+        Event::Said { command, caller, line } => said(command, caller.as_deref(), line),
         Event::Stopping { listener, open } => {
             json!({ "event": "stopping", "service": &**listener, "open": open })
         }
@@ -244,11 +242,48 @@ fn for_programs(event: &Event) -> Value {
     timed(object)
 }
 
+fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> Value {
+    let way = match way {
+        Way::In => "in",
+        Way::Out => "out",
+    };
+    let mut object = json!({ "event": "message", "peer": peer.to_string(), "way": way, "size": size });
+    set_payload(&mut object, payload);
+    object
+}
+
+fn exited(command: &str, caller: Option<&Peer>, exit: Exit) -> Value {
+    let (code, signal) = match exit {
+        Exit::Code(code) => (Some(code), None),
+        Exit::Signal(signal) => (None, Some(signal)),
+    };
+    let caller = caller.map(ToString::to_string);
+    json!({ "event": "exited", "command": command, "peer": caller, "code": code, "signal": signal })
+}
+
+fn said(command: &str, caller: Option<&Peer>, line: &[u8]) -> Value {
+    let caller = caller.map(ToString::to_string);
+    let mut object = json!({ "event": "said", "command": command, "peer": caller });
+    set_payload(&mut object, line);
+    object
+}
+
 /// Adds the time of day, in seconds since 1970.
 pub(crate) fn timed(mut object: Value) -> Value {
     let since = Clock::default().wall().duration_since(std::time::SystemTime::UNIX_EPOCH);
     set(&mut object, "time", since.map_or(0.0, |since| since.as_secs_f64()));
     object
+}
+
+/// Bytes that are no text would not survive as JSON text.
+fn set_payload(object: &mut Value, payload: &[u8]) {
+    match std::str::from_utf8(payload) {
+        Ok(text) => set(object, "text", text),
+        Err(_) => {
+            let hex: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
+            set(object, "hex", hex);
+        }
+    }
 }
 
 fn set(object: &mut Value, key: &str, value: impl Into<Value>) {

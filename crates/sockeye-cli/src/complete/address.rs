@@ -12,7 +12,7 @@ pub(super) fn word(current: &str, roles: &[Role]) -> Vec<Candidate> {
     };
     let Some((scheme, role)) = scheme(head, roles) else { return Vec::new() };
     let (lead, candidates) = match current.rsplit_once(',') {
-        Some((before, piece)) if scheme.target != Form::Word => {
+        Some((before, piece)) if !scheme.target.runs_to_the_end() => {
             (format!("{before},"), option(before, scheme, role, piece))
         }
         _ => (format!("{head}:"), target(rest.strip_prefix(':').unwrap_or(rest), scheme, role)),
@@ -67,7 +67,9 @@ fn target(current: &str, scheme: &SchemeGrammar, role: Role) -> Vec<Candidate> {
         Form::Path | Form::SocketPath if !current.starts_with('@') => {
             vec![Candidate::Known(Known::Files, 0)]
         }
-        Form::Word if !current.contains(' ') => vec![Candidate::Known(Known::Commands, 0)],
+        command if command.runs_to_the_end() && !current.contains(' ') => {
+            vec![Candidate::Known(Known::Commands, 0)]
+        }
         _ => Vec::new(),
     }
 }
@@ -89,7 +91,7 @@ fn option(address: &str, scheme: &'static SchemeGrammar, role: Role, current: &s
     let mut rows = vocabulary.options_of(scheme).chain(of_layers);
     match current.split_once('=') {
         None => {
-            let free = rows.filter(|row| row.side.includes(role) && !is_set(row));
+            let free = rows.filter(|row| row.side.includes(role) && (row.kind.repeats() || !is_set(row)));
             free.map(|row| {
                 let equals = if row.kind == Kind::Switch { "" } else { "=" };
                 Candidate::word(format!("{}{equals}", row.name), row.help)
@@ -121,6 +123,7 @@ fn values(kind: &Kind) -> Vec<Candidate> {
         Kind::Text(what) if what.ends_with("path") || what.ends_with("file") => {
             vec![Candidate::Known(Known::Files, 0)]
         }
+        Kind::Whom => vec![Candidate::Known(Known::Users, 0)],
         _ => Vec::new(),
     }
 }

@@ -13,9 +13,9 @@ use cursor::{Cursor, Next};
 /// Something that may stand at the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Candidate {
-    /// The whole word, and what it means. It is to be continued where it ends with `:`, `=` or `,`.
+    /// The whole word, and what it means. It goes on where it ends with `:` or `=`.
     Word(String, String),
-    /// Behind that many bytes of the word, which are ASCII, something that the shell knows.
+    /// Behind that many characters of the word, something that the shell knows.
     Known(Known, usize),
 }
 
@@ -25,6 +25,7 @@ pub(crate) enum Known {
     Commands,
     Files,
     Hosts,
+    Users,
 }
 
 impl std::fmt::Display for Candidate {
@@ -34,6 +35,7 @@ impl std::fmt::Display for Candidate {
             Self::Known(Known::Commands, behind) => write!(f, "commands\t{behind}"),
             Self::Known(Known::Files, behind) => write!(f, "files\t{behind}"),
             Self::Known(Known::Hosts, behind) => write!(f, "hosts\t{behind}"),
+            Self::Known(Known::Users, behind) => write!(f, "users\t{behind}"),
         }
     }
 }
@@ -61,7 +63,7 @@ impl Candidate {
     fn behind(self, lead: &str) -> Self {
         match self {
             Self::Word(word, meaning) => Self::Word(format!("{lead}{word}"), meaning),
-            Self::Known(known, behind) => Self::Known(known, lead.len() + behind),
+            Self::Known(known, behind) => Self::Known(known, lead.chars().count() + behind),
         }
     }
 
@@ -212,19 +214,20 @@ mod tests {
     #[test]
     fn options_are_those_of_the_scheme_on_that_side_and_none_twice() {
         assert_all(&[
-            ("listen tcp:1,max", &["tcp:1,max-conns="]),
-            ("dial tcp:h:1,max", &[]),
-            ("dial unix:/x,key", &[]),
-            ("dial tcp:h:1,key", &[]),
-            ("dial tcp:h:1,kee", &["tcp:h:1,keepalive="]),
-            ("dial tcp:h:1,keepalive=1s,kee", &[]),
-            ("dial tcp:h:1,tcp-nodelay,nod", &[]),
-            ("relay tcp-l:1,on", &["tcp-l:1,once"]),
-            ("dial udp:h:1,fr", &[]),
-            ("dial tcp:h:1,fr", &["tcp:h:1,frame="]),
-            ("dial tcp:h:1,frame=line,max", &["tcp:h:1,frame=line,max-message="]),
-            ("dial tcp:h:1,frame=line,fr", &[]),
-            ("dial -,in", &["-,input"]),
+            ("listen tcp:1,max-c", &["tcp:1,max-conns="]),
+            ("dial tcp:h:1,max-c", &[]),
+            ("dial unix:/x,keepali", &[]),
+            ("dial tcp:h:1,nonsense", &[]),
+            ("dial tcp:h:1,keepali", &["tcp:h:1,keepalive="]),
+            ("dial tcp:h:1,keepalive=1s,keepali", &[]),
+            ("dial tcp:h:1,tcp-nodelay,nodel", &[]),
+            ("relay tcp-l:1,onc", &["tcp-l:1,once"]),
+            ("dial udp:h:1,fram", &[]),
+            ("dial tcp:h:1,fram", &["tcp:h:1,frame="]),
+            ("dial tcp:h:1,frame=line,max-me", &["tcp:h:1,frame=line,max-message="]),
+            ("dial tcp:h:1,frame=line,fram", &[]),
+            ("dial -,inpu", &["-,input"]),
+            ("listen tcp:1,allow=root,allo", &["tcp:1,allow=root,allow="]),
         ]);
     }
 
@@ -236,6 +239,8 @@ mod tests {
             ("dial tcp:h:1,connect=", &["tcp:h:1,connect=off"]),
             ("dial tcp:h:1,frame=fi", &["tcp:h:1,frame=fixed="]),
             ("dial unix-dgram:/x,bind=/t", &["files 19"]),
+            ("dial unix-dgram:ä,bind=/t", &["files 18"]),
+            ("listen tcp:1,allow=", &["users 12"]),
             ("dial tcp:h:1,rcvbuf=", &[]),
             ("dial tcp:h:1,nonsense=", &[]),
         ]);
@@ -244,14 +249,14 @@ mod tests {
     #[test]
     fn an_option_beside_is_one_of_the_address_before_it() {
         assert_all(&[
-            ("dial tcp:h:1 -o nod", &["nodelay"]),
-            ("dial tcp:h:1,nodelay -o nod", &[]),
+            ("dial tcp:h:1 -o nodel", &["nodelay"]),
+            ("dial tcp:h:1,nodelay -o nodel", &[]),
             ("dial tcp:h:1 --option=eof=h", &["--option=eof=half"]),
-            ("serve echo tcp:1 -o max", &["max-conns="]),
-            ("relay tcp-l:1 -o on", &["once"]),
-            ("relay tcp-l:1 tcp:h:1 -o on", &[]),
-            ("dial - -o in", &["input"]),
-            ("dial -o nod", &[]),
+            ("serve echo tcp:1 -o max-c", &["max-conns="]),
+            ("relay tcp-l:1 -o onc", &["once"]),
+            ("relay tcp-l:1 tcp:h:1 -o onc", &[]),
+            ("dial - -o inpu", &["input"]),
+            ("dial -o nodel", &[]),
         ]);
     }
 

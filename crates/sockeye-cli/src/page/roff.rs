@@ -89,9 +89,9 @@ fn usage(usage: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// A line of text: at its beginning a dot or a quote would be a request.
+/// A line of text: a dot at its beginning would make a request of it.
 fn line(text: &str) -> String {
-    let guard = if text.starts_with(['.', '\'']) { "\\&" } else { "" };
+    let guard = if text.starts_with('.') { "\\&" } else { "" };
     format!("{guard}{}", escape(text))
 }
 
@@ -129,6 +129,6 @@ mod tests {
             r"\-\-a \(aqb\(aq \(dqc\(dq \(rsn \(gad\(ga \(ha\(ti\[u2026]"
         );
         assert_eq!(line(".SH is no request"), r"\&.SH is no request");
-        assert_eq!(line("'tis text"), r"\&\(aqtis text");
+        assert_eq!(line("'tis text"), r"\(aqtis text");
     }
 }

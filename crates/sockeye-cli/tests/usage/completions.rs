@@ -88,15 +88,16 @@ const LINES: &[(&str, &str)] = &[
     ("sockeye rel", "sockeye relay "),
     ("sockeye dial tc", "sockeye dial tcp:"),
     ("sockeye dial tcp:localh", "sockeye dial tcp:localhost:"),
-    ("sockeye listen tcp-l:8080,max", "sockeye listen tcp-l:8080,max-conns="),
+    ("sockeye listen tcp-l:8080,max-co", "sockeye listen tcp-l:8080,max-conns="),
     ("sockeye dial tcp:localhost:80,eof=h", "sockeye dial tcp:localhost:80,eof=half "),
-    ("sockeye dial tcp:localhost:80 -o nod", "sockeye dial tcp:localhost:80 -o nodelay "),
+    ("sockeye dial tcp:localhost:80 -o nodel", "sockeye dial tcp:localhost:80 -o nodelay "),
     (
-        "sockeye relay tcp-l:8080,once tcp:localhost:80,keepa",
+        "sockeye relay tcp-l:8080,once tcp:localhost:80,keepali",
         "sockeye relay tcp-l:8080,once tcp:localhost:80,keepalive=",
     ),
     ("sockeye dial unix:some", "sockeye dial unix:some.sock "),
     ("sockeye dial unix-dgram:x,bind=some", "sockeye dial unix-dgram:x,bind=some.sock "),
+    ("sockeye listen tcp:8080,allow=nobod", "sockeye listen tcp:8080,allow=nobody "),
     ("sockeye serve ech", "sockeye serve echo "),
     ("sockeye serve echo tcp:7700 upp", "sockeye serve echo tcp:7700 upper "),
     ("sockeye serve reply --te", "sockeye serve reply --text "),
@@ -112,7 +113,7 @@ const LINES: &[(&str, &str)] = &[
 fn a_tab_in_bash_completes_a_line() {
     let mut bash = Shell::bash("");
     bash.assert_lines();
-    assert_eq!(bash.tab("sockeye dial tcp:[::1]:80,nod"), "sockeye dial tcp:[::1]:80,nodelay ");
+    assert_eq!(bash.tab("sockeye dial tcp:[::1]:80,nodel"), "sockeye dial tcp:[::1]:80,nodelay ");
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn a_tab_in_bash_with_bash_completion_completes_a_line() {
 fn a_tab_in_zsh_completes_a_line() {
     let mut zsh = Shell::zsh();
     zsh.assert_lines();
-    assert_eq!(zsh.tab(r"sockeye dial tcp:\[::1\]:80,nod"), r"sockeye dial tcp:\[::1\]:80,nodelay ");
+    assert_eq!(zsh.tab(r"sockeye dial tcp:\[::1\]:80,nodel"), r"sockeye dial tcp:\[::1\]:80,nodelay ");
 }
 
 #[test]

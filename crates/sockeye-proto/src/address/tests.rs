@@ -19,7 +19,8 @@ static WS_OPTIONS: [OptionGrammar; 2] = [
 ];
 static FRAME_OPTIONS: [OptionGrammar; 2] =
     [option("frame", Side::Both, Kind::Frame), option("max-message", Side::Both, Kind::Size)];
-static SHARED: [OptionGrammar; 6] = [
+static SHARED: [OptionGrammar; 8] = [
+    option("env", Side::Both, Kind::Variable),
     option("bind", Side::Dial, Kind::Address),
     OptionGrammar {
         aliases: &["tcp-nodelay"],
@@ -28,6 +29,7 @@ static SHARED: [OptionGrammar; 6] = [
     },
     option("idle", Side::Listen, Kind::Time),
     option("connect", Side::Dial, Kind::Time),
+    option("allow", Side::Listen, Kind::Whom),
     option("label", Side::Both, Kind::Text("a name")),
     OptionGrammar { schemes: &["udp"], ..option("join", Side::Both, Kind::Group) },
 ];
@@ -37,7 +39,7 @@ const fn scheme(name: &'static str, target: Form, shape: Shape) -> SchemeGrammar
 }
 
 const HOST_PORT: Form = Form::HostPort { default_port: None };
-static SCHEMES: [SchemeGrammar; 10] = [
+static SCHEMES: [SchemeGrammar; 11] = [
     scheme("tcp", HOST_PORT, Shape::Bytes),
     scheme("udp", HOST_PORT, Shape::Messages),
     scheme("ntp", Form::HostPort { default_port: Some(123) }, Shape::Messages),
@@ -46,7 +48,8 @@ static SCHEMES: [SchemeGrammar; 10] = [
     scheme("mem-l", Form::Name, Shape::Bytes),
     SchemeGrammar { listens: false, ..scheme("fd", Form::Descriptor, Shape::Bytes) },
     SchemeGrammar { listens: false, ..scheme("file", Form::Path, Shape::Bytes) },
-    SchemeGrammar { listens: false, ..scheme("exec", Form::Word, Shape::Bytes) },
+    SchemeGrammar { listens: false, ..scheme("exec", Form::Words, Shape::Bytes) },
+    SchemeGrammar { listens: false, ..scheme("sh", Form::Word, Shape::Bytes) },
     SchemeGrammar { listens: false, ..scheme("-", Form::Nothing, Shape::Bytes) },
 ];
 
@@ -130,6 +133,10 @@ fn each_form_is_read_and_printed_in_its_own_way() {
         ("tcp:host:1,max-message=9,frame=burst", "tcp:host:1,max-message=9,frame=burst"),
         ("tcp:host:1,frame=fixed=0512", "tcp:host:1,frame=fixed=512"),
         ("tcp:host:1,frame=burst=50", "tcp:host:1,frame=burst=50"),
+        (
+            "tcp-l:1,allow=::1,idle=off,allow=uid:07,allow=::1",
+            "tcp-l:1,allow=::1,idle=off,allow=uid:7,allow=::1",
+        ),
         ("udp-l:1,join=[ff02::1]@eth0", "udp-l:1,join=ff02::1@eth0"),
         ("tls:host:1,tcp.label=a,label=b", "tls+tcp:host:1,label=b,tcp.label=a"),
     ] {
@@ -175,6 +182,12 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("tcp:host:80,fraem=line", "fraem=line", "tcp has no option \"fraem\"; did you mean \"frame\"?"),
     ("tcp:host:80,,nodelay", "", "expected an option between the commas"),
     ("tcp:host:80,nodelay,nodelay", "nodelay", "nodelay is set twice"),
+    (
+        "tcp-l:80,allow=10.1.2.3/8",
+        "allow=10.1.2.3/8",
+        "allow: 10.1.2.3/8 has bits behind its prefix: write 10.0.0.0/8 or 10.1.2.3",
+    ),
+    ("tcp:host:80,allow=::1", "allow=::1", "allow is for addresses that are listened on"),
     ("tcp:host:80,nodelay=1", "nodelay=1", "nodelay: expected yes or no"),
     ("tcp:host:80,idle=3", "idle=3", "idle is for addresses that are listened on"),
     ("tcp-l:80,connect=3", "connect=3", "connect is for addresses that are dialled"),
@@ -221,6 +234,10 @@ const WRONG: &[(&str, &str, &str)] = &[
         "//u:p@host/",
         "a URL may not carry credentials: any user can see them; leave them out",
     ),
+    ("exec:", "", "expected a program"),
+    ("exec:grep 'a b", "grep 'a b", "a quote ' is not closed"),
+    ("sh:", "", "expected a command"),
+    ("tcp:h:1,env=A=1,env=A=2", "env=A=2", "env=A is set twice"),
     ("ws-l://host/", "//host/", "a URL is dialled; to listen, write a port"),
 ];
 
@@ -252,6 +269,16 @@ fn options_beside_the_word_are_taken_as_they_are() {
     assert_eq!(address.options_beside(), ["label=a,b%2C", "connect=3s"]);
     let error = parse("exec:cat", &["lable=x".to_owned()], &vocabulary()).unwrap_err();
     assert_eq!((error.text(), error.span()), ("lable=x", 0..7));
+}
+
+#[test]
+fn a_variable_may_be_set_beside_others() {
+    let beside = ["env=A=1".to_owned(), "env=B=x=y, z".to_owned()];
+    let address = parse("exec:env", &beside, &vocabulary()).unwrap();
+    let variable = |name: &str, value: &str| Value::Variable(name.into(), value.into());
+    let set: Vec<_> = address.options().values("env").cloned().collect();
+    assert_eq!(set, [variable("A", "1"), variable("B", "x=y, z")]);
+    assert_eq!(address.options_beside(), beside);
 }
 
 #[test]
@@ -296,15 +323,17 @@ fn word() -> impl Strategy<Value = String> {
         4 => inet,
         1 => "unix(-l)?:@?[^,\0]{1,40}",
         1 => "mem:[^,\0]{1,20}",
-        1 => "exec:[^\0]{1,20}",
+        1 => "(exec|sh):[^\0]{1,20}",
         1 => "file:[^,\0]{1,20}",
         1 => Just("-".to_owned()),
     ];
     let option = prop_oneof![
         "label=[^,\0]{1,12}".boxed(),
         "tcp\\.label=[^,\0]{1,6}".boxed(),
+        "allow=([a-z][a-z0-9.-]{0,8}|uid:[0-9]{1,6}|10\\.0\\.0\\.0/[89]|::/[0-9]|\\[::1\\]|::ffff:1\\.2\\.3\\.4)".boxed(),
         "(idle|connect)=([0-9]{1,5}(ms|s|us|m)?|off)".boxed(),
         "nodelay(=yes|=no)?".boxed(),
+        "env=[A-Z]=[^,\0]{0,9}".boxed(),
         "(tls\\.)?min=(1\\.3|4)".boxed(),
         "frame=(burst|line|len32le|fixed=[1-9][0-9]{0,8}|burst=[1-9][0-9]{0,5})".boxed(),
         "max-message=[0-9]{1,5}k?".boxed(),
@@ -315,7 +344,7 @@ fn word() -> impl Strategy<Value = String> {
     (base, prop::collection::vec(option, 0..4)).prop_map(|(base, options)| {
         options
             .into_iter()
-            .fold(base, |word, option| if word.starts_with("exec") { word } else { word + "," + &option })
+            .fold(base, |word, option| if word.starts_with(['e', 's']) { word } else { word + "," + &option })
     })
 }
 

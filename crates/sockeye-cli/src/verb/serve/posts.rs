@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sockeye::proto::address::Address;
-use sockeye::{Ctx, Service, ServiceRow, Terms, fixed};
+use sockeye::{Ctx, Limits, Service, ServiceRow, Terms, fixed};
 
 use super::Order;
 use crate::args::Request;
@@ -68,8 +68,9 @@ impl Posts {
         for order in orders {
             let stand = self.stand(order)?;
             let events = if order.shown { ctx.events.clone() } else { ctx.events.without_messages() };
+            let limits = Limits { newcomers: order.row.may.newcomers(), ..ctx.limits };
             for address in &order.addresses {
-                let ctx = Ctx { stop: ctx.stop.child(), events: events.clone(), ..ctx.clone() };
+                let ctx = Ctx { stop: ctx.stop.child(), events: events.clone(), limits, ..ctx.clone() };
                 let (name, service) = (stand.row.name, stand.service.clone());
                 let kept = self.0.iter().enumerate().find(|(at, post)| {
                     let is_taken =

@@ -3,7 +3,7 @@
 # the program that the line names, since a Tab must run nothing unknown.
 
 _sockeye() {
-  local rest=${COMP_LINE:0:COMP_POINT} gap i kind value found
+  local rest=${COMP_LINE:0:COMP_POINT} gap i kind value lead stem found
   local -a words=() all=()
   # Bash breaks words at colons and the like. What has no space between is one word.
   for ((i = 0; i < COMP_CWORD; i++)); do
@@ -21,25 +21,27 @@ _sockeye() {
   local kept=${word%"${word##*["$COMP_WORDBREAKS"]}"}
   COMPREPLY=()
   while IFS=$'\t' read -r kind value _; do
-    all=()
+    lead='' stem=''
+    if [[ $kind != word ]]; then lead=${word:0:value} stem=${word:value}; fi
     case $kind in
-      word)
-        if [[ $value == *[:=] ]]; then compopt -o nospace; fi
-        all=("$value")
-        ;;
+      word) all=("$value") ;;
+      commands) mapfile -t all < <(compgen -c -- "$stem") ;;
       files)
         compopt -o filenames
-        while IFS= read -r found; do all+=("${word:0:value}$found"); done < <(compgen -f -- "${word:value}")
-        ;;
-      commands)
-        while IFS= read -r found; do all+=("${word:0:value}$found"); done < <(compgen -c -- "${word:value}")
+        mapfile -t all < <(compgen -f -- "$stem")
         ;;
       hosts)
-        compopt -o nospace
-        while IFS= read -r found; do all+=("${word:0:value}$found:"); done < <(_sockeye_hosts "${word:value}")
+        mapfile -t all < <(_sockeye_hosts "$stem")
+        all=("${all[@]/%/:}")
         ;;
+      users) mapfile -t all < <(compgen -u -- "$stem") ;;
+      *) all=() ;;
     esac
-    for found in "${all[@]}"; do COMPREPLY+=("${found#"$kept"}"); done
+    for found in "${all[@]}"; do
+      if [[ $found == *[:=] ]]; then compopt -o nospace; fi
+      found=$lead$found
+      COMPREPLY+=("${found#"$kept"}")
+    done
   done < <(command sockeye gen complete -- "${words[@]:1}" 2>/dev/null)
 }
 

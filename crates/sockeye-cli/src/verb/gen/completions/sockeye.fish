@@ -14,6 +14,8 @@ function __sockeye_complete
         switch $parts[1]
             case files
                 printf '%s\n' $lead(complete --do-complete "'' $stem")
+            case users
+                printf '%s\n' $lead(__fish_complete_users)
             case commands
                 printf '%s\n' $lead(complete --do-complete "$stem")
             case hosts

@@ -23,6 +23,7 @@ _sockeye() {
   PREFIX=${PREFIX[known[2]+1,-1]}
   case $known[1] in
     files) _files ;;
+    users) _users ;;
     commands) _command_names -e ;;
     # Among the words above.
     hosts) _hosts -F '(localhost)' -S : ;;
