@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::buffer::Buffers;
 use crate::clock::Clock;
 use crate::event::Events;
+use crate::handed::Handed;
 use crate::memory::Memory;
 use crate::resolve::Resolver;
 use crate::stop::Stop;
@@ -39,6 +40,8 @@ pub struct Ctx {
     pub buffers: Buffers,
     /// The network inside this process.
     pub memory: Memory,
+    /// Sockets that are bound already: a listener of the same address takes one of these.
+    pub handed: Handed,
     /// Whether to ask the kernel which user is at the other end of each accepted connection.
     pub identify: bool,
 }
