@@ -27,8 +27,14 @@ pub(crate) static JSON: Flag = flag("json", "one JSON object a line");
 pub(crate) static KEEP: Flag = flag("keep", "serve one peer after another, not just the first");
 pub(crate) static LINES: Flag =
     flag("lines", "each line is a message, and each message that comes is a line");
-pub(crate) static LOG: Flag =
-    Flag { value: Some("FORMAT"), ..flag("log", "what happens, on standard error: text or json") };
+pub(crate) static LOG: Flag = Flag {
+    value: Some("FORMAT"),
+    ..flag("log", "what happens: text, json, or to a file: file:PATH, json:PATH")
+};
+pub(crate) static METRICS: Flag = Flag {
+    value: Some("ADDR"),
+    ..flag("metrics", "counts of all listeners, as OpenMetrics at http://ADDR/metrics")
+};
 pub(crate) static NUMERIC: Flag = Flag { short: Some('n'), ..flag("numeric", "look no names up") };
 pub(crate) static ONE_WAY: Flag = flag("one-way", "left to right alone; what comes back is dropped");
 pub(crate) static OPERATOR: Flag = flag("operator", "many peers at once: see who says what, and answer each");

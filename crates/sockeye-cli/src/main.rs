@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod attendance;
 mod console;
 mod exit;
 mod failure;
@@ -9,7 +10,9 @@ mod flag;
 mod help;
 mod hint;
 mod log;
+mod metrics;
 mod operator;
+mod parent;
 mod plan;
 mod say;
 mod server;
@@ -22,6 +25,7 @@ use std::process::ExitCode;
 
 use exit::Exit;
 use failure::Failure;
+use parent::Parent;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
@@ -50,11 +54,13 @@ fn run(first: Option<OsString>, rest: impl Iterator<Item = OsString>) -> Result<
         }
         name => {
             let verb = verb::find(name)?;
-            let request = args::read(verb, rest)?;
+            let mut request = args::read(verb, rest)?;
             if request.has(&flag::HELP) {
                 return Ok(say::data(&help::verb(verb)));
             }
-            (verb.run)(&request).or_else(|failure| {
+            // Before anything starts a thread.
+            let taken = Parent::take().map(|parent| request.parent = parent);
+            taken.and_then(|()| (verb.run)(&request)).or_else(|failure| {
                 if !log::wants_json(&request) {
                     return Err(failure);
                 }

@@ -34,6 +34,15 @@ pub(crate) fn ready(name: &str, listening: &Listening, request: &Request) {
     }
 }
 
+/// All of us listen: whoever started us is told so, and which of the sockets that it handed down nobody asked for.
+pub(crate) fn up(request: &Request, ctx: &Ctx) {
+    for unused in ctx.handed.unused() {
+        let object = json!({ "event": "unused-socket", "socket": unused });
+        say::note(request, object, &format!("no address takes descriptor {unused}, which was handed down"));
+    }
+    request.parent.ready();
+}
+
 /// Serves all places until they end on their own, or are told to: the first interrupt drains, the second hurries, the
 /// third ends.
 pub(crate) async fn run(
@@ -42,6 +51,7 @@ pub(crate) async fn run(
     request: &Request,
     ctx: &Ctx,
 ) -> Result<Exit, Failure> {
+    up(request, ctx);
     let mut tasks = JoinSet::new();
     for place in places {
         let events = if place.shown { ctx.events.clone() } else { ctx.events.without_messages() };
@@ -68,7 +78,10 @@ pub(crate) async fn run(
             () = interrupts.next() => {
                 interrupted += 1;
                 match interrupted {
-                    1 => ctx.stop.drain(),
+                    1 => {
+                        request.parent.stopping();
+                        ctx.stop.drain();
+                    }
                     2 => ctx.stop.hurry(),
                     _ => return Ok(Exit::Interrupted),
                 }

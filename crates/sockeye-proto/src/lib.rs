@@ -5,7 +5,9 @@
 //! - [`cut`]: what is typed into messages.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
 //! - [`hex`]: bytes in hexadecimal, for people.
+//! - [`http`]: the head of a request for one page.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
+//! - [`openmetrics`]: counts as text that monitoring programs read.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
@@ -22,7 +24,9 @@ pub mod crowd;
 pub mod cut;
 pub mod frame;
 pub mod hex;
+pub mod http;
 pub mod newline;
+pub mod openmetrics;
 pub mod printable;
 pub mod queue;
 pub mod race;

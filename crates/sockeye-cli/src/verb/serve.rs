@@ -23,13 +23,15 @@ pub(super) static SERVE: Verb = Verb {
             and tcp-l:8080 are the same here, and port 0 lets the kernel choose: the address of each \
             listener is told on standard error.\n\
             The first interrupt (Ctrl-C, or SIGTERM) takes nobody new and lets those inside finish, the \
-            second hurries them, the third ends at once.",
+            second hurries them, the third ends at once. SIGUSR1 lists who is inside; SIGHUP opens a log file anew.\n\
+            From systemd it takes the sockets whose addresses it is given, or fd-l:NAME by name, and tells when it \
+            is ready.",
     examples: &[
         ("sockeye serve", "all services on this machine, and what to try"),
         ("sockeye serve echo tcp:8080 upper unix:/tmp/upper.sock", "two of them, elsewhere"),
         ("sockeye serve reply tcp:0 --text 'Come in.' --show", "a fixed answer, and see what comes"),
     ],
-    flags: &[&flag::SHOW, &flag::PUBLIC],
+    flags: &[&flag::SHOW, &flag::PUBLIC, &flag::METRICS],
     groups: true,
     words: 0..=1024,
     expects: "expected services and addresses",

@@ -17,6 +17,7 @@ mod json;
 mod plan;
 mod readme;
 mod refusals;
+mod report;
 mod stop;
 mod taken;
 mod telling;

@@ -1,0 +1,70 @@
+//! Events as JSON objects for programs.
+
+use serde_json::{Value, json};
+use sockeye::{Ended, Event, Way};
+
+use super::{set, timed};
+use crate::failure::one_line;
+
+/// An event as one object.
+pub(super) fn for_programs(event: &Event) -> Value {
+    let object = match event {
+        Event::AcceptFailed { listener, error } => {
+            json!({ "event": "accept-failed", "service": &**listener, "error": one_line(error) })
+        }
+        Event::AcceptResumed { listener, failures } => {
+            json!({ "event": "accept-resumed", "service": &**listener, "failures": failures })
+        }
+        Event::Closed { id, peer, received, sent, lasted, ended } => {
+            let (how, error) = match ended {
+                Ended::Done => ("done", Value::Null),
+                Ended::Failed(error) => ("failed", one_line(error).into()),
+                Ended::Panicked => ("panicked", Value::Null),
+                Ended::Stopped => ("stopped", Value::Null),
+            };
+            json!({
+                "event": "closed", "id": id, "peer": peer.to_string(), "received": received, "sent": sent,
+                "seconds": lasted.as_secs_f64(), "ended": how, "error": error,
+            })
+        }
+        Event::Dropped { socket, dropped } => {
+            let mut object = json!({ "event": "dropped", "socket": &**socket });
+            dropped.counts().into_iter().for_each(|(name, count)| set(&mut object, name, count));
+            object
+        }
+        Event::Lost { events } => json!({ "event": "lost", "events": events }),
+        Event::Message { peer, way, payload, size, .. } => {
+            let way = match way {
+                Way::In => "in",
+                Way::Out => "out",
+            };
+            let mut object =
+                json!({ "event": "message", "peer": peer.to_string(), "way": way, "size": size });
+            // Bytes that are no text would not survive as JSON text.
+            match std::str::from_utf8(payload) {
+                Ok(text) => set(&mut object, "text", text),
+                Err(_) => set(
+                    &mut object,
+                    "hex",
+                    payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+                ),
+            }
+            object
+        }
+        Event::Missed { peer, messages, error } => json!({
+            "event": "missed", "peer": peer.to_string(), "messages": messages, "error": one_line(error),
+        }),
+        Event::Opened { id, listener, peer } => {
+            json!({ "event": "opened", "id": id, "service": &**listener, "peer": peer.to_string() })
+        }
+        Event::Stopping { listener, open } => {
+            json!({ "event": "stopping", "service": &**listener, "open": open })
+        }
+        Event::Undelivered { from, to, messages, error } => json!({
+            "event": "undelivered", "from": from.to_string(), "to": to.to_string(), "messages": messages,
+            "error": one_line(error),
+        }),
+        other => json!({ "event": other.name() }),
+    };
+    timed(object)
+}
