@@ -12,7 +12,7 @@ use sockeye::{Family, Names, Resolver};
 use crate::failure::Failure;
 use crate::flag::{self, Flag};
 use crate::parent::Parent;
-use crate::verb::Verb;
+use crate::verb::{Takes, Verb};
 
 /// An address as it was typed, and the options that stood behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,7 @@ fn unknown(verb: &Verb, group: &Group, typed: &str) -> Failure {
     let name = typed.trim_start_matches('-');
     let names = flag::COMMON.iter().chain(verb.flags).map(|flag| flag.long).chain(service_flags(group));
     let of_another = sockeye_services::ALL.iter().find(|row| row.flags.iter().any(|flag| flag.name == name));
-    let hint = match (of_another.filter(|_| verb.groups), nearest(name, names)) {
+    let hint = match (of_another.filter(|_| verb.takes == Takes::Groups), nearest(name, names)) {
         (Some(row), _) => format!("--{name} is a flag of {}, and stands behind that word", row.name),
         (None, Some(near)) => format!("did you mean --{near}?"),
         (None, None) => see(verb),
@@ -127,7 +127,7 @@ impl Request {
     }
 
     fn take_word(&mut self, verb: &Verb, text: String) {
-        if verb.groups && !text.starts_with("-,") && text != "-" && !text.contains(':') {
+        if verb.takes == Takes::Groups && !text.starts_with("-,") && text != "-" && !text.contains(':') {
             self.groups.push(Group { service: Some(text), ..Group::default() });
         } else {
             self.last().words.push(Word { text, beside: Vec::new() });

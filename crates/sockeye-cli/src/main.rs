@@ -3,6 +3,8 @@
 
 mod args;
 mod attendance;
+mod complete;
+mod config;
 mod console;
 mod exit;
 mod failure;
@@ -12,6 +14,7 @@ mod hint;
 mod log;
 mod metrics;
 mod operator;
+mod page;
 mod parent;
 mod plan;
 mod say;
@@ -41,22 +44,22 @@ fn main() -> ExitCode {
 
 fn run(first: Option<OsString>, rest: impl Iterator<Item = OsString>) -> Result<Exit, Failure> {
     let Some(first) = first else {
-        say::to_people(&help::overview());
+        say::to_people(&help::overview().text());
         return Ok(Exit::Usage);
     };
     let first = args::text(first)?;
     match first.as_str() {
-        "-h" | "--help" => Ok(say::data(&help::overview())),
+        "-h" | "--help" => Ok(say::data(&help::overview().text())),
         "-V" | "--version" => Ok(say::data(concat!("sockeye ", env!("CARGO_PKG_VERSION"), "\n"))),
         "help" => {
             let rest = rest.map(args::text).collect::<Result<Vec<_>, _>>()?;
-            help::page(rest.first().map(String::as_str)).map(|page| say::data(&page))
+            help::page(rest.first().map(String::as_str)).map(|page| say::data(&page.text()))
         }
         name => {
             let verb = verb::find(name)?;
             let mut request = args::read(verb, rest)?;
             if request.has(&flag::HELP) {
-                return Ok(say::data(&help::verb(verb)));
+                return Ok(say::data(&help::verb(verb).text()));
             }
             // Before anything starts a thread.
             let taken = Parent::take().map(|parent| request.parent = parent);

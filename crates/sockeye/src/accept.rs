@@ -16,7 +16,7 @@ use crate::layer::{self, Wrap};
 use crate::listener::{Listener, accept};
 use crate::open::Listening;
 use crate::peer::Peer;
-use crate::service::Service;
+use crate::service::{BoxFuture, Service};
 use crate::show::{ShownDatagrams, show};
 use crate::tally::Inside;
 
@@ -204,9 +204,16 @@ struct Guest {
 
 impl Guest {
     /// The life of one connection.
+    ///
+    /// What an idle one holds is the size of this future, times thousands: what is needed for a moment, or by few, is
+    /// boxed.
     async fn host(self: Arc<Self>, conn: Conn, _slot: OwnedSemaphorePermit) -> Result<()> {
         let mut visit = Visit::begin(&self, &conn);
-        let ended = self.serve(conn, &mut visit).await;
+        let wrapped = if self.wraps.is_empty() { Ok(conn) } else { Box::pin(self.wrap(conn)).await };
+        let ended = match wrapped {
+            Ok(conn) => self.serve(conn, &mut visit).await,
+            Err(error) => Err(error),
+        };
         visit.ended = match &ended {
             Ok(()) => Ended::Done,
             Err(error) if matches!(error.cause(), Cause::Stopped) => Ended::Stopped,
@@ -215,19 +222,27 @@ impl Guest {
         ended
     }
 
-    async fn serve(&self, conn: Conn, visit: &mut Visit<'_>) -> Result<()> {
-        let ctx = &self.ctx;
+    /// Puts the layers on.
+    async fn wrap(&self, conn: Conn) -> Result<Conn> {
         let bare = conn.peer().clone();
-        let wrapped = within(ctx.limits.handshake, layer::wrap_all(&self.wraps, conn, ctx)).await;
+        let wrapped = within(self.ctx.limits.handshake, layer::wrap_all(&self.wraps, conn, &self.ctx)).await;
         let late = |after| Err(Error::new(Op::Handshake, Cause::Limit(Limit::Handshake, after)).on(bare));
-        let conn = show(wrapped.unwrap_or_else(late)?, &ctx.events);
+        wrapped.unwrap_or_else(late)
+    }
+
+    fn serve<'a>(&'a self, conn: Conn, visit: &mut Visit<'_>) -> BoxFuture<'a, Result<()>> {
+        let ctx = &self.ctx;
+        let conn = show(conn, &ctx.events);
         visit.enter(&conn);
-        let Some(limit) = ctx.limits.idle else { return self.service.serve(conn, ctx).await };
+        let Some(limit) = ctx.limits.idle else { return self.service.serve(conn, ctx) };
         let (counts, peer) = (conn.counts(), conn.peer().clone());
-        tokio::select! {
-            ended = self.service.serve(conn, ctx) => ended,
-            () = quiet([&counts], limit) => Err(Error::new(Op::Read, Cause::Limit(Limit::Idle, limit)).on(peer)),
-        }
+        let served = self.service.serve(conn, ctx);
+        Box::pin(async move {
+            tokio::select! {
+                ended = served => ended,
+                () = quiet([&counts], limit) => Err(Error::new(Op::Read, Cause::Limit(Limit::Idle, limit)).on(peer)),
+            }
+        })
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sockeye_proto::shape::Shape;
 use sockeye_sys::readiness::Watched;
 
@@ -403,4 +405,10 @@ impl std::fmt::Debug for Io {
             Self::Messages(_) => "Messages",
         })
     }
+}
+/// Whether both sides of a socket have ended, or an error waits to be fetched (poll(2)).
+pub(crate) fn is_hung_up(socket: BorrowedFd<'_>) -> bool {
+    let mut asked = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut asked, Some(&at_once)).is_ok_and(|ready| ready > 0)
 }

@@ -70,8 +70,12 @@ pub enum Cause {
     Lookup(LookupError),
     /// The name has addresses, but of the other family than `-4` or `-6` asks for.
     OtherFamily,
+    /// Others than users of this machine reach the address, where only our own user may come in.
+    OpenToOthers,
     /// The path of a Unix socket is taken.
     PathTaken(PathTaken),
+    /// A rule on who may come in, as it was written, can name nobody.
+    Rule(String, RuleFault),
     /// A message is larger than the connection carries.
     TooLarge {
         /// The bytes of the message.
@@ -102,6 +106,17 @@ pub enum Limit {
     Handshake,
     /// `idle=`: with nothing read or written.
     Idle,
+}
+
+/// Why a rule on who may come in can name nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RuleFault {
+    /// Who comes to a Unix socket has no IP address.
+    NoAddresses,
+    /// There is no such user.
+    NoSuchUser,
+    /// Others than users of this machine reach the address, and a user could come in among them.
+    OpenToOthers,
 }
 
 /// What stands where a Unix socket is to be.
@@ -219,7 +234,11 @@ impl Error {
             Cause::PathTaken(_) => Kind::InUse,
             Cause::Stopped | Cause::TooSlow => Kind::Other,
             Cause::TooLarge { .. } => Kind::TooLarge,
-            Cause::Exclusive(..) | Cause::UnknownOwner(_) | Cause::WrongShape { .. } => Kind::Usage,
+            Cause::Exclusive(..)
+            | Cause::OpenToOthers
+            | Cause::Rule(..)
+            | Cause::UnknownOwner(_)
+            | Cause::WrongShape { .. } => Kind::Usage,
         }
     }
 }
@@ -324,6 +343,14 @@ impl fmt::Display for Cause {
                 PathTaken::NotASocket => "a file is there that is no socket",
                 PathTaken::OtherOwner => "a socket of another user is there",
             }),
+            Self::OpenToOthers => f.write_str("others than users of this machine reach it"),
+            Self::Rule(rule, RuleFault::NoAddresses) => {
+                write!(f, "{rule} names nobody: who comes there has a user, and no IP address")
+            }
+            Self::Rule(rule, RuleFault::NoSuchUser) => write!(f, "{rule}: there is no such user"),
+            Self::Rule(rule, RuleFault::OpenToOthers) => {
+                write!(f, "{rule} cannot be told there: whose a connection is shows on loopback alone")
+            }
             Self::Stopped => f.write_str("cut off by the stop"),
             Self::TooLarge { size, most } => write!(f, "a message of {size} bytes, where {most} is the most"),
             Self::TooSlow => f.write_str("it reads too slowly, and too much waits for it"),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use sockeye_proto::admission::Refusal;
 use tokio::sync::mpsc;
 
 use crate::error::Error;
@@ -89,6 +90,18 @@ pub enum Event {
         /// The other end.
         peer: Arc<Peer>,
     },
+    /// A listener has refused newcomers. The first is told at once, and others at most once a second, those of one reason
+    /// together.
+    Refused {
+        /// Where it listens.
+        listener: Arc<str>,
+        /// The last of them.
+        peer: Arc<Peer>,
+        /// Why.
+        why: Refusal,
+        /// How many, since this reason was last told.
+        newcomers: u64,
+    },
     /// A listener refuses newcomers, and lets those inside finish.
     Stopping {
         /// Which service, and where.
@@ -122,6 +135,7 @@ impl Event {
             Self::Message { .. } => "message",
             Self::Missed { .. } => "missed",
             Self::Opened { .. } => "opened",
+            Self::Refused { .. } => "refused",
             Self::Stopping { .. } => "stopping",
             Self::Undelivered { .. } => "undelivered",
         }
@@ -135,6 +149,8 @@ pub struct Dropped {
     pub by_kernel: u64,
     /// Their end was cut off.
     pub cut: u64,
+    /// `allow=`, `deny=`, `max-per-peer=` or `rate-conns=` keeps their sender out.
+    pub kept_out: u64,
     /// Their peer is beyond this machine and private networks: it was not heard, or asked too often, or would have got
     /// more than it sent.
     pub outsiders: u64,
@@ -153,6 +169,7 @@ impl Dropped {
     pub(crate) fn add(&mut self, more: &Self) {
         self.by_kernel += more.by_kernel;
         self.cut += more.cut;
+        self.kept_out += more.kept_out;
         self.outsiders += more.outsiders;
         self.queue_full += more.queue_full;
         self.refused += more.refused;
@@ -161,11 +178,12 @@ impl Dropped {
     }
 
     /// Every count, with the name of its field.
-    pub fn counts(&self) -> [(&'static str, u64); 7] {
-        let Self { by_kernel, cut, outsiders, queue_full, refused, unread, unsent } = *self;
+    pub fn counts(&self) -> [(&'static str, u64); 8] {
+        let Self { by_kernel, cut, kept_out, outsiders, queue_full, refused, unread, unsent } = *self;
         [
             ("by_kernel", by_kernel),
             ("cut", cut),
+            ("kept_out", kept_out),
             ("outsiders", outsiders),
             ("queue_full", queue_full),
             ("refused", refused),
@@ -203,7 +221,7 @@ pub enum Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept or are stopping, messages that were lost, and connections that came to a bad end.
+    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, and connections that came to a bad end.
     Trouble,
     /// Every connection that begins and ends.
     Connections,

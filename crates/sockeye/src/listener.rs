@@ -1,10 +1,12 @@
 //! Where connections come from.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::conn::Conn;
 use crate::ctx::Ctx;
+use crate::entrance::Entrance;
 use crate::error::Result;
 use crate::peer::Peer;
 use crate::service::{BoxFuture, Datagrams};
@@ -13,6 +15,10 @@ use crate::service::{BoxFuture, Datagrams};
 pub trait Listener: Send {
     /// The next connection, bare: its handshakes are not done here. An error concerns this one try; try again.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>>;
+
+    /// Asks this about each newcomer from now on, and refuses at once whom it does not let in: those never come out of
+    /// [`Listener::poll_accept`]. Called before anybody was accepted.
+    fn guard_with(&mut self, entrance: Arc<Entrance>);
 
     /// Refuses newcomers from now on. Connections that were accepted are not touched.
     fn stop_accepting(&mut self);

@@ -7,6 +7,7 @@ use sockeye_proto::address::{self, Address, ParseError, Vocabulary};
 
 use crate::conn::Conn;
 use crate::ctx::{Ctx, Limits, within};
+use crate::entrance::Entrance;
 use crate::error::{Cause, Error, Limit, Op, Result};
 use crate::layer::{self, Wrap};
 use crate::listener::Listener;
@@ -81,12 +82,17 @@ impl std::fmt::Debug for Listening {
 /// Starts to listen. From here on the kernel answers, although nobody accepts yet.
 ///
 /// # Errors
-/// The address is taken, is not ours, or may not be used.
+/// The address is taken, is not ours, or may not be used; a rule names nobody that there is; or it is open to others
+/// where only ours may come in ([`crate::Newcomers::Ours`]).
 pub async fn listen(address: &Address, ctx: &Ctx) -> Result<Listening> {
     let ctx = &Ctx { tally: Arc::default(), ..ctx.clone() };
     let wraps = layer::prepare(address, ctx)?;
-    let listener = (scheme::of(address).listen)(address, ctx).await?;
+    let mut listener = (scheme::of(address).listen)(address, ctx).await?;
     let mut limits = scheme::limits(address, &ctx.limits);
+    let entrance = Entrance::of(address, &limits, &listener.locals(), ctx);
+    if let Some(entrance) = entrance.map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()))? {
+        listener.guard_with(entrance);
+    }
     if scheme::of(address).idle.is_some() {
         // The listener ends a silent peer's messages itself, so that who serves it can end in order. Who is still
         // there so much later does not end.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sockeye::{
-    BoxFuture, Cause, Conn, Ctx, Ended, Error, Event, Kind, Limit, Listener, Listening, Op, Peer, Result,
-    Wants, Wrap,
+    BoxFuture, Cause, Conn, Ctx, Ended, Entrance, Error, Event, Kind, Limit, Listener, Listening, Op, Peer,
+    Result, Wants, Wrap,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -436,6 +436,10 @@ impl Listener for Fails {
             return self.then.poll_accept(cx);
         }
         Poll::Ready(Err(Error::new(Op::Accept, self.failures.remove(0))))
+    }
+
+    fn guard_with(&mut self, entrance: Arc<Entrance>) {
+        self.then.guard_with(entrance);
     }
 
     fn stop_accepting(&mut self) {

@@ -11,6 +11,7 @@
 )]
 
 mod accept;
+mod admission;
 mod conn;
 mod events;
 mod fallback;

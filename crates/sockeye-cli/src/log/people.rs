@@ -40,6 +40,13 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
+        Event::Refused { listener, peer, why, newcomers } => {
+            let user = peer.user.map(|user| format!(" of uid {user}")).unwrap_or_default();
+            match newcomers {
+                1 => format!("{listener}: {peer}{user} was refused: {why}"),
+                more => format!("{listener}: {more} were refused, {peer}{user} last: {why}"),
+            }
+        }
         Event::Stopping { listener, open } => {
             format!("{listener}: takes nobody new, {open} still inside; interrupt again to hurry them")
         }
@@ -65,6 +72,7 @@ fn why(dropped: &Dropped) -> String {
     let sentence = |name| match name {
         "by_kernel" => "found the kernel's buffer full (rcvbuf= sets it)",
         "cut" => "were too long and cut",
+        "kept_out" => "came from whom a rule or a limit of the address keeps out",
         "outsiders" => "had to do with peers beyond private networks (see --public)",
         "queue_full" => "found their queue full",
         "refused" => "came from newcomers without room (max-conns=)",

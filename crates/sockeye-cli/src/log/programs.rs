@@ -1,7 +1,7 @@
 //! Events as JSON objects for programs.
 
 use serde_json::{Value, json};
-use sockeye::{Ended, Event, Way};
+use sockeye::{Ended, Event, Peer, Way};
 
 use super::{set, timed};
 use crate::failure::one_line;
@@ -33,30 +33,17 @@ pub(super) fn for_programs(event: &Event) -> Value {
             object
         }
         Event::Lost { events } => json!({ "event": "lost", "events": events }),
-        Event::Message { peer, way, payload, size, .. } => {
-            let way = match way {
-                Way::In => "in",
-                Way::Out => "out",
-            };
-            let mut object =
-                json!({ "event": "message", "peer": peer.to_string(), "way": way, "size": size });
-            // Bytes that are no text would not survive as JSON text.
-            match std::str::from_utf8(payload) {
-                Ok(text) => set(&mut object, "text", text),
-                Err(_) => set(
-                    &mut object,
-                    "hex",
-                    payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
-                ),
-            }
-            object
-        }
+        Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => json!({
             "event": "missed", "peer": peer.to_string(), "messages": messages, "error": one_line(error),
         }),
         Event::Opened { id, listener, peer } => {
             json!({ "event": "opened", "id": id, "service": &**listener, "peer": peer.to_string() })
         }
+        Event::Refused { listener, peer, why, newcomers } => json!({
+            "event": "refused", "address": &**listener, "peer": peer.to_string(), "why": why.to_string(),
+            "user": peer.user, "newcomers": newcomers,
+        }),
         Event::Stopping { listener, open } => {
             json!({ "event": "stopping", "service": &**listener, "open": open })
         }
@@ -67,4 +54,20 @@ pub(super) fn for_programs(event: &Event) -> Value {
         other => json!({ "event": other.name() }),
     };
     timed(object)
+}
+
+fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> Value {
+    let way = match way {
+        Way::In => "in",
+        Way::Out => "out",
+    };
+    let mut object = json!({ "event": "message", "peer": peer.to_string(), "way": way, "size": size });
+    // Bytes that are no text would not survive as JSON text.
+    match std::str::from_utf8(payload) {
+        Ok(text) => set(&mut object, "text", text),
+        Err(_) => {
+            set(&mut object, "hex", payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        }
+    }
+    object
 }

@@ -4,6 +4,7 @@ mod many;
 
 use std::sync::Arc;
 
+use sockeye::proto::address::Role;
 use sockeye::{BoxFuture, Conn, Ctx, Error, Events, Limits, Outsiders, Plan, Service, Side};
 use tokio::sync::{Mutex, SetOnce};
 
@@ -13,7 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
-use crate::verb::Verb;
+use crate::verb::{Takes, Verb};
 use crate::{flag, plan, server};
 
 pub(super) static LISTEN: Verb = Verb {
@@ -53,7 +54,7 @@ pub(super) static LISTEN: Verb = Verb {
         &flag::PUBLIC,
         &flag::METRICS,
     ],
-    groups: false,
+    takes: Takes::Addresses(&[&[Role::Listen]]),
     words: 1..=1,
     expects: "expected one address",
     run,

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::server::{self, Place};
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
-use crate::verb::Verb;
+use crate::verb::{Takes, Verb};
 use crate::{console, flag, hint, plan};
 
 pub(super) static RELAY: Verb = Verb {
@@ -28,7 +28,7 @@ pub(super) static RELAY: Verb = Verb {
         ("sockeye relay file:in.txt tcp:localhost:7701 --one-way", "send a file"),
     ],
     flags: &[&flag::ONE_WAY, &flag::SHOW, &flag::METRICS],
-    groups: false,
+    takes: Takes::Addresses(&[&[Role::Dial, Role::Listen], &[Role::Dial]]),
     words: 2..=2,
     expects: "expected two addresses",
     run,

@@ -12,10 +12,10 @@ use crate::failure::Failure;
 use crate::server::{self, Place};
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
-use crate::verb::Verb;
+use crate::verb::{Takes, Verb};
 use crate::{flag, help, log, plan, say};
 
-pub(super) static SERVE: Verb = Verb {
+pub(crate) static SERVE: Verb = Verb {
     name: "serve",
     summary: "run services; with no argument all of them, on this machine",
     usage: "sockeye serve [FLAG]... [SERVICE [FLAG]... ADDR...]...",
@@ -32,7 +32,7 @@ pub(super) static SERVE: Verb = Verb {
         ("sockeye serve reply tcp:0 --text 'Come in.' --show", "a fixed answer, and see what comes"),
     ],
     flags: &[&flag::SHOW, &flag::PUBLIC, &flag::METRICS],
-    groups: true,
+    takes: Takes::Groups,
     words: 0..=1024,
     expects: "expected services and addresses",
     run,
@@ -76,6 +76,8 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             let usage =
                 |wrong| Failure::usage(wrong, format!("see sockeye serve --help for {}", order.row.name));
             let service = (order.row.build)(&order.values).map_err(usage)?;
+            let limits = Limits { newcomers: order.row.may.newcomers(), ..ctx.limits };
+            let ctx = Ctx { limits, ..ctx.clone() };
             for address in &order.addresses {
                 let listening = sockeye::listen(address, &ctx).await?;
                 places.push(Place {

@@ -9,6 +9,7 @@
     reason = "a test fails by a panic, and so do its helpers"
 )]
 
+mod admission;
 mod broker;
 mod check;
 mod client;

@@ -9,11 +9,14 @@
 )]
 
 mod closed_outputs;
+mod completions;
 mod console;
 mod fixed_ports;
 mod frames;
+mod r#gen;
 mod help;
 mod json;
+mod manual;
 mod plan;
 mod readme;
 mod refusals;

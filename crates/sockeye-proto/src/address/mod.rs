@@ -105,7 +105,12 @@ impl Layer {
 impl Settings {
     /// What an option was set to, by the name of its row; `None` where it was not.
     pub fn value(&self, name: &str) -> Option<&Value> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+        self.values(name).next()
+    }
+
+    /// All that an option was set to, where its kind [repeats](Kind::repeats), in the order of the word.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &Value> {
+        self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// Every option that was set, in the order of the word.

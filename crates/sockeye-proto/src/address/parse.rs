@@ -358,10 +358,6 @@ impl Address {
                 return Err(error.nearest(name, names));
             }
         };
-        if settings.set(row.name, value) {
-            Ok(())
-        } else {
-            Err(piece.error(format!("{} is set twice", row.name)))
-        }
+        if settings.set(row, value) { Ok(()) } else { Err(piece.error(format!("{} is set twice", row.name))) }
     }
 }

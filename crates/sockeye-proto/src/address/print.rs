@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::escape::escape;
 use super::value::Value;
-use super::vocabulary::{Role, Written};
+use super::vocabulary::{OptionGrammar, Role, Written};
 use super::{Address, Host, Port, Settings, Target};
 
 impl Address {
@@ -129,11 +129,11 @@ impl fmt::Display for Port {
 }
 
 impl Settings {
-    pub(super) fn set(&mut self, name: &'static str, value: Value) -> bool {
-        if self.value(name).is_some() {
+    pub(super) fn set(&mut self, row: &'static OptionGrammar, value: Value) -> bool {
+        if !row.kind.repeats() && self.value(row.name).is_some() {
             return false;
         }
-        self.0.push((name, value));
+        self.0.push((row.name, value));
         true
     }
 }

@@ -18,6 +18,7 @@ use tokio_util::sync::PollSender;
 use super::{Scheme, wrong_target};
 use crate::conn::{Bytes, Conn, Messages};
 use crate::ctx::Ctx;
+use crate::entrance::Entrance;
 use crate::error::{Cause, Error, Op, Result};
 use crate::listener::Listener;
 use crate::memory::{Carrier, Link, Name};
@@ -115,6 +116,9 @@ impl Listener for MemListener {
             None => Poll::Pending,
         }
     }
+
+    /// Who dials here is in this process: no rule can be set, and whoever may run it may come in.
+    fn guard_with(&mut self, _entrance: Arc<Entrance>) {}
 
     fn stop_accepting(&mut self) {
         self.name = None;

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::task::Poll;
 
 use sockeye_proto::reflect::{Guard, Outsiders};
@@ -13,14 +14,20 @@ use super::bound::{Bound, Room};
 use super::dropped::Losses;
 use crate::counts::Volume;
 use crate::ctx::Ctx;
+use crate::entrance::Entrance;
 use crate::error::{Error, Op, Result};
 use crate::event::Dropped;
 use crate::message::{Message, Replies};
 use crate::service::{BoxFuture, Datagrams};
 
 /// Answers on all sockets, until one fails.
-pub(super) async fn answer_all(sockets: &[Bound], service: &dyn Datagrams, ctx: &Ctx) -> Result<()> {
-    let one = |socket| -> BoxFuture<'_, Result<()>> { Box::pin(answer(socket, service, ctx)) };
+pub(super) async fn answer_all(
+    sockets: &[Bound],
+    entrance: Option<&Arc<Entrance>>,
+    service: &dyn Datagrams,
+    ctx: &Ctx,
+) -> Result<()> {
+    let one = |socket| -> BoxFuture<'_, Result<()>> { Box::pin(answer(socket, entrance, service, ctx)) };
     let mut all: Vec<_> = sockets.iter().map(one).collect();
     poll_fn(|cx| {
         let ended = all.iter_mut().find_map(|one| match one.as_mut().poll(cx) {
@@ -32,11 +39,17 @@ pub(super) async fn answer_all(sockets: &[Bound], service: &dyn Datagrams, ctx: 
     .await
 }
 
-async fn answer(socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) -> Result<()> {
+async fn answer(
+    socket: &Bound,
+    entrance: Option<&Arc<Entrance>>,
+    service: &dyn Datagrams,
+    ctx: &Ctx,
+) -> Result<()> {
     let failed = |error: io::Error| Error::new(Op::Accept, error).on(socket.peer());
     let mut batch = Batch {
         losses: Losses::new(&socket.peer().to_string(), ctx),
         guard: Guard::new(ctx.limits.outsiders),
+        entrance,
         began: Instant::now(),
         room: Room::default(),
         message: Message::default(),
@@ -63,12 +76,13 @@ async fn answer(socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) -> Result<()
 }
 
 /// A batch, and what is used again for each.
-struct Batch {
+struct Batch<'a> {
     room: Room,
     message: Message,
     /// The answers to each datagram.
     answers: Vec<Replies>,
     guard: Guard,
+    entrance: Option<&'a Arc<Entrance>>,
     /// When time began for the guard.
     began: Instant,
     losses: Losses,
@@ -76,10 +90,10 @@ struct Batch {
     volume: Volume,
 }
 
-impl Batch {
+impl Batch<'_> {
     /// Has the service answer each datagram of the batch that may be answered.
     fn ask(&mut self, socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) {
-        let Self { room, message, answers, guard, began, losses, volume } = self;
+        let Self { room, message, answers, guard, entrance, began, losses, volume } = self;
         let now = began.elapsed();
         let mut lost = Dropped::default();
         for (at, (arrival, payload)) in room.iter().enumerate() {
@@ -95,9 +109,18 @@ impl Batch {
                 lost.outsiders += 1;
                 continue;
             }
+            let to = socket.destination(arrival);
+            // Without a session each datagram is a newcomer, and nobody stays.
+            let lets_in = |entrance: &&Arc<Entrance>| {
+                entrance.hear(arrival.from.into(), to, None).and_then(|(_, key)| entrance.enter(key)).is_ok()
+            };
+            if !entrance.as_ref().is_none_or(lets_in) {
+                lost.kept_out += 1;
+                continue;
+            }
             message.clear();
             message.payload.extend_from_slice(payload);
-            (message.from, message.to) = (arrival.from.into(), socket.destination(arrival));
+            (message.from, message.to) = (arrival.from.into(), to);
             (message.at, message.cut, message.dropped_before) = (arrival.at, arrival.is_cut, dropped_before);
             lost.cut += u64::from(arrival.is_cut);
             volume.messages_received += 1;

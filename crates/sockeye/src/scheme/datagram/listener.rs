@@ -11,6 +11,7 @@ use super::peers::Peers;
 use super::reader::read;
 use crate::conn::Conn;
 use crate::ctx::{Ctx, Limits};
+use crate::entrance::Entrance;
 use crate::error::Result;
 use crate::listener::Listener;
 use crate::peer::Peer;
@@ -22,6 +23,7 @@ pub(in crate::scheme) struct DatagramListener {
     /// Dropped before the sockets: who finds the path in between is refused.
     claim: Option<Claim>,
     peers: Arc<Peers>,
+    entrance: Option<Arc<Entrance>>,
     ctx: Ctx,
     is_read: bool,
 }
@@ -35,14 +37,14 @@ impl DatagramListener {
         ctx: &Ctx,
     ) -> Self {
         let peers = Peers::new(sockets, limits);
-        Self { claim, peers, ctx: ctx.clone(), is_read: false }
+        Self { claim, peers, entrance: None, ctx: ctx.clone(), is_read: false }
     }
 }
 
 impl Listener for DatagramListener {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
         if !std::mem::replace(&mut self.is_read, true) {
-            self.ctx.tasks.spawn(read(self.peers.clone(), self.ctx.clone()));
+            self.ctx.tasks.spawn(read(self.peers.clone(), self.entrance.clone(), self.ctx.clone()));
         }
         loop {
             let newcomer = ready!(self.peers.poll_newcomer(cx));
@@ -50,6 +52,11 @@ impl Listener for DatagramListener {
                 return Poll::Ready(Ok(conn));
             }
         }
+    }
+
+    fn guard_with(&mut self, entrance: Arc<Entrance>) {
+        self.peers.sockets.iter().for_each(Bound::tell_users);
+        self.entrance = Some(entrance);
     }
 
     /// The path goes at once; the sockets stay for those who are inside.
@@ -70,8 +77,9 @@ impl Listener for DatagramListener {
         ctx: &'a Ctx,
     ) -> Option<BoxFuture<'a, Result<()>>> {
         let is_udp = self.peers.sockets.iter().all(|socket| socket.kind == Kind::Udp);
-        is_udp
-            .then(|| -> BoxFuture<'a, Result<()>> { Box::pin(answer_all(&self.peers.sockets, service, ctx)) })
+        is_udp.then(|| -> BoxFuture<'a, Result<()>> {
+            Box::pin(answer_all(&self.peers.sockets, self.entrance.as_ref(), service, ctx))
+        })
     }
 }
 

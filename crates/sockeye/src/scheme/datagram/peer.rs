@@ -48,6 +48,7 @@ impl PeerConn {
         let socket = peers.sockets.get(inbox.key.0)?;
         let mut peer = Peer::new(socket.kind.scheme());
         (peer.remote, peer.local) = (inbox.key.1.into(), inbox.local);
+        peer.user = inbox.key.3;
         let max_message = socket.max_message;
         let conn = Self { peers, inbox, last: Instant::now(), came: 0, went: 0, silence: None, room: None };
         Some(Conn::messages(conn, peer, Some(max_message)).without_half_close())
@@ -95,7 +96,7 @@ impl PeerConn {
     }
 
     fn try_send(&self, payload: &[u8]) -> io::Result<()> {
-        let (_, to, source) = self.inbox.key;
+        let (_, to, source, _) = self.inbox.key;
         if to == Name::Unnamed {
             return Err(Errno::DESTADDRREQ.into());
         }

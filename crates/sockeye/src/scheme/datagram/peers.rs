@@ -14,6 +14,7 @@ use super::bound::Bound;
 use super::door::Door;
 use super::inbox::{End, Inbox, Parcel, Put, Unread};
 use crate::ctx::Limits;
+use crate::entrance::Entrance;
 use crate::event::Dropped;
 
 /// What may wait for all peers of a listener together.
@@ -24,9 +25,10 @@ const ALL: usize = 64 << 20;
 /// larger datagram is taken, leave fifteen times as much to those who do as each of them has.
 const SHARE: usize = 16;
 
-/// One conversation: the socket, who is at the other end, and which of our addresses they speak to. Unix sockets
-/// without a name cannot be told apart, nor answered: they are one peer.
-pub(super) type Key = (usize, Name, Option<Source>);
+/// One conversation: the socket, who is at the other end, which of our addresses they speak to, and which user they are,
+/// where anybody asks: a port or a path that another user has by now is another peer. Unix sockets without a name cannot
+/// be told apart, nor answered: those of one user are one peer.
+pub(super) type Key = (usize, Name, Option<Source>, Option<u32>);
 
 /// What a listener, its task and its connections share.
 #[derive(Debug)]
@@ -135,15 +137,27 @@ impl Peers {
         inside.iter().for_each(|inbox| self.leave(inbox));
     }
 
-    /// Puts a datagram where its peer finds it.
+    /// Puts a datagram where its peer finds it, which may be a newcomer as far as the entrance says.
     pub(super) fn hand_out(
         &self,
         (at, socket): (usize, &Bound),
         (arrival, payload): (&Arrival, &[u8]),
+        entrance: Option<&Arc<Entrance>>,
         lost: &mut Dropped,
     ) {
+        let heard = entrance.map(|entrance| {
+            (entrance, entrance.hear(arrival.from.into(), socket.destination(arrival), arrival.user))
+        });
+        let (entrance, user) = match heard {
+            None => (None, None),
+            Some((entrance, Ok((user, counted)))) => (Some((entrance, counted)), user),
+            Some((_, Err(_refused))) => {
+                lost.kept_out += 1;
+                return;
+            }
+        };
         lost.cut += u64::from(arrival.is_cut);
-        let key = (at, arrival.from, arrival.destination.map(|to| to.source));
+        let key = (at, arrival.from, arrival.destination.map(|to| to.source), user);
         let known = lock(&self.crowd).hear(&key).cloned();
         if let Some(inbox) = known {
             match self.put(&inbox, parcel(arrival, payload)) {
@@ -162,7 +176,14 @@ impl Peers {
             lost.refused += 1;
             return;
         }
-        let inbox = Arc::new(Inbox::new(key, socket.destination(arrival)));
+        let pass = match entrance.map(|(entrance, counted)| entrance.enter(counted)).transpose() {
+            Ok(pass) => pass,
+            Err(_refused) => {
+                lost.kept_out += 1;
+                return;
+            }
+        };
+        let inbox = Arc::new(Inbox::new(key, socket.destination(arrival), pass));
         let verdict = lock(&self.crowd).admit(key, inbox.clone());
         match verdict {
             Verdict::Admitted => {}

@@ -1,0 +1,248 @@
+//! The entrance of a listener: asks the rules of its address about each newcomer, before a handshake, and tells whom it
+//! refused.
+
+use std::future::Future as _;
+use std::os::fd::BorrowedFd;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
+use std::time::Duration;
+
+use sockeye_proto::address::{Address, Value};
+use sockeye_proto::admission::{Key, Owner, Quota, Refusal, Rule, Rules, Whom};
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::ctx::{Ctx, Limits, Newcomers};
+use crate::error::{Cause, RuleFault};
+use crate::event::{Event, Events, Wants};
+use crate::owner::Owners;
+use crate::peer::{Endpoint, Peer};
+use crate::tally::Tally;
+
+/// How long the next telling of refusals waits: a flood of newcomers must not become a flood of events.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What decides who comes in on a listener. Its listener asks, and every connection that counts holds a [`Pass`].
+#[derive(Debug)]
+pub struct Entrance {
+    rules: Rules,
+    state: Mutex<State>,
+    /// When time began for the quota.
+    began: Instant,
+    listener: Arc<str>,
+    events: Events,
+    counted: Arc<Tally>,
+}
+
+#[derive(Debug)]
+struct State {
+    quota: Quota,
+    /// There where anybody asks whose a newcomer is.
+    owners: Option<Owners>,
+    /// Whom nobody was told of yet, by why.
+    untold: Vec<Refused>,
+    /// When what is untold is told; `None` where the first may be told at once.
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Debug)]
+struct Refused {
+    why: Refusal,
+    /// The last of them.
+    peer: Peer,
+    newcomers: u64,
+}
+
+/// Somebody who came in. Dropping it says that they are outside again.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    entrance: Arc<Entrance>,
+    key: Key,
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.entrance.lock().quota.leave(self.key);
+    }
+}
+
+impl Entrance {
+    /// What the address and the limits ask for on these local addresses; `None` where they let everybody in.
+    ///
+    /// # Errors
+    /// A rule names nobody that there is, or somebody who cannot be told on these addresses; or they are open to others
+    /// than this machine's users where only ours may come in.
+    pub(crate) fn of(
+        address: &Address,
+        limits: &Limits,
+        locals: &[Peer],
+        ctx: &Ctx,
+    ) -> Result<Option<Arc<Self>>, Cause> {
+        let is_ours_alone = limits.newcomers == Newcomers::Ours;
+        if is_ours_alone && !locals.iter().all(is_this_machines) {
+            return Err(Cause::OpenToOthers);
+        }
+        let rules = Rules {
+            allow: rules("allow", address, locals)?,
+            deny: rules("deny", address, locals)?,
+            ours: is_ours_alone.then(|| rustix::process::geteuid().as_raw()),
+        };
+        let identifies = rules.ask_for_owner() || limits.newcomers != Newcomers::Anyone;
+        let counts = limits.max_per_peer.is_some() || limits.rate_conns.is_some();
+        let has_users = locals.iter().any(|local| !matches!(local.local, Endpoint::Inet(_)));
+        if !identifies && !counts && rules == Rules::default() {
+            return Ok(None);
+        }
+        let owners = (identifies || counts && has_users).then(Owners::open).transpose()?;
+        let quota = Quota::new(limits.max_per_peer, limits.rate_conns);
+        Ok(Some(Arc::new(Self {
+            rules,
+            state: Mutex::new(State { quota, owners, untold: Vec::new(), pause: None }),
+            began: Instant::now(),
+            listener: locals.first().map(Peer::to_string).unwrap_or_default().into(),
+            events: ctx.events.clone(),
+            counted: ctx.tally.clone(),
+        })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Decides on who has just connected, and notes on `peer` which user it is, where anybody asks. Who is refused will
+    /// be told.
+    pub(crate) fn admit(self: &Arc<Self>, peer: &mut Peer, socket: BorrowedFd<'_>) -> Option<Pass> {
+        let mut state = self.lock();
+        let owner = state.owners.as_mut().and_then(|owners| owners.of_conn(peer, socket));
+        if let Some(Owner::User(user)) = owner {
+            peer.user = Some(user);
+        }
+        let decided = self.decide(peer.remote, owner);
+        let decided = decided.and_then(|(_, key)| state.quota.admit(key, self.began.elapsed()).map(|()| key));
+        match decided {
+            Ok(key) => Some(Pass { entrance: self.clone(), key }),
+            Err(why) => {
+                self.refuse(&mut state, why, peer);
+                None
+            }
+        }
+    }
+
+    /// Decides on who has sent a datagram to one of ours, `user` being what the kernel said with it; and says which user
+    /// it is, where anybody asks, and what it counts as.
+    pub(crate) fn hear(
+        &self,
+        from: Endpoint,
+        to: Endpoint,
+        user: Option<u32>,
+    ) -> Result<(Option<u32>, Key), Refusal> {
+        let owner = match &mut self.lock().owners {
+            Some(owners) => owners.of_datagram(from, to, user),
+            None => None,
+        };
+        self.decide(from, owner)
+    }
+
+    /// Counts somebody who was heard, and is a newcomer.
+    pub(crate) fn enter(self: &Arc<Self>, key: Key) -> Result<Pass, Refusal> {
+        self.lock().quota.admit(key, self.began.elapsed())?;
+        Ok(Pass { entrance: self.clone(), key })
+    }
+
+    fn decide(&self, from: Endpoint, owner: Option<Owner>) -> Result<(Option<u32>, Key), Refusal> {
+        let user = match owner {
+            Some(Owner::User(user)) => Some(user),
+            Some(Owner::Gone | Owner::Unknown) | None => None,
+        };
+        let (ip, key) = match from {
+            Endpoint::Inet(from) => (Some(from.ip()), Key::from(from.ip())),
+            Endpoint::Unix(_) | Endpoint::Unnamed => (None, Key::User(user.unwrap_or(NOBODY))),
+        };
+        self.rules.decide(ip, owner).map(|()| (user, key))
+    }
+
+    fn refuse(&self, state: &mut State, why: Refusal, peer: &Peer) {
+        self.counted.refuse(why.word());
+        match state.untold.iter_mut().find(|refused| refused.why == why) {
+            Some(refused) => {
+                refused.newcomers += 1;
+                refused.peer.clone_from(peer);
+            }
+            None => state.untold.push(Refused { why, peer: peer.clone(), newcomers: 1 }),
+        }
+        if state.pause.is_none() {
+            self.tell(state);
+        }
+    }
+
+    fn tell(&self, state: &mut State) {
+        if state.untold.is_empty() {
+            state.pause = None;
+            return;
+        }
+        for Refused { why, peer, newcomers } in state.untold.drain(..) {
+            let listener = self.listener.clone();
+            let event = || Event::Refused { listener, peer: Arc::new(peer), why, newcomers };
+            self.events.tell(Wants::Trouble, event);
+        }
+        state.pause = Some(Box::pin(sleep(PAUSE)));
+    }
+
+    /// Tells what is due, and has the listener's task woken for what is due later.
+    pub(crate) fn poll_tell(&self, cx: &mut Context<'_>) {
+        let mut state = self.lock();
+        while state.pause.as_mut().is_some_and(|pause| pause.as_mut().poll(cx).is_ready()) {
+            self.tell(&mut state);
+        }
+    }
+}
+
+/// Nobody's number (chown(2)): those on Unix sockets of whom the kernel does not know whose they are count as one.
+const NOBODY: u32 = u32::MAX;
+
+/// What was counted last is told when the listener is gone.
+impl Drop for Entrance {
+    fn drop(&mut self) {
+        let untold = self.state.get_mut().unwrap_or_else(PoisonError::into_inner).untold.drain(..);
+        for Refused { why, peer, newcomers } in untold {
+            let listener = self.listener.clone();
+            let event = || Event::Refused { listener, peer: Arc::new(peer), why, newcomers };
+            self.events.tell(Wants::Trouble, event);
+        }
+    }
+}
+
+/// Whether only users of this machine reach that address.
+fn is_this_machines(local: &Peer) -> bool {
+    match local.local {
+        Endpoint::Inet(local) => local.ip().to_canonical().is_loopback(),
+        Endpoint::Unix(_) | Endpoint::Unnamed => true,
+    }
+}
+
+/// The rules that an option of the address sets, with their users looked up.
+fn rules(option: &'static str, address: &Address, locals: &[Peer]) -> Result<Vec<Rule>, Cause> {
+    let has_inet = locals.iter().any(|local| matches!(local.local, Endpoint::Inet(_)));
+    let is_local = locals.iter().all(is_this_machines);
+    let whom = address.options().values(option).filter_map(|value| match value {
+        Value::Whom(whom) => Some(whom),
+        _ => None,
+    });
+    let rule = |whom: &Whom| {
+        let fault = |fault| Cause::Rule(format!("{option}={whom}"), fault);
+        match whom {
+            Whom::Network(_) if !has_inet => Err(fault(RuleFault::NoAddresses)),
+            // It would be broken by coming from an address of this machine that is not loopback.
+            Whom::Uid(_) | Whom::User(_) if option == "deny" && !is_local => {
+                Err(fault(RuleFault::OpenToOthers))
+            }
+            Whom::Network(network) => Ok(Rule::Network(*network)),
+            Whom::Uid(user) => Ok(Rule::User(*user)),
+            Whom::User(name) => {
+                let user = uzers::get_user_by_name(name).map(|user| Rule::User(user.uid()));
+                user.ok_or_else(|| fault(RuleFault::NoSuchUser))
+            }
+        }
+    };
+    whom.map(rule).collect()
+}
