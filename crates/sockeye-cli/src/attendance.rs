@@ -88,11 +88,7 @@ async fn live(parent: &Parent, tallies: &Tallies) -> Infallible {
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turns.tick().await;
-        let sum = tallies.list().iter().fold(Totals::default(), |mut sum, listed| {
-            sum.add(&listed.totals());
-            sum
-        });
-        let Totals { open, accepted, failed, .. } = sum;
+        let Totals { open, accepted, failed, .. } = tallies.sum();
         parent.alive(&format!("{open} open, {accepted} accepted, {failed} failed"));
     }
 }

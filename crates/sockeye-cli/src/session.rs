@@ -67,7 +67,7 @@ where
     // A name look-up that nobody waits for any more must not hold us.
     runtime.shutdown_background();
     log.finish();
-    if listeners > 0 && request.has(&flag::VERBOSE) {
+    if request.has(&flag::VERBOSE) && !tallies.list().is_empty() {
         summary(request, &tallies, began.elapsed());
     }
     exit
@@ -75,11 +75,7 @@ where
 
 /// What all listeners did, and how fast, once they are over.
 fn summary(request: &Request, tallies: &Tallies, lasted: Duration) {
-    let Totals { accepted, failed, volume, .. } =
-        tallies.list().iter().fold(Totals::default(), |mut sum, one| {
-            sum.add(&one.totals());
-            sum
-        });
+    let Totals { accepted, failed, volume, .. } = tallies.sum();
     let object = json!({
         "event": "served", "accepted": accepted, "failed": failed, "received": volume.received,
         "sent": volume.sent, "seconds": lasted.as_secs_f64(),
