@@ -99,6 +99,7 @@ pub(crate) fn one_line(error: &sockeye::Error) -> String {
     let text = match (error.address(), error.op()) {
         (Some("-"), Op::Read) => format!("cannot read from standard input: {}", error.cause()),
         (Some("-"), Op::Write) => format!("cannot write to standard output: {}", error.cause()),
+        (Some(command), Op::Run) => format!("{command} {}", error.cause()),
         _ => format!("{error}: {}", error.cause()),
     };
     // What a peer or a path is called was chosen by others, and may hold anything.

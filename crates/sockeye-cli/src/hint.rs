@@ -4,14 +4,19 @@ use std::io::ErrorKind;
 
 use sockeye::proto::cut::TooLong;
 use sockeye::proto::frame::FrameError;
-use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, RuleFault};
+use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, RuleFault, Unstarted};
 
 /// How bytes and messages come together.
 pub(crate) const FRAME: &str = "frame=line makes messages of bytes; sockeye help address has other frames";
 
 /// The second line of a failure, where there is something to try.
 pub(crate) fn of(error: &Error) -> Option<&'static str> {
-    of_cause(error.cause()).or_else(|| of_operation(error))
+    match (error.op(), error.cause()) {
+        (Op::Dial, Cause::UnknownOwner(_)) => {
+            Some("user= and group= take a name; a number of no user needs group= too")
+        }
+        (_, cause) => of_cause(cause).or_else(|| of_operation(error)),
+    }
 }
 
 /// Where the cause alone says what to try.
@@ -26,6 +31,7 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
             }
             RuleFault::OpenToOthers => "listen on loopback, or deny addresses",
         },
+        Cause::Unstarted(what, error) => return unstarted(what, error),
         Cause::UnknownOwner(_) => "owner= takes USER, USER:GROUP or :GROUP, by name or number",
         Cause::PathTaken(taken) => match taken {
             PathTaken::Answered => "end the program that listens there, or choose another path",
@@ -94,6 +100,21 @@ fn of_operation(error: &Error) -> Option<&'static str> {
         }
         (_, Kind::Exhausted, _) => "raise the limit of open files: ulimit -n",
         _ => return None,
+    };
+    Some(hint)
+}
+
+fn unstarted(what: &Unstarted, error: &std::io::Error) -> Option<&'static str> {
+    let hint = match (what, error.kind()) {
+        (Unstarted::Folder(_), _) => "cwd= names a folder that is there and that it may enter",
+        (Unstarted::Identity, _) => "only root may run commands as others: leave out user= and group=",
+        (Unstarted::Link(_), _) => "link= makes a link in a folder of yours, and replaces nothing but a link",
+        (Unstarted::Program(_), ErrorKind::NotFound) => {
+            "check the spelling, and PATH; sh: runs what only a shell knows"
+        }
+        (Unstarted::Program(_), ErrorKind::PermissionDenied) => "check who may execute it: ls -l, id",
+        (Unstarted::Program(_), _) => "a script begins with #! and its interpreter; sh: runs it without",
+        (_, _) => return None,
     };
     Some(hint)
 }

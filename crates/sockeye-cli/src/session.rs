@@ -40,8 +40,9 @@ where
     F: Future<Output = Result<Exit, Failure>>,
 {
     let (events, log) = Log::start(request)?;
-    raise_open_files();
-    let ctx = context(request, events, listeners)?;
+    let open_files = raise_open_files();
+    let mut ctx = context(request, events, listeners)?;
+    ctx.limits.open_files = open_files;
     let mut builder = match threads {
         Threads::One => tokio::runtime::Builder::new_current_thread(),
         Threads::Cores => tokio::runtime::Builder::new_multi_thread(),
@@ -102,8 +103,8 @@ fn limits(open_files: u64, listeners: usize) -> Limits {
     Limits { max_conns: limits.max_conns.min(room / listeners.max(1)).max(1), ..limits }
 }
 
-/// Raises the soft limit of open files to the hard one.
-fn raise_open_files() {
+/// Raises the soft limit of open files to the hard one; gives back what it was, which is for the commands we start.
+fn raise_open_files() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     #[expect(
@@ -111,6 +112,7 @@ fn raise_open_files() {
         reason = "any process may raise it so far; if not, accepting will tell"
     )]
     let _: rustix::io::Result<()> = setrlimit(Resource::Nofile, raised);
+    limit.current
 }
 
 #[cfg(test)]

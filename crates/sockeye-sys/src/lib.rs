@@ -2,6 +2,7 @@
 //!
 //! - [`datagram`]: datagrams in batches, with what the kernel knows of each.
 //! - [`environment`]: variables that our parent meant for us alone.
+//! - [`guard`]: commands, each under a process that ends all of what it started.
 //! - [`lookup`]: names and services into addresses, with the resolver's own words for what failed.
 //! - [`inherited`]: descriptors that our parent left open for us.
 //! - [`readiness`]: descriptors that a runtime watches.
@@ -13,6 +14,7 @@
 
 pub mod datagram;
 pub mod environment;
+pub mod guard;
 pub mod inherited;
 pub mod lookup;
 pub mod readiness;

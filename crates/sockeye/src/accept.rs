@@ -130,6 +130,8 @@ impl House {
         if timeout(ctx.limits.hurry, cleaned_up).await.is_err() {
             self.tasks.abort_all();
             self.empty().await;
+            // What they let go of only now, such as commands, ends a little later.
+            let (Ok(()) | Err(_)) = timeout(ctx.limits.hurry, ctx.tasks.wait()).await;
         }
         self.served
     }

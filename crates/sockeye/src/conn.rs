@@ -12,6 +12,7 @@ use sockeye_sys::readiness::Watched;
 
 use crate::counts::Counts;
 use crate::error::{Cause, Error, Op, Result};
+use crate::exit::Exit;
 use crate::message::{Message, release};
 use crate::peer::Peer;
 
@@ -36,6 +37,12 @@ pub trait Bytes: Send {
     /// Whether the other side is gone altogether, as far as that is known without writing to it.
     fn is_hung_up(&self) -> bool {
         false
+    }
+
+    /// How the command at the other side ended, once it has; `None` where no command is there. After that it hears no
+    /// more, whatever is written.
+    fn poll_exit(&mut self, _cx: &mut Context<'_>) -> Poll<Option<Exit>> {
+        Poll::Ready(None)
     }
 
     /// Makes the coming drop an abrupt end, which the other side can tell from an orderly one where the scheme can.
@@ -73,6 +80,11 @@ pub trait Messages: Send {
     /// As [`Bytes::is_hung_up`].
     fn is_hung_up(&self) -> bool {
         false
+    }
+
+    /// As [`Bytes::poll_exit`].
+    fn poll_exit(&mut self, _cx: &mut Context<'_>) -> Poll<Option<Exit>> {
+        Poll::Ready(None)
     }
 
     /// As [`Bytes::abort`].
@@ -222,6 +234,15 @@ impl Conn {
         match &self.io {
             Io::Bytes(io) => io.is_hung_up(),
             Io::Messages(io) => io.is_hung_up(),
+        }
+    }
+
+    /// How the command at the other side ended, once it has; `None` where no command is there. A command that goes on has
+    /// no limit here. Call it when there is nothing more to read: what a command writes is read also after its end.
+    pub fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Exit>> {
+        match &mut self.io {
+            Io::Bytes(io) => io.poll_exit(cx),
+            Io::Messages(io) => io.poll_exit(cx),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::event::Events;
 use crate::handed::Handed;
 use crate::memory::Memory;
+use crate::peer::Peer;
 use crate::resolve::Resolver;
 use crate::stop::Stop;
 use crate::tally::{Tallies, Tally};
@@ -42,6 +43,9 @@ pub struct Ctx {
     pub memory: Memory,
     /// Sockets that are bound already: a listener of the same address takes one of these.
     pub handed: Handed,
+    /// The peer for whose connection something is dialled. Commands that are started for it are told who it is, in
+    /// `SOCKEYE_PEER`, `SOCKEYE_LOCAL` and `SOCKEYE_UID`, of which those that are not known are unset.
+    pub caller: Option<Arc<Peer>>,
 }
 
 /// Limits in number and time. `None` is no limit.
@@ -73,6 +77,9 @@ pub struct Limits {
     pub hurry: Duration,
     /// The pause after a failed accept, before the next try.
     pub accept_pause: Duration,
+    /// The soft limit of open files that commands get, for a process that has raised its own: programs that expect the
+    /// usual one fail with a larger one (select(2)). `None` is that of this process.
+    pub open_files: Option<u64>,
 }
 
 /// Whose connections a listener accepts, beside what `allow=` and `deny=` of its address say.
@@ -108,6 +115,7 @@ impl Default for Limits {
             drain: Some(Duration::from_secs(30)),
             hurry: Duration::from_secs(2),
             accept_pause: Duration::from_millis(100),
+            open_files: None,
         }
     }
 }

@@ -8,6 +8,8 @@ use sockeye_proto::frame::FrameError;
 use sockeye_proto::shape::Shape;
 use sockeye_sys::lookup::{LookupError, LookupErrorKind};
 
+use crate::exit::Exit;
+
 /// The result of an operation on a connection.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -41,6 +43,8 @@ pub enum Op {
     Read,
     /// Joining two connections.
     Relay,
+    /// Running a command.
+    Run,
     /// Writing bytes, or sending a message.
     Write,
 }
@@ -94,6 +98,26 @@ pub enum Cause {
     },
     /// There is no user or group of that name.
     UnknownOwner(String),
+    /// A command ended like this, which is no success.
+    Exited(Exit),
+    /// A command could not be started.
+    Unstarted(Unstarted, io::Error),
+}
+
+/// What kept a command from being started.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unstarted {
+    /// Its working folder: `cwd=`.
+    Folder(String),
+    /// Becoming another user, or being in another group: `user=`, `group=`.
+    Identity,
+    /// The link to its terminal: `link=`.
+    Link(String),
+    /// Its processes, streams or limits.
+    Process,
+    /// Its program.
+    Program(String),
 }
 
 /// The limits in time that an address or a server can have.
@@ -219,7 +243,7 @@ impl Error {
     /// What it means.
     pub fn kind(&self) -> Kind {
         match &self.0.cause {
-            Cause::Io(error) => io_kind(error),
+            Cause::Io(error) | Cause::Unstarted(_, error) => io_kind(error),
             Cause::Frame(error) => match error {
                 FrameError::TooLarge { .. } | FrameError::TooLong { .. } => Kind::TooLarge,
                 _ => Kind::Other,
@@ -232,7 +256,7 @@ impl Error {
             },
             Cause::OtherFamily => Kind::NotFound,
             Cause::PathTaken(_) => Kind::InUse,
-            Cause::Stopped | Cause::TooSlow => Kind::Other,
+            Cause::Exited(_) | Cause::Stopped | Cause::TooSlow => Kind::Other,
             Cause::TooLarge { .. } => Kind::TooLarge,
             Cause::Exclusive(..)
             | Cause::OpenToOthers
@@ -299,17 +323,19 @@ impl From<LookupError> for Cause {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, joint) = match self.0.op {
-            Op::Accept => ("cannot accept", "on"),
-            Op::Dial => ("cannot connect", "to"),
-            Op::Handshake => ("no handshake", "with"),
-            Op::Listen => ("cannot listen", "on"),
-            Op::Read => ("cannot read", "from"),
-            Op::Relay => ("cannot relay", "to"),
-            Op::Write => ("cannot write", "to"),
+            Op::Dial if matches!(self.0.cause, Cause::Unstarted(..)) => ("cannot start", ""),
+            Op::Accept => ("cannot accept", " on"),
+            Op::Dial => ("cannot connect", " to"),
+            Op::Handshake => ("no handshake", " with"),
+            Op::Listen => ("cannot listen", " on"),
+            Op::Read => ("cannot read", " from"),
+            Op::Relay => ("cannot relay", " to"),
+            Op::Run => return f.write_str(self.0.address.as_deref().unwrap_or("the command")),
+            Op::Write => ("cannot write", " to"),
         };
         f.write_str(what)?;
         match &self.0.address {
-            Some(address) => write!(f, " {joint} {address}"),
+            Some(address) => write!(f, "{joint} {address}"),
             None => Ok(()),
         }
     }
@@ -355,6 +381,17 @@ impl fmt::Display for Cause {
             Self::TooLarge { size, most } => write!(f, "a message of {size} bytes, where {most} is the most"),
             Self::TooSlow => f.write_str("it reads too slowly, and too much waits for it"),
             Self::UnknownOwner(name) => write!(f, "there is no user or group {name:?}"),
+            Self::Exited(exit) => write!(f, "{exit}"),
+            Self::Unstarted(what, error) => {
+                match what {
+                    Unstarted::Folder(path) => write!(f, "the folder {path}: ")?,
+                    Unstarted::Identity => f.write_str("as another user or group: ")?,
+                    Unstarted::Link(path) => write!(f, "the link {path}: ")?,
+                    Unstarted::Process => f.write_str("a process for it: ")?,
+                    Unstarted::Program(name) => write!(f, "the program {name}: ")?,
+                }
+                f.write_str(&words(error))
+            }
             Self::WrongShape { has } => write!(f, "it carries {has}"),
         }
     }

@@ -10,6 +10,7 @@ use sockeye_proto::admission::Refusal;
 use tokio::sync::mpsc;
 
 use crate::error::Error;
+use crate::exit::Exit;
 use crate::message::Content;
 use crate::peer::Peer;
 
@@ -52,6 +53,15 @@ pub enum Event {
         socket: Arc<str>,
         /// How many, since this was last told of it.
         dropped: Dropped,
+    },
+    /// A command has ended, by itself or because it was asked to.
+    Exited {
+        /// The address that started it.
+        command: Arc<str>,
+        /// The peer for whose connection it was started, where there is one.
+        caller: Option<Arc<Peer>>,
+        /// How it ended.
+        exit: Exit,
     },
     /// This subscriber was too slow, and missed so many events.
     Lost {
@@ -102,6 +112,15 @@ pub enum Event {
         /// How many, since this reason was last told.
         newcomers: u64,
     },
+    /// A command with `stderr=log` said something on its standard error.
+    Said {
+        /// The address that started it.
+        command: Arc<str>,
+        /// The peer for whose connection it was started, where there is one.
+        caller: Option<Arc<Peer>>,
+        /// A line without its end, or a piece of at most [`SHOWN`] bytes of a longer one.
+        line: Arc<[u8]>,
+    },
     /// A listener refuses newcomers, and lets those inside finish.
     Stopping {
         /// Which service, and where.
@@ -131,11 +150,13 @@ impl Event {
             Self::AcceptResumed { .. } => "accept-resumed",
             Self::Closed { .. } => "closed",
             Self::Dropped { .. } => "dropped",
+            Self::Exited { .. } => "exited",
             Self::Lost { .. } => "lost",
             Self::Message { .. } => "message",
             Self::Missed { .. } => "missed",
             Self::Opened { .. } => "opened",
             Self::Refused { .. } => "refused",
+            Self::Said { .. } => "said",
             Self::Stopping { .. } => "stopping",
             Self::Undelivered { .. } => "undelivered",
         }
@@ -221,9 +242,10 @@ pub enum Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, and connections that came to a bad end.
+    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, connections that came to a
+    /// bad end, and what commands say on their standard error.
     Trouble,
-    /// Every connection that begins and ends.
+    /// Every connection that begins and ends, and every command that ends.
     Connections,
     /// Every message.
     Messages,

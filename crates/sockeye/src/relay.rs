@@ -1,5 +1,6 @@
 //! Joining two connections: the one loop that moves bytes, or messages, both ways.
 
+mod command;
 mod course;
 mod forward;
 mod undelivered;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use sockeye_proto::address::{Address, Value};
 use tokio::time::{Instant, Sleep, sleep};
 
+use self::command::Command;
 use self::course::Course;
 use crate::conn::Conn;
 use crate::counts::Counts;
@@ -103,8 +105,11 @@ impl Plan {
 /// future is dropped. When one side has ended and then no longer reads, what it sent is passed on to its end, and what
 /// comes for it is dropped: an error too, but nothing is broken off. While nothing is under way no buffer is held.
 ///
+/// A side that is a command is waited for until it has ended, as long as that takes: its exit code says how it went,
+/// also where it did not read all that was sent. Then nobody is there to hear the other side, and all is over.
+///
 /// # Errors
-/// Names the side that failed; a limit that ran out; two connections of which one carries bytes and one messages.
+/// Names the side that failed, which may be a command with another exit code than 0; a limit that ran out; two connections of which one carries bytes and one messages.
 pub async fn relay(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) -> (Moved, Result<()>) {
     let counts = (left.counts(), right.counts());
     let before = (counts.0.sent(), counts.1.sent());
@@ -122,7 +127,8 @@ async fn join(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) -> Resu
     let counts = (left.counts(), right.counts());
     let (to_left, to_right) =
         (Course::new(right, plan.right_end, ctx), Course::new(left, plan.left_end, ctx));
-    let mut joint = Joint { left, right, to_left, to_right, is_whole: false };
+    let commands = Commands::default();
+    let mut joint = Joint { left, right, to_left, to_right, commands, is_hurried: false, is_whole: false };
     if plan.flow == Flow::OneWay {
         joint.to_left.drop_all();
     }
@@ -156,12 +162,21 @@ impl From<Error> for Failure {
     }
 }
 
+/// What is known of each side that may be a command.
+#[derive(Default)]
+struct Commands {
+    left: Command,
+    right: Command,
+}
+
 /// Two connections under way.
 struct Joint<'a> {
     left: &'a mut Conn,
     right: &'a mut Conn,
     to_left: Course,
     to_right: Course,
+    commands: Commands,
+    is_hurried: bool,
     /// Whether nothing was cut off: else the drop breaks off both.
     is_whole: bool,
 }
@@ -182,13 +197,14 @@ impl Joint<'_> {
         let of_left = (plan.flow == Flow::Both && !self.left.half_close()).then_some(LAST_WORDS);
         let of_right = plan.wait.or((!self.right.half_close()).then_some(LAST_WORDS));
         let (mut of_left, mut of_right) = (of_left.map(Silence::new), of_right.map(Silence::new));
-        poll_fn(|cx| {
+        let ended = poll_fn(|cx| {
             if hurried.as_mut().poll(cx).is_ready() {
+                self.is_hurried = true;
                 self.to_left.hurry();
                 self.to_right.hurry();
             }
             self.poll_both(cx)?;
-            if self.is_over(plan.flow) {
+            if self.is_over(plan.flow, cx) {
                 return Poll::Ready(self.verdict());
             }
             let is_asked = self.to_right.is_over() && plan.wait.is_some();
@@ -206,15 +222,18 @@ impl Joint<'_> {
             }
             Poll::Pending
         })
-        .await?;
+        .await;
+        if ended.as_ref().is_err_and(|failure: &Failure| failure.error.op() != Op::Run) {
+            return ended;
+        }
         // Nobody reads any more: what was sent must not be lost with what comes in answer.
-        if self.to_right.is_told() && !self.to_left.is_over() {
+        if self.to_right.is_told() && !self.to_left.is_whole() {
             self.right.arrived(ctx).await;
         }
-        if self.to_left.is_told() && !self.to_right.is_over() {
+        if self.to_left.is_told() && !self.to_right.is_whole() {
             self.left.arrived(ctx).await;
         }
-        Ok(())
+        ended
     }
 
     /// Moves what can be moved now.
@@ -237,16 +256,41 @@ impl Joint<'_> {
         }
     }
 
-    fn is_over(&self, flow: Flow) -> bool {
+    fn is_over(&mut self, flow: Flow, cx: &mut Context<'_>) -> bool {
+        self.commands.left.poll(self.left, cx);
+        self.commands.right.poll(self.right, cx);
+        let Commands { left, right } = self.commands;
         let both = self.to_right.is_over() && (self.to_left.is_over() || flow == Flow::OneWay);
-        both || self.to_right.ends_all() || self.to_left.ends_all()
+        if self.is_hurried && both {
+            return true;
+        }
+        if self.to_left.ends_all() {
+            return right != Command::Runs;
+        }
+        if self.to_right.ends_all() {
+            return left != Command::Runs;
+        }
+        if both {
+            // Whose words were lost on a command that has ended is not waited for.
+            let is_left_over = left != Command::Runs || right.has_ended() && self.to_right.is_lost();
+            let is_right_over = right != Command::Runs || left.has_ended() && self.to_left.is_lost();
+            return is_left_over && is_right_over;
+        }
+        // Nobody is there any more to hear the other side, which, if it is a command too, ends for itself.
+        let is_left_gone = left.has_ended() && self.to_right.is_over() && right == Command::None;
+        let is_right_gone = right.has_ended() && self.to_left.is_over() && left == Command::None;
+        is_left_gone || is_right_gone
     }
 
     /// How it ended, once it is over.
     fn verdict(&mut self) -> std::result::Result<(), Failure> {
         let is_reset = self.to_left.is_reset() || self.to_right.is_reset();
-        let lost = self.to_right.take_lost().map(|error| error.at(Side::Right));
-        if let Some(error) = lost.or_else(|| self.to_left.take_lost().map(|error| error.at(Side::Left))) {
+        // What a command did not want to read is its own affair.
+        let Commands { left, right } = self.commands;
+        let to_right = if right.has_ended() { None } else { self.to_right.take_lost() };
+        let to_left = if left.has_ended() { None } else { self.to_left.take_lost() };
+        let lost = to_right.map(|error| error.at(Side::Right));
+        if let Some(error) = lost.or_else(|| to_left.map(|error| error.at(Side::Left))) {
             return Err(Failure { error, is_orderly: !is_reset });
         }
         // What could not be passed on was told when it came; the rest was.
@@ -255,8 +299,13 @@ impl Joint<'_> {
         if let Some(error) = undelivered {
             return Err(Failure { error, is_orderly: true });
         }
-        if self.to_left.is_cut() || self.to_right.is_cut() {
+        let is_running = self.is_hurried && (left == Command::Runs || right == Command::Runs);
+        if self.to_left.is_cut() || self.to_right.is_cut() || is_running {
             return Err(Error::new(Op::Relay, Cause::Stopped).on(self.right.peer()).into());
+        }
+        let failed = right.failure(self.right, Side::Right);
+        if let Some(error) = failed.or_else(|| left.failure(self.left, Side::Left)) {
+            return Err(Failure { error, is_orderly: true });
         }
         Ok(())
     }

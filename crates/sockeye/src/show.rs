@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use crate::conn::{Bytes, Conn, Io, Messages};
 use crate::ctx::Ctx;
 use crate::event::{Event, Events, SHOWN, Wants, Way};
+use crate::exit::Exit;
 use crate::message::{Content, Message, Replies};
 use crate::peer::Peer;
 use crate::service::Datagrams;
@@ -100,6 +101,10 @@ impl Bytes for Shown<Box<dyn Bytes>> {
         self.beneath.is_hung_up()
     }
 
+    fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Exit>> {
+        self.beneath.poll_exit(cx)
+    }
+
     fn abort(&mut self) {
         self.beneath.abort();
     }
@@ -136,6 +141,10 @@ impl Messages for Shown<Box<dyn Messages>> {
 
     fn is_hung_up(&self) -> bool {
         self.beneath.is_hung_up()
+    }
+
+    fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Exit>> {
+        self.beneath.poll_exit(cx)
     }
 
     fn abort(&mut self) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use sockeye::proto::frame::MAX_MESSAGE;
-use sockeye::{Conn, Endpoint, Io, Message, Messages, Peer, Watched};
+use sockeye::{Conn, Endpoint, Exit, Io, Message, Messages, Peer, Watched};
 
 use super::form::Origin;
 
@@ -107,6 +107,10 @@ impl Messages for Tap {
 
     fn is_hung_up(&self) -> bool {
         self.beneath.is_hung_up()
+    }
+
+    fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Exit>> {
+        self.beneath.poll_exit(cx)
     }
 
     fn abort(&mut self) {

@@ -2,7 +2,7 @@
 
 use sockeye::proto::printable;
 use sockeye::proto::unit::{print_duration, print_flow, rounded};
-use sockeye::{Cause, Dropped, Ended, Event, Kind, Limit, Op, Way};
+use sockeye::{Cause, Dropped, Ended, Event, Kind, Limit, Op, Peer, Way};
 
 use crate::failure::one_line;
 use crate::{hint, say};
@@ -23,6 +23,10 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{peer} left after {lasted}, {came}, {went}{how}")
         }
         Event::Dropped { socket, dropped } => format!("{socket}: datagrams were lost: {}", why(dropped)),
+        Event::Exited { command, caller, exit } if verbose => {
+            format!("{}{} {exit}", printable::line(command.as_bytes()), whose(caller.as_deref()))
+        }
+        Event::Exited { .. } => return None,
         Event::Lost { events } => format!("{events} events were not told: standard error is too slow"),
         Event::Message { peer, way, payload, size, .. } => {
             let does = match way {
@@ -47,6 +51,10 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
                 more => format!("{listener}: {more} were refused, {peer}{user} last: {why}"),
             }
         }
+        Event::Said { command, caller, line } => {
+            let command = printable::line(command.as_bytes());
+            format!("{command}{}: {}", whose(caller.as_deref()), printable::line(line))
+        }
         Event::Stopping { listener, open } => {
             format!("{listener}: takes nobody new, {open} still inside; interrupt again to hurry them")
         }
@@ -65,6 +73,11 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
 
 fn counted(messages: u64) -> String {
     if messages == 1 { "a message".to_owned() } else { format!("{messages} messages") }
+}
+
+/// For whom a command runs, behind what it is called.
+fn whose(caller: Option<&Peer>) -> String {
+    caller.map_or_else(String::new, |peer| format!(" for {peer}"))
 }
 
 /// Each reason that there was, with its count.
@@ -91,7 +104,7 @@ fn is_ours(ended: &Ended) -> bool {
             Cause::TooSlow => true,
             Cause::Limit(Limit::Idle, _) => false,
             // A datagram socket learns only when it is used that nobody is there.
-            _ => matches!(error.op(), Op::Dial | Op::Relay) || error.kind() == Kind::Refused,
+            _ => matches!(error.op(), Op::Dial | Op::Relay | Op::Run) || error.kind() == Kind::Refused,
         },
         Ended::Panicked => true,
         Ended::Done | Ended::Stopped => false,

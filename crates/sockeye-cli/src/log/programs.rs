@@ -1,7 +1,7 @@
 //! Events as JSON objects for programs.
 
 use serde_json::{Value, json};
-use sockeye::{Ended, Event, Peer, Way};
+use sockeye::{Ended, Event, Exit, Peer, Way};
 
 use super::{set, timed};
 use crate::failure::one_line;
@@ -32,6 +32,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
             dropped.counts().into_iter().for_each(|(name, count)| set(&mut object, name, count));
             object
         }
+        Event::Exited { command, caller, exit } => exited(command, caller.as_deref(), *exit),
         Event::Lost { events } => json!({ "event": "lost", "events": events }),
         Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => json!({
@@ -44,6 +45,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
             "event": "refused", "address": &**listener, "peer": peer.to_string(), "why": why.to_string(),
             "user": peer.user, "newcomers": newcomers,
         }),
+        Event::Said { command, caller, line } => said(command, caller.as_deref(), line),
         Event::Stopping { listener, open } => {
             json!({ "event": "stopping", "service": &**listener, "open": open })
         }
@@ -62,12 +64,33 @@ fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> Value {
         Way::Out => "out",
     };
     let mut object = json!({ "event": "message", "peer": peer.to_string(), "way": way, "size": size });
-    // Bytes that are no text would not survive as JSON text.
+    set_payload(&mut object, payload);
+    object
+}
+
+fn exited(command: &str, caller: Option<&Peer>, exit: Exit) -> Value {
+    let (code, signal) = match exit {
+        Exit::Code(code) => (Some(code), None),
+        Exit::Signal(signal) => (None, Some(signal)),
+    };
+    let caller = caller.map(ToString::to_string);
+    json!({ "event": "exited", "command": command, "peer": caller, "code": code, "signal": signal })
+}
+
+fn said(command: &str, caller: Option<&Peer>, line: &[u8]) -> Value {
+    let caller = caller.map(ToString::to_string);
+    let mut object = json!({ "event": "said", "command": command, "peer": caller });
+    set_payload(&mut object, line);
+    object
+}
+
+/// Bytes that are no text would not survive as JSON text.
+fn set_payload(object: &mut Value, payload: &[u8]) {
     match std::str::from_utf8(payload) {
-        Ok(text) => set(&mut object, "text", text),
+        Ok(text) => set(object, "text", text),
         Err(_) => {
-            set(&mut object, "hex", payload.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+            let hex: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
+            set(object, "hex", hex);
         }
     }
-    object
 }

@@ -108,7 +108,8 @@ impl Settings {
         self.values(name).next()
     }
 
-    /// All that an option was set to, where its kind [repeats](Kind::repeats), in the order of the word.
+    /// Everything that an option was set to, in the order of the word: one whose kind [repeats](Kind::repeats) may be set
+    /// more than once.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &Value> {
         self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
     }

@@ -65,7 +65,7 @@ fn read(
         let (target, rest) = target::url(target_text, url.port).map_err(fault)?;
         draft.target = target;
         path = Some((url.path, rest));
-    } else if scheme.target == Form::Word {
+    } else if scheme.target.runs_to_the_end() {
         draft.target = scheme.target.read(target_text, role).map_err(fault)?;
     } else {
         draft.target = scheme.target.read(&unescape(target_text), role).map_err(fault)?;
@@ -358,6 +358,10 @@ impl Address {
                 return Err(error.nearest(name, names));
             }
         };
-        if settings.set(row, value) { Ok(()) } else { Err(piece.error(format!("{} is set twice", row.name))) }
+        let twice = match &value {
+            Value::Variable(name, _) => format!("{}={name}", row.name),
+            _ => row.name.to_owned(),
+        };
+        if settings.set(row, value) { Ok(()) } else { Err(piece.error(format!("{twice} is set twice"))) }
     }
 }

@@ -129,8 +129,13 @@ impl fmt::Display for Port {
 }
 
 impl Settings {
+    /// Sets an option; `false` where it is set already, and its kind does not repeat. Variables are set once each.
     pub(super) fn set(&mut self, row: &'static OptionGrammar, value: Value) -> bool {
-        if !row.kind.repeats() && self.value(row.name).is_some() {
+        let is_same = |other: &Value| match (&value, other) {
+            (Value::Variable(one, _), Value::Variable(other, _)) => one == other,
+            _ => !row.kind.repeats(),
+        };
+        if self.values(row.name).any(is_same) {
             return false;
         }
         self.0.push((row.name, value));

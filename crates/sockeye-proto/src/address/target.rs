@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::vocabulary::Role;
+use crate::words;
 
 /// How the target of a scheme is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +23,10 @@ pub enum Form {
     Path,
     /// A path of a Unix socket, or `@` and an abstract name; at most 107 bytes (unix(7)).
     SocketPath,
-    /// All that is left of the word, with no options behind it: a command.
+    /// All that is left of the word, with no options behind it: a command for a shell.
     Word,
+    /// The same, which must be a program and its arguments: see [`words::split`].
+    Words,
 }
 
 /// A target that was read.
@@ -92,7 +95,7 @@ fn fault<T>(reason: impl Into<String>, hint: impl Into<String>) -> Result<T, Fau
 impl Form {
     /// Whether the target takes the rest of the word, commas included.
     pub fn runs_to_the_end(self) -> bool {
-        self == Self::Word
+        matches!(self, Self::Word | Self::Words)
     }
 
     pub(super) fn read(self, text: &str, role: Role) -> Result<Target, Fault> {
@@ -117,6 +120,10 @@ impl Form {
             Self::SocketPath => socket_path(text),
             Self::Word if text.is_empty() => missing("a command"),
             Self::Word => Ok(Target::Word(text.to_owned())),
+            Self::Words => match words::split(text) {
+                Ok(_) => Ok(Target::Word(text.to_owned())),
+                Err(error) => Err(Fault::new(error.to_string())),
+            },
         }
     }
 }

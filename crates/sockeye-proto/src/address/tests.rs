@@ -19,7 +19,8 @@ static WS_OPTIONS: [OptionGrammar; 2] = [
 ];
 static FRAME_OPTIONS: [OptionGrammar; 2] =
     [option("frame", Side::Both, Kind::Frame), option("max-message", Side::Both, Kind::Size)];
-static SHARED: [OptionGrammar; 7] = [
+static SHARED: [OptionGrammar; 8] = [
+    option("env", Side::Both, Kind::Variable),
     option("bind", Side::Dial, Kind::Address),
     OptionGrammar {
         aliases: &["tcp-nodelay"],
@@ -38,7 +39,7 @@ const fn scheme(name: &'static str, target: Form, shape: Shape) -> SchemeGrammar
 }
 
 const HOST_PORT: Form = Form::HostPort { default_port: None };
-static SCHEMES: [SchemeGrammar; 10] = [
+static SCHEMES: [SchemeGrammar; 11] = [
     scheme("tcp", HOST_PORT, Shape::Bytes),
     scheme("udp", HOST_PORT, Shape::Messages),
     scheme("ntp", Form::HostPort { default_port: Some(123) }, Shape::Messages),
@@ -47,7 +48,8 @@ static SCHEMES: [SchemeGrammar; 10] = [
     scheme("mem-l", Form::Name, Shape::Bytes),
     SchemeGrammar { listens: false, ..scheme("fd", Form::Descriptor, Shape::Bytes) },
     SchemeGrammar { listens: false, ..scheme("file", Form::Path, Shape::Bytes) },
-    SchemeGrammar { listens: false, ..scheme("exec", Form::Word, Shape::Bytes) },
+    SchemeGrammar { listens: false, ..scheme("exec", Form::Words, Shape::Bytes) },
+    SchemeGrammar { listens: false, ..scheme("sh", Form::Word, Shape::Bytes) },
     SchemeGrammar { listens: false, ..scheme("-", Form::Nothing, Shape::Bytes) },
 ];
 
@@ -232,6 +234,10 @@ const WRONG: &[(&str, &str, &str)] = &[
         "//u:p@host/",
         "a URL may not carry credentials: any user can see them; leave them out",
     ),
+    ("exec:", "", "expected a program"),
+    ("exec:grep 'a b", "grep 'a b", "a quote ' is not closed"),
+    ("sh:", "", "expected a command"),
+    ("tcp:h:1,env=A=1,env=A=2", "env=A=2", "env=A is set twice"),
     ("ws-l://host/", "//host/", "a URL is dialled; to listen, write a port"),
 ];
 
@@ -263,6 +269,16 @@ fn options_beside_the_word_are_taken_as_they_are() {
     assert_eq!(address.options_beside(), ["label=a,b%2C", "connect=3s"]);
     let error = parse("exec:cat", &["lable=x".to_owned()], &vocabulary()).unwrap_err();
     assert_eq!((error.text(), error.span()), ("lable=x", 0..7));
+}
+
+#[test]
+fn a_variable_may_be_set_beside_others() {
+    let beside = ["env=A=1".to_owned(), "env=B=x=y, z".to_owned()];
+    let address = parse("exec:env", &beside, &vocabulary()).unwrap();
+    let variable = |name: &str, value: &str| Value::Variable(name.into(), value.into());
+    let set: Vec<_> = address.options().values("env").cloned().collect();
+    assert_eq!(set, [variable("A", "1"), variable("B", "x=y, z")]);
+    assert_eq!(address.options_beside(), beside);
 }
 
 #[test]
@@ -307,7 +323,7 @@ fn word() -> impl Strategy<Value = String> {
         4 => inet,
         1 => "unix(-l)?:@?[^,\0]{1,40}",
         1 => "mem:[^,\0]{1,20}",
-        1 => "exec:[^\0]{1,20}",
+        1 => "(exec|sh):[^\0]{1,20}",
         1 => "file:[^,\0]{1,20}",
         1 => Just("-".to_owned()),
     ];
@@ -317,6 +333,7 @@ fn word() -> impl Strategy<Value = String> {
         "allow=([a-z][a-z0-9.-]{0,8}|uid:[0-9]{1,6}|10\\.0\\.0\\.0/[89]|::/[0-9]|\\[::1\\]|::ffff:1\\.2\\.3\\.4)".boxed(),
         "(idle|connect)=([0-9]{1,5}(ms|s|us|m)?|off)".boxed(),
         "nodelay(=yes|=no)?".boxed(),
+        "env=[A-Z]=[^,\0]{0,9}".boxed(),
         "(tls\\.)?min=(1\\.3|4)".boxed(),
         "frame=(burst|line|len32le|fixed=[1-9][0-9]{0,8}|burst=[1-9][0-9]{0,5})".boxed(),
         "max-message=[0-9]{1,5}k?".boxed(),
@@ -327,7 +344,7 @@ fn word() -> impl Strategy<Value = String> {
     (base, prop::collection::vec(option, 0..4)).prop_map(|(base, options)| {
         options
             .into_iter()
-            .fold(base, |word, option| if word.starts_with("exec") { word } else { word + "," + &option })
+            .fold(base, |word, option| if word.starts_with(['e', 's']) { word } else { word + "," + &option })
     })
 }
 

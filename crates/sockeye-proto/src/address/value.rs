@@ -38,6 +38,10 @@ pub enum Kind {
     Time,
     /// Who comes: an IP address, a range, a user. May be set several times.
     Whom,
+    /// A variable of an environment: `NAME=VALUE`. Such an option may be set more than once, with other names.
+    Variable,
+    /// The size of a terminal in columns and rows: `80x24`.
+    Window,
 }
 
 /// The value of an option.
@@ -65,12 +69,16 @@ pub enum Value {
     Time(Option<Duration>),
     /// Who comes.
     Whom(Whom),
+    /// A variable's name, which is not empty and has no `=`, and its value; no zero byte in either.
+    Variable(String, String),
+    /// Columns and rows.
+    Window(u16, u16),
 }
 
 impl Kind {
     /// Whether an address may set it several times.
     pub fn repeats(&self) -> bool {
-        *self == Self::Whom
+        matches!(self, Self::Variable | Self::Whom)
     }
 
     /// Reads a value; `None` as text is an option without `=`.
@@ -106,6 +114,8 @@ impl Kind {
                 limit.map(|limit| Value::Time(Some(limit)))
             }
             Self::Whom => return Whom::read(text).map(Value::Whom),
+            Self::Variable => variable(text),
+            Self::Window => window(text),
         };
         value.map_or_else(expected, Ok)
     }
@@ -127,7 +137,9 @@ impl Kind {
             Self::Switch => "yes or no".into(),
             Self::Text(what) => (*what).into(),
             Self::Time => "a time such as 1.5s, 250ms or 2m, or off".into(),
+            Self::Variable => "a variable, NAME=VALUE".into(),
             Self::Whom => admission::EXPECTED.into(),
+            Self::Window => "columns and rows such as 80x24".into(),
         }
     }
 
@@ -144,7 +156,9 @@ impl Kind {
             Self::Switch => "no".into(),
             Self::Text(what) => what.rsplit(' ').next().unwrap_or("text").into(),
             Self::Time => "60s".into(),
+            Self::Variable => "LC_ALL=C".into(),
             Self::Whom => "root".into(),
+            Self::Window => "80x24".into(),
         }
     }
 
@@ -161,7 +175,9 @@ impl Kind {
             Self::Switch => String::new(),
             Self::Text(what) => what.rsplit(' ').next().unwrap_or("TEXT").to_uppercase(),
             Self::Time => "TIME".into(),
+            Self::Variable => "NAME=VALUE".into(),
             Self::Whom => "WHOM".into(),
+            Self::Window => "COLUMNSxROWS".into(),
         }
     }
 }
@@ -183,6 +199,18 @@ fn group(text: &str) -> Option<Value> {
     interface.is_none_or(is_name).then(|| Value::Group(ip, interface.map(str::to_owned)))
 }
 
+fn variable(text: &str) -> Option<Value> {
+    let (name, value) = text.split_once('=')?;
+    let is_sound = !name.is_empty() && !text.contains('\0');
+    is_sound.then(|| Value::Variable(name.to_owned(), value.to_owned()))
+}
+
+fn window(text: &str) -> Option<Value> {
+    let (columns, rows) = text.split_once('x')?;
+    let count = |digits: &str| digits.parse().ok().filter(|n| *n > 0 && !digits.starts_with('+'));
+    Some(Value::Window(count(columns)?, count(rows)?))
+}
+
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -200,6 +228,8 @@ impl fmt::Display for Value {
             Self::Time(None) => f.write_str("off"),
             Self::Time(Some(limit)) => f.write_str(&unit::print_duration(*limit)),
             Self::Whom(whom) => write!(f, "{whom}"),
+            Self::Variable(name, value) => write!(f, "{name}={value}"),
+            Self::Window(columns, rows) => write!(f, "{columns}x{rows}"),
         }
     }
 }
@@ -242,5 +272,25 @@ mod tests {
             assert!(refused.starts_with("expected a multicast group"), "{text:?}: {refused}");
         }
         assert!(Kind::Group.read(None).is_err());
+    }
+
+    #[test]
+    fn a_variable_has_a_name_and_any_value() {
+        let read = |text| Kind::Variable.read(Some(text));
+        let variable = |name: &str, value: &str| Ok(Value::Variable(name.into(), value.into()));
+        assert_eq!(read("A=b=c, d"), variable("A", "b=c, d"));
+        assert_eq!(read("A="), variable("A", ""));
+        for text in ["", "A", "=b", "A=\0"] {
+            assert_eq!(read(text), Err("expected a variable, NAME=VALUE".into()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_has_columns_and_rows() {
+        let read = |text| Kind::Window.read(Some(text));
+        assert_eq!(read("80x24"), Ok(Value::Window(80, 24)));
+        for text in ["", "80", "80x", "x24", "0x24", "80x65536", "+80x24", "80x24x2"] {
+            assert_eq!(read(text), Err("expected columns and rows such as 80x24".into()), "{text:?}");
+        }
     }
 }

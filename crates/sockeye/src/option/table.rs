@@ -54,6 +54,14 @@ pub(crate) static ALL: &[OptionRow] = &[
     },
     OptionRow {
         grammar: OptionGrammar {
+            help: "the working folder of the command",
+            ..row("cwd", COMMANDS, Side::Dial, Kind::Text("a folder"))
+        },
+        default: "ours",
+        effect: Effect::Read,
+    },
+    OptionRow {
+        grammar: OptionGrammar {
             help: "these are refused, whatever an allow= says",
             ..row("deny", SOCKETS, Side::Listen, Kind::Whom)
         },
@@ -70,10 +78,26 @@ pub(crate) static ALL: &[OptionRow] = &[
     },
     OptionRow {
         grammar: OptionGrammar {
+            help: "set a variable of the command; may be given again",
+            ..row("env", COMMANDS, Side::Dial, Kind::Variable)
+        },
+        default: "what we have, and SOCKEYE_PEER, SOCKEYE_LOCAL, SOCKEYE_UID of an accepted peer",
+        effect: Effect::Read,
+    },
+    OptionRow {
+        grammar: OptionGrammar {
             help: "at its end of file: tell the other side, end both, or neither",
             ..row("eof", &[], Side::Both, Kind::Choice(&["half", "close", "ignore"]))
         },
         default: "half",
+        effect: Effect::Read,
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "the group of the command, by name or number",
+            ..row("group", COMMANDS, Side::Dial, Kind::Text("a group"))
+        },
+        default: "that of user=, or ours",
         effect: Effect::Read,
     },
     OptionRow {
@@ -196,6 +220,14 @@ pub(crate) static ALL: &[OptionRow] = &[
     },
     OptionRow {
         grammar: OptionGrammar {
+            help: "a session of its own, apart from our terminal",
+            ..row("setsid", PIPED, Side::Dial, Kind::Switch)
+        },
+        default: "yes",
+        effect: Effect::Read,
+    },
+    OptionRow {
+        grammar: OptionGrammar {
             aliases: &["so-sndbuf"],
             help: "the kernel's buffer for what goes",
             ..row("sndbuf", SOCKETS, Side::Both, Kind::Size)
@@ -205,6 +237,22 @@ pub(crate) static ALL: &[OptionRow] = &[
             size(value).map_or(Ok(()), |s| sockopt::set_socket_send_buffer_size(socket, s))
         }),
     },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "its standard error: ours, with its output, or events",
+            ..row("stderr", PIPED, Side::Dial, Kind::Choice(&["pass", "merge", "log"]))
+        },
+        default: "pass",
+        effect: Effect::Read,
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "whom the command runs as, by name or number",
+            ..row("user", COMMANDS, Side::Dial, Kind::Text("a user"))
+        },
+        default: "us",
+        effect: Effect::Read,
+    },
 ];
 
 /// The schemes that are sockets of the kernel.
@@ -212,6 +260,12 @@ const SOCKETS: &[&str] = &["tcp", "udp", "unix", "unix-dgram", "unix-seq"];
 
 /// Those of them whose sockets are connected, one for each peer.
 const CONNECTED: &[&str] = &["tcp", "unix", "unix-seq"];
+
+/// The schemes that run a command.
+const COMMANDS: &[&str] = &["exec", "sh", "pty"];
+
+/// Those of them whose command has pipes.
+const PIPED: &[&str] = &["exec", "sh"];
 
 fn is_v6(socket: BorrowedFd<'_>) -> Result<bool> {
     Ok(sockopt::socket_domain(socket)? == AddressFamily::INET6)

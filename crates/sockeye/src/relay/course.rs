@@ -99,6 +99,16 @@ impl Course {
         self.step == Step::Over || matches!(self.fate, Fate::Lost(_))
     }
 
+    /// Whether the target took no more, before the source ended.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.fate, Fate::Lost(_))
+    }
+
+    /// Whether the source has ended, and all of it was read.
+    pub(super) fn is_whole(&self) -> bool {
+        self.step == Step::Over
+    }
+
     /// Whether the source has ended, and the target is to know.
     pub(super) fn has_ended(&self) -> bool {
         self.step == Step::Over && self.end != End::Ignore

@@ -21,8 +21,9 @@ pub struct Forward {
 impl Service for Forward {
     fn serve<'a>(&'a self, mut conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
+            let for_peer = Ctx { caller: Some(conn.peer().clone()), ..ctx.clone() };
             let dialled = tokio::select! {
-                dialled = open::dial(&self.to, ctx) => dialled,
+                dialled = open::dial(&self.to, &for_peer) => dialled,
                 () = ctx.stop.hurried() => {
                     conn.abort();
                     return Ok(());

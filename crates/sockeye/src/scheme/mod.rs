@@ -1,11 +1,13 @@
 //! The kinds of address: a row each, and below it what dials and listens.
 
+mod command;
 mod datagram;
 mod descriptor;
 mod fd;
 mod file;
 mod inet;
 mod mem;
+mod pty;
 mod race;
 mod socket;
 mod stdio;
@@ -64,6 +66,9 @@ pub static ALL: &[&Scheme] = &[
     &stdio::STDIO,
     &file::FILE,
     &fd::FD,
+    &command::EXEC,
+    &command::SH,
+    &pty::PTY,
     &mem::MEM,
     &mem::MEM_SEQ,
 ];

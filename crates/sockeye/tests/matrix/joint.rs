@@ -16,10 +16,13 @@ use tokio::sync::mpsc;
 use crate::lab::{Server, accept, address, assert_same, dial, event, listen, local, soon};
 
 /// Schemes that are dialled and have no column here, and why.
-const ELSEWHERE: &[(&str, &str)] = &[(
-    "-",
-    "standard input and output belong to the process: the tests of the command line start one for it",
-)];
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("-", "standard input and output belong to the process: the tests of the command line start one for it"),
+    (
+        "pty",
+        "a terminal has no end of its own that could be told, and some bytes mean something: see `process`",
+    ),
+];
 
 /// One relay of the matrix.
 #[derive(Clone, Copy)]
@@ -78,10 +81,34 @@ pub(super) fn is_datagram(scheme: &Scheme) -> bool {
 fn ends(scheme: &str, listens: bool) -> &'static [End] {
     match scheme {
         _ if listens => &[End::Peer],
+        "exec" | "sh" => &[End::Peer],
         "file" => &[End::Source, End::Sink],
         other => panic!("no far end for scheme {other}"),
     }
 }
+
+/// Whether it is a command that stands at the far end, through which the test speaks and hears.
+fn is_command(scheme: &Scheme) -> bool {
+    ["exec", "sh"].contains(&scheme.grammar.name)
+}
+
+/// Joins standard input and output to a Unix socket, and passes on the end of each way.
+const JOIN: &str = "
+import os, socket, sys, threading
+peer = socket.socket(socket.AF_UNIX)
+peer.connect(sys.argv[1])
+def back():
+    while data := memoryview(peer.recv(65536)):
+        while data:
+            data = data[os.write(1, data):]
+    os.close(1)
+thread = threading.Thread(target=back)
+thread.start()
+while data := os.read(0, 65536):
+    peer.sendall(data)
+peer.shutdown(socket.SHUT_WR)
+thread.join()
+";
 
 /// Where to listen, `name` being one of the two sides.
 fn listening_word(scheme: &str, scratch: &Scratch, name: &str) -> String {
@@ -135,6 +162,8 @@ pub(super) struct Relay {
     /// What is read, or written.
     file: PathBuf,
     end: End,
+    /// The scheme of the command through which the test holds the far end, where it does.
+    pub(super) command: Option<&'static str>,
     _scratch: Scratch,
 }
 
@@ -155,9 +184,19 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
     let file = scratch.path("file");
 
     let (to, waiting) = match pair.end {
-        End::Peer if pair.far.grammar.name != "fd" => {
+        End::Peer if pair.far.grammar.listens && pair.far.grammar.name != "fd" => {
             let (listening, word) = listen_on(pair, pair.far, &scratch, "far", room, &ctx).await;
             (word, Waiting::Listening(listening))
+        }
+        End::Peer if is_command(pair.far) => {
+            let unix = SCHEMES.iter().find(|row| row.grammar.name == "unix").expect("a row");
+            let (listening, _) = listen_on(pair, unix, &scratch, "far", room, &ctx).await;
+            let script = scratch.path("join.py");
+            std::fs::write(&script, JOIN).unwrap();
+            // A shell that waited for it would hold its streams open.
+            let shell = if pair.far.grammar.name == "sh" { "exec " } else { "" };
+            let words = format!("{shell}python3 {} {}", script.display(), scratch.path("far").display());
+            (format!("{}:{words}", pair.far.grammar.name), Waiting::Listening(listening))
         }
         End::Peer => {
             let (relays, ours) = inherited_pair();
@@ -170,13 +209,20 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
         }
         End::Sink => (format!("file:{},write", file.display()), Waiting::Nobody(Far::Sink)),
     };
-    let forward = Forward { to: address(&pair.word(&to, pair.far, room)), plan: Plan::default() };
+    let to = if is_command(pair.far) {
+        let frame = pair.is_framed.then(|| "frame=len32".to_owned());
+        sockeye::parse(&to, frame.as_slice()).unwrap()
+    } else {
+        address(&pair.word(&to, pair.far, room))
+    };
+    let forward = Forward { to, plan: Plan::default() };
     let limits = Limits { idle: pair.idle, ..ctx.limits };
     let relays = Ctx { limits, ..ctx.clone() };
     let (listening, near) = listen_on(pair, pair.near, &scratch, "near", room, &relays).await;
     let near = pair.word(&near, pair.near, room);
     let server = Server::start(listening, Arc::new(forward), &relays);
-    (Relay { ctx, server, events, near, file, end: pair.end, _scratch: scratch }, waiting)
+    let command = is_command(pair.far).then_some(pair.far.grammar.name);
+    (Relay { ctx, server, events, near, file, end: pair.end, command, _scratch: scratch }, waiting)
 }
 
 /// A far end that the relay has not dialled yet.

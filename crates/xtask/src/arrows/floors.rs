@@ -10,7 +10,7 @@ use crate::tokens::tokens;
 /// The modules of the crate, those that need nothing of the others first.
 #[rustfmt::skip]
 const FLOORS: &[&str] = &[
-    "error", "peer", "handed", "message", "event", "counts", "tally", "stop", "buffer", "clock", "resolve",
+    "exit", "error", "peer", "handed", "message", "event", "counts", "tally", "stop", "buffer", "clock", "resolve",
     "memory", "ctx", "conn", "idle", "split", "transit", "farewell", "service", "show", "owner", "entrance",
     "listener", "option", "process", "scheme", "layer", "open", "relay", "accept",
 ];

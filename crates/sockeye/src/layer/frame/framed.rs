@@ -11,6 +11,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::buffer::{Buffers, Size};
 use crate::conn::{Bytes, Messages};
+use crate::exit::Exit;
 use crate::message::Message;
 
 /// The messages of one connection. It has a lent buffer while that holds messages that are still to be received, and
@@ -194,6 +195,10 @@ impl Messages for Framed {
 
     fn is_hung_up(&self) -> bool {
         self.beneath.is_hung_up()
+    }
+
+    fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Exit>> {
+        self.beneath.poll_exit(cx)
     }
 
     fn abort(&mut self) {

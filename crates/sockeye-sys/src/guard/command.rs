@@ -1,0 +1,97 @@
+//! From a copy of the guard to the command.
+
+use std::convert::Infallible;
+use std::os::fd::OwnedFd;
+use std::ptr;
+
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Resource, Signal, chdir, getppid, ioctl_tiocsctty, set_parent_process_death_signal, setpgid,
+    setrlimit, setsid,
+};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+use super::report::{Report, Step};
+use super::{Identity, Prepared};
+
+/// Becomes the command, whose standard streams are in place; else tells why on `failure`, which executing closes.
+pub(super) fn run(prepared: &Prepared<'_>, guard: Pid, failure: &OwnedFd) -> ! {
+    let Err((step, errno)) = execute(prepared, guard);
+    let report = Report::Failed(step, errno.raw_os_error());
+    let (Ok(_) | Err(_)) = rustix::io::write(failure, &report.to_bytes());
+    exit()
+}
+
+/// Ends this copy without a word to anything that this process has set up.
+pub(super) fn exit() -> ! {
+    // SAFETY: _exit(2) is for copies of a process: no handler runs, nothing is flushed.
+    unsafe { libc::_exit(127) }
+}
+
+fn execute(prepared: &Prepared<'_>, guard: Pid) -> Result<Infallible, (Step, Errno)> {
+    let command = prepared.command;
+    if command.session {
+        setsid().map_err(|errno| (Step::Process, errno))?;
+    } else {
+        // Where our group is gone, so are we, and the guard is about to end this.
+        let (Ok(()) | Err(_)) = setpgid(None, Some(prepared.group));
+    }
+    if command.terminal {
+        ioctl_tiocsctty(rustix::stdio::stdin()).map_err(|errno| (Step::Terminal, errno))?;
+    }
+    if let Some(limit) = &command.open_files {
+        setrlimit(Resource::Nofile, *limit).map_err(|errno| (Step::OpenFiles, errno))?;
+    }
+    if let Some(identity) = &command.identity {
+        become_other(identity).map_err(|errno| (Step::Identity, errno))?;
+    }
+    if let Some(folder) = &command.folder {
+        chdir(folder.as_c_str()).map_err(|errno| (Step::Folder, errno))?;
+    }
+    // After the change of user, which would undo it. A guard that was killed takes the command with it.
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|errno| (Step::Process, errno))?;
+    if getppid() != Some(guard) {
+        exit();
+    }
+    unblock_signals();
+    Err((Step::Program, try_programs(prepared)))
+}
+
+/// The groups first, while there is the right to; then the user, who has that right no more.
+fn become_other(identity: &Identity) -> Result<(), Errno> {
+    set_thread_groups(&identity.groups)?;
+    set_thread_res_gid(identity.group, identity.group, identity.group)?;
+    match identity.user {
+        Some(user) => set_thread_res_uid(user, user, user),
+        None => Ok(()),
+    }
+}
+
+/// All of them, for whoever is executed.
+fn unblock_signals() {
+    // SAFETY: the set is plain data that the first call fills in.
+    unsafe {
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+    }
+}
+
+/// Returns only where no program can be executed, and why. One that is there but may not be executed is told before
+/// those that are not there (execvp(3)).
+fn try_programs(prepared: &Prepared<'_>) -> Errno {
+    let mut refused = Errno::NOENT;
+    for program in &prepared.command.programs {
+        // SAFETY: all are strings that end in zero, and lists of such that end in a null pointer; they are in the
+        // memory that was copied.
+        unsafe {
+            libc::execve(program.as_ptr(), prepared.arguments.as_ptr(), prepared.environment.as_ptr());
+        }
+        match std::io::Error::last_os_error().raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::NOENT | Errno::NOTDIR) => {}
+            Some(Errno::ACCESS) => refused = Errno::ACCESS,
+            errno => return errno.unwrap_or(Errno::NOEXEC),
+        }
+    }
+    refused
+}

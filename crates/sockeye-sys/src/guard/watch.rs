@@ -1,0 +1,232 @@
+//! The guard: from its first breath to its end, which comes when nothing of the command is left.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{
+    Pid, Resource, Signal, WaitOptions, getpid, getrlimit, set_child_subreaper, setpgid, wait,
+};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+
+use super::report::{Report, Step};
+use super::{Prepared, command, copy_process, descendants};
+
+/// How long whatever is asked to end by SIGTERM has before SIGKILL.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The pauses between two looks for those who are still there after SIGKILL: short at first, since one that forks must
+/// be caught between two forks; longer once it is clear that somebody is there who cannot be killed.
+const LOOKS: [(u32, Duration); 2] = [(200, Duration::from_millis(2)), (u32::MAX, Duration::from_millis(200))];
+
+/// The life of the guard. A panic, which nothing here should cause, aborts: to unwind would lead into a copy of whoever
+/// called.
+pub(super) extern "C" fn run(prepared: &Prepared<'_>) -> ! {
+    match Watch::begin(prepared) {
+        Ok(mut watch) => watch.run(),
+        Err(errno) => tell(prepared.channel, Report::Failed(Step::Process, errno.raw_os_error())),
+    }
+    command::exit()
+}
+
+fn tell(channel: impl AsFd, report: Report) {
+    // Where nobody listens any more, nobody is missing it.
+    let (Ok(_) | Err(_)) = rustix::io::write(channel, &report.to_bytes());
+}
+
+struct Watch {
+    channel: OwnedFd,
+    /// Readable when a child has ended.
+    signals: OwnedFd,
+    /// Closes when the command is executed, or brings why it is not.
+    starting: Option<OwnedFd>,
+    command: Pid,
+    /// Whether how the command ended is still to be told.
+    untold: bool,
+    ending: Option<Ending>,
+}
+
+/// Everything is to end.
+struct Ending {
+    since: Instant,
+    looks: u32,
+}
+
+impl Watch {
+    fn begin(prepared: &Prepared<'_>) -> Result<Self, Errno> {
+        default_signals();
+        let channel = keep_only(prepared)?;
+        // Whoever ends a whole group of processes leaves the one that cleans up.
+        let (Ok(()) | Err(_)) = setpgid(None, None);
+        let (Ok(()) | Err(_)) = rustix::thread::set_name(c"sockeye-guard");
+        set_child_subreaper(Some(getpid()))?;
+        let (starting, failure) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let signals = children_signals()?;
+        let guard = getpid();
+        // SAFETY: the copy runs `command::run` alone, which makes system calls and never returns.
+        let copied = unsafe { copy_process(libc::SIGCHLD, std::ptr::null_mut()) };
+        match copied {
+            Ok(None) => command::run(prepared, guard, &failure),
+            Ok(Some(command)) => {
+                drop(failure);
+                close_range(0, 2);
+                Ok(Self { channel, signals, starting: Some(starting), command, untold: true, ending: None })
+            }
+            Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN)),
+        }
+    }
+
+    /// Returns when no process is left that the command, or what it started, has started.
+    fn run(&mut self) {
+        loop {
+            self.hear_start();
+            if !self.reap() {
+                return;
+            }
+            if let Some(ending) = &mut self.ending
+                && ending.since.elapsed() >= GRACE
+            {
+                ending.looks = ending.looks.saturating_add(1);
+                descendants::signal(self.command, &[Signal::KILL]);
+            }
+            self.wait();
+        }
+    }
+
+    /// Waits until there is something to do.
+    fn wait(&mut self) {
+        let timeout = self.ending.as_ref().map(Ending::pause);
+        let starting = self.starting.as_ref().unwrap_or(&self.signals);
+        // Once everything is to end, the channel has no more to say, and would be ready for ever.
+        let channel = if self.ending.is_some() { &self.signals } else { &self.channel };
+        let mut asked = [&self.signals, starting, channel].map(|file| PollFd::new(file, PollFlags::IN));
+        let (Ok(_) | Err(_)) = poll(&mut asked, timeout.as_ref());
+        let [signals, _, channel] = asked.map(|asked| !asked.revents().is_empty());
+        if signals {
+            // What they tell is asked of the kernel anyway: one signal may stand for several children.
+            let (Ok(_) | Err(_)) = rustix::io::read(&self.signals, &mut [0; 1024]);
+        }
+        if channel {
+            self.end();
+        }
+    }
+
+    /// Asks everything to end; those who were stopped must go on to hear it.
+    fn end(&mut self) {
+        if self.ending.is_none() {
+            self.ending = Some(Ending { since: Instant::now(), looks: 0 });
+            descendants::signal(self.command, &[Signal::TERM, Signal::CONT]);
+        }
+    }
+
+    /// Tells whether the command is executed, as soon as that is known.
+    fn hear_start(&mut self) {
+        let Some(starting) = &self.starting else { return };
+        let mut report = [0; Report::SIZE];
+        let report = match rustix::io::read(starting, &mut report) {
+            Err(Errno::AGAIN | Errno::INTR) => return,
+            Ok(Report::SIZE) => Report::from_bytes(report),
+            _ => Some(Report::Started),
+        };
+        self.starting = None;
+        let report = report.unwrap_or(Report::Started);
+        self.untold = report == Report::Started;
+        tell(&self.channel, report);
+    }
+
+    /// Takes every child that has ended; `false` where none is left. With the command, everything is over.
+    fn reap(&mut self) -> bool {
+        loop {
+            let (pid, status) = match wait(WaitOptions::NOHANG) {
+                Ok(Some(ended)) => ended,
+                Ok(None) => return true,
+                Err(Errno::INTR) => continue,
+                Err(_) => return false,
+            };
+            if pid == self.command {
+                if self.untold {
+                    let killed = status.terminating_signal().map(Report::Killed);
+                    tell(&self.channel, killed.unwrap_or(Report::Exited(status.exit_status().unwrap_or(0))));
+                }
+                self.end();
+            }
+        }
+    }
+}
+
+impl Ending {
+    /// How long to wait before the next step.
+    fn pause(&self) -> Timespec {
+        let grace = GRACE.saturating_sub(self.since.elapsed());
+        let look = LOOKS.iter().find(|(looks, _)| self.looks <= *looks).map_or(GRACE, |(_, pause)| *pause);
+        let pause = if grace.is_zero() { look } else { grace };
+        Timespec { tv_sec: pause.as_secs().cast_signed(), tv_nsec: pause.subsec_nanos().into() }
+    }
+}
+
+/// The command inherits what each signal does: what this process, or who started it, ignores or handles is nothing to it.
+fn default_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: the structure is plain data, for which zeroes are valid: the default, no flags. A signal that cannot
+        // be set is refused.
+        unsafe {
+            let action: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(signal, &raw const action, std::ptr::null_mut());
+        }
+    }
+}
+
+/// Puts the streams of the command in their places, and closes everything else but our end of the channel.
+fn keep_only(prepared: &Prepared<'_>) -> Result<OwnedFd, Errno> {
+    // First out of the way of each other.
+    let [input, output, errors] = prepared.streams;
+    let (input, output) = (fcntl_dupfd_cloexec(input, FREE)?, fcntl_dupfd_cloexec(output, FREE)?);
+    let (errors, channel) =
+        (fcntl_dupfd_cloexec(errors, FREE)?, fcntl_dupfd_cloexec(prepared.channel, FREE)?);
+    dup2_stdin(&input)?;
+    dup2_stdout(&output)?;
+    dup2_stderr(&errors)?;
+    let number = channel.as_raw_fd();
+    close_range(FREE, number - 1);
+    close_range(number + 1, RawFd::MAX);
+    std::mem::forget((input, output, errors));
+    Ok(channel)
+}
+
+/// The first number behind the standard streams.
+const FREE: RawFd = 3;
+
+/// Closes all descriptors from `first` to `last`. Nothing in this copy of the process uses what it owned.
+fn close_range(first: RawFd, last: RawFd) {
+    let (from, to) = (libc::c_long::from(first), libc::c_long::from(last));
+    if first > last {
+        return;
+    }
+    // SAFETY: closing what nobody uses any more; the call takes numbers alone.
+    if unsafe { libc::syscall(libc::SYS_close_range, from, to, 0 as libc::c_long) } < 0 {
+        // A kernel before 5.9, or a filter that does not know it.
+        let most = getrlimit(Resource::Nofile).current.and_then(|most| RawFd::try_from(most).ok());
+        for number in first..=last.min(most.unwrap_or(RawFd::MAX)) {
+            // SAFETY: as above.
+            unsafe { libc::close(number) };
+        }
+    }
+}
+
+/// A descriptor that is readable when a child has ended. All signals are blocked here, as that needs.
+fn children_signals() -> Result<OwnedFd, Errno> {
+    // SAFETY: the set is plain data that the first call fills in; the descriptor is new, and ours alone.
+    unsafe {
+        let mut children = std::mem::zeroed();
+        libc::sigemptyset(&raw mut children);
+        libc::sigaddset(&raw mut children, libc::SIGCHLD);
+        let number = libc::signalfd(-1, &raw const children, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+        if number < 0 {
+            return Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::MFILE));
+        }
+        Ok(OwnedFd::from_raw_fd(number))
+    }
+}

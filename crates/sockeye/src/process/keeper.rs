@@ -1,0 +1,120 @@
+//! Keeping a guard: hearing how its command fares, until nothing of it is left.
+
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use rustix::io::Errno;
+use sockeye_sys::guard::{self, Guard, Report};
+use sockeye_sys::readiness::Watched;
+use tokio::sync::oneshot;
+
+use super::{Child, Job};
+use crate::error::Cause;
+use crate::event::{Event, Events, Wants};
+use crate::exit::Exit;
+
+/// Who waits for a command to run.
+type Ready = oneshot::Sender<Result<Child, Cause>>;
+
+/// Starts a command, gives it to `ready`, and tells how it ended. Returns when the guard is gone, which is some two
+/// seconds at most after nobody holds the command any more; until then a command has no limit.
+pub(super) async fn keep(job: Job, name: Arc<str>, ready: Ready, events: Events) {
+    // Only a runtime that shuts down starts no such thread.
+    let Ok((started, job)) = tokio::task::spawn_blocking(move || (job.start(), job)).await else { return };
+    let Guard { channel, process } = match started {
+        Ok(guard) => guard,
+        Err(cause) => return answer(ready, Err(cause)),
+    };
+    match Watched::new(channel) {
+        Ok(channel) => hear(Arc::new(channel), job, name, ready, &events).await,
+        Err((_, error)) => answer(ready, Err(error.into())),
+    }
+    reap(process).await;
+}
+
+/// Where nobody waits any more, the child is dropped, which ends it.
+fn answer(ready: Ready, child: Result<Child, Cause>) {
+    let (Ok(()) | Err(_)) = ready.send(child);
+}
+
+/// Hears a guard to its end.
+async fn hear(channel: Arc<Watched>, job: Job, name: Arc<str>, mut ready: Ready, events: &Events) {
+    let (ended, coming) = oneshot::channel();
+    let child = Child { channel: channel.clone(), coming, exit: None };
+    let first = tokio::select! {
+        report = next(&channel) => report,
+        () = ready.closed() => None,
+    };
+    let caller = job.caller.clone();
+    let child = match first {
+        Some(Report::Failed(step, errno)) => Err(job.unstarted(step, errno)),
+        Some(_) => Ok(child),
+        None => {
+            drop(child);
+            Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())
+        }
+    };
+    // With it go our copies of the command's streams, whose end would not be seen otherwise.
+    drop(job);
+    answer(ready, child);
+    let mut ended = Some(ended);
+    while let Some(report) = next(&channel).await {
+        let exit = match report {
+            Report::Exited(code) => Exit::Code(code),
+            Report::Killed(signal) => Exit::Signal(signal),
+            Report::Failed(..) | Report::Started => continue,
+        };
+        let (command, caller) = (name.clone(), caller.clone());
+        events.tell(Wants::Connections, || Event::Exited { command, caller, exit });
+        if let Some(ended) = ended.take() {
+            let (Ok(()) | Err(_)) = ended.send(exit);
+        }
+    }
+}
+
+/// The next report; `None` when the guard has ended. Cancel safe.
+async fn next(channel: &Watched) -> Option<Report> {
+    poll_fn(|cx| {
+        loop {
+            let mut report = [0; Report::SIZE];
+            match rustix::io::read(channel, &mut report) {
+                Ok(Report::SIZE) => return Poll::Ready(Report::from_bytes(report)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    if ready!(poll_again(channel, cx)).is_err() {
+                        return Poll::Ready(None);
+                    }
+                }
+                Ok(_) | Err(_) => return Poll::Ready(None),
+            }
+        }
+    })
+    .await
+}
+
+/// Takes what is left of a guard, which is about to end.
+async fn reap(process: OwnedFd) {
+    // Without room to be watched it stays a zombie for as long as this process lives.
+    let Ok(process) = Watched::new(process) else { return };
+    poll_fn(|cx| {
+        loop {
+            match guard::reap(&process) {
+                Ok(false) => {
+                    if ready!(poll_again(&process, cx)).is_err() {
+                        return Poll::Ready(());
+                    }
+                }
+                Ok(true) | Err(_) => return Poll::Ready(()),
+            }
+        }
+    })
+    .await;
+}
+
+/// Waits until a call that had nothing to read may have something.
+pub(super) fn poll_again(file: &Watched, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    file.poll_read_ready(cx).map_ok(|mut ready| ready.clear_ready())
+}
