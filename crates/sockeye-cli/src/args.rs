@@ -21,7 +21,7 @@ pub(crate) struct Word {
 }
 
 /// Words and flags that belong together: all of them, or on the line of `serve` those behind one service's name.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) service: Option<String>,
     pub(crate) words: Vec<Word>,
@@ -29,7 +29,7 @@ pub(crate) struct Group {
 }
 
 /// Everything behind the verb.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Request {
     /// The first has no service.
     pub(crate) groups: Vec<Group>,
@@ -137,6 +137,16 @@ impl Request {
             return Ok(());
         }
         Err(Failure::usage(format!("{}: {}", verb.name, verb.expects), format!("usage: {}", verb.usage)))
+    }
+
+    /// The same, with `flags` beneath: where one was typed too, what was typed counts.
+    pub(crate) fn above(&self, mut flags: Vec<(&'static str, Option<String>)>) -> Self {
+        let mut request = self.clone();
+        if let Some(group) = request.groups.first_mut() {
+            flags.append(&mut group.flags);
+            group.flags = flags;
+        }
+        request
     }
 
     /// Whether a flag was given.

@@ -24,6 +24,8 @@ const fn flag(long: &'static str, help: &'static str) -> Flag {
 pub(crate) static BROKER: Flag = flag("broker", "many peers at once: what one says, all others hear");
 pub(crate) static CHUNKS: Flag =
     flag("chunks", "show what comes piece by piece: when, how long, whence, what");
+pub(crate) static CONFIG: Flag =
+    Flag { value: Some("FILE"), example: "sockeye.toml", ..flag("config", "serve what a TOML file says") };
 pub(crate) static CRLF: Flag = flag("crlf", "send each line end as CR LF");
 pub(crate) static DIR: Flag = Flag {
     value: Some("DIR"),

@@ -57,13 +57,7 @@ fn run(first: Option<OsString>, rest: impl Iterator<Item = OsString>) -> Result<
             if request.has(&flag::HELP) {
                 return Ok(say::data(&help::verb(verb).text()));
             }
-            (verb.run)(&request).or_else(|failure| {
-                if !log::wants_json(&request) {
-                    return Err(failure);
-                }
-                say::to_people(&log::timed(failure.json()).to_string());
-                Ok(failure.exit())
-            })
+            (verb.run)(&request).or_else(|failure| failure.tell(&request))
         }
     }
 }

@@ -302,7 +302,7 @@ async fn a_stop_is_heard_while_accepting_fails() {
     let failures = vec![Errno::MFILE; 9];
     let listener = Box::new(Fails { failures, then: ours.listener });
     let mut server = Server::start(
-        Listening { listener, limits: ctx.limits, wraps: Vec::new(), tally: Arc::default() },
+        Listening { listener, limits: ctx.limits, wraps: Vec::new(), entrance: None, tally: Arc::default() },
         echo(),
         &ctx,
     );
@@ -438,7 +438,7 @@ impl Listener for Fails {
         Poll::Ready(Err(Error::new(Op::Accept, self.failures.remove(0))))
     }
 
-    fn guard_with(&mut self, entrance: Arc<Entrance>) {
+    fn guard_with(&mut self, entrance: Option<Arc<Entrance>>) {
         self.then.guard_with(entrance);
     }
 

@@ -22,6 +22,7 @@ mod matrix;
 mod messages;
 mod relay;
 mod tcp;
+mod terms;
 mod udp;
 mod unix;
 mod unix_dgram;

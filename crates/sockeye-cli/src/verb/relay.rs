@@ -89,8 +89,8 @@ pub(super) fn serve(
         let idle = sockeye::limits(&right, &ctx.limits).idle;
         let plan = Plan { flow: flow(request), idle, ..Plan::of(left, &right, &ctx) };
         let listening = sockeye::listen(left, &ctx).await?;
-        let place = Place { name, listening, service: Arc::new(Forward { to: right, plan }), shown: true };
-        let places = vec![place];
+        let service = Arc::new(Forward { to: right, plan });
+        let places = vec![Place { name, listening, service, ctx: ctx.clone() }];
         server::announce(&places, request);
         server::run(places, interrupts, request, &ctx).await
     })

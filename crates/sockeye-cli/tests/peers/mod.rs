@@ -26,6 +26,7 @@ mod port;
 mod python;
 mod relay;
 mod relay_ends;
+mod reload;
 mod serve;
 mod standard;
 mod terminal;

@@ -26,7 +26,7 @@ pub(crate) static ALL: &[OptionRow] = &[
             ..row("backlog", CONNECTED, Side::Listen, Kind::Count { least: 0, most: 65_535 })
         },
         default: "4096, and at most net.core.somaxconn",
-        effect: Effect::Read,
+        effect: Effect::Open,
     },
     OptionRow {
         grammar: OptionGrammar {
@@ -34,7 +34,7 @@ pub(crate) static ALL: &[OptionRow] = &[
             ..row("bind", &["tcp", "udp"], Side::Dial, Kind::Address)
         },
         default: "the kernel's choice",
-        effect: Effect::Read,
+        effect: Effect::Open,
     },
     OptionRow {
         grammar: OptionGrammar {

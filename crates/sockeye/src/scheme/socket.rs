@@ -296,8 +296,8 @@ impl Listener for SocketListener {
         next
     }
 
-    fn guard_with(&mut self, entrance: Arc<Entrance>) {
-        self.entrance = Some(entrance);
+    fn guard_with(&mut self, entrance: Option<Arc<Entrance>>) {
+        self.entrance = entrance;
     }
 
     fn stop_accepting(&mut self) {

@@ -154,7 +154,7 @@ impl Listener for UnixListener {
         self.sockets.poll_accept(cx)
     }
 
-    fn guard_with(&mut self, entrance: Arc<Entrance>) {
+    fn guard_with(&mut self, entrance: Option<Arc<Entrance>>) {
         self.sockets.guard_with(entrance);
     }
 

@@ -12,7 +12,7 @@ use crate::tokens::tokens;
 const FLOORS: &[&str] = &[
     "exit", "error", "peer", "message", "event", "counts", "tally", "stop", "buffer", "clock", "resolve", "memory",
     "ctx", "conn", "idle", "split", "transit", "farewell", "service", "show", "owner", "entrance", "listener",
-    "option", "process", "scheme", "layer", "open", "relay", "accept",
+    "option", "process", "scheme", "layer", "open", "terms", "relay", "accept",
 ];
 
 /// The findings in the source file at `below`, its path below `src`.
