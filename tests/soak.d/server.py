@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
@@ -13,6 +14,9 @@ from typing import Callable
 
 # Seconds until a server is ready, and until it has ended after it was told to.
 READY, DRAIN = 20, 5
+
+# prctl(2)
+PRCTL, PR_SET_PDEATHSIG = ctypes.CDLL(None).prctl, 1
 
 # The most that a pipe may hold for a user who is not root (pipe(7)).
 PIPE = 1 << 20
@@ -68,6 +72,7 @@ class Server:
             # Whatever it starts is found by one of these, also when its parent is gone.
             env={**os.environ, "SOAK": self.mark},
             start_new_session=True,
+            preexec_fn=end_with_parent,
         )
         assert self.process.stderr
         self.stderr = self.process.stderr.fileno()
@@ -168,6 +173,11 @@ class Server:
         except ProcessLookupError:
             pass
         self.process.wait()
+
+
+def end_with_parent() -> None:
+    """Whatever becomes of us, no server is left behind."""
+    PRCTL(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def family(servers: list[Server]) -> dict[int, list[str]]:
