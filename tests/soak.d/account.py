@@ -56,23 +56,32 @@ class Account:
             self.faults.add(f"{describe(peer)}: {wrong}")
         if visit := self.visits.get(peer.name):
             visit.has_left = True
-            patience = (peer.door.idle or 0) * 1.25 + GRACE + (LIFE if peer.door.is_crowded else 0)
+            # Whoever is before a full house is not even seen.
+            patience = (peer.door.idle or 0) * (1.25 + peer.door.is_crowded * LIFE) + GRACE
             heapq.heappush(self.due, (time.monotonic() + patience, next(self.numbers), visit))
             self.settle(visit)
 
     def heard(self, event: dict) -> None:
-        """Of an opened or closed connection; one whose peer is none of ours is the far side of a relay."""
+        """Of a connection, or its command; one whose peer is none of ours is the far side of a relay."""
         visit = self.visits.get(event["peer"])
         if not visit:
             return
         if event["event"] == "opened":
             visit.opened += 1
             return
+        if event["event"] == "exited":
+            if visit.peer.manner.is_orderly and event["code"] != 0:
+                self.faults.add(f"{describe(visit.peer)}: its command ended badly: {event}")
+            return
         visit.closed += 1
         visit.received += event["received"]
         visit.sent += event["sent"]
         visit.last = event
         self.settle(visit)
+
+    def is_seen(self, door: str) -> bool:
+        """Whether everybody who came to that door was let in."""
+        return all(visit.opened for visit in self.visits.values() if visit.peer.door.name == door)
 
     def settle(self, visit: Visit) -> None:
         """Compares, once both sides are at their end."""

@@ -22,8 +22,11 @@ PATTERN = b"".join(LINE[at : at + 72] + b"\r\n" for at in range(95))
 TCP_REPAIR = 19
 # What vanishing peers mark their packets with: what the kernel says in their name afterwards goes nowhere.
 MARK = 1
-# Seconds that a peer may live.
-LIFE = 60
+# A pause of a peer, as a share of the silence that streams are allowed: two of them are less, and a busy machine has
+# some time to spare.
+LONG, SHORT, MOMENT = 0.6, 0.1, 0.0002
+# Of the same: how long a peer may live.
+LIFE = 10
 
 
 class Door(NamedTuple):
@@ -51,6 +54,9 @@ class Door(NamedTuple):
 
 class Peer:
     """One peer: a socket with a name of its own, under which the server tells of it."""
+
+    # Seconds by which all measure their pauses: the silence that is allowed, and less when they are to leave.
+    pace = 0.0
 
     def __init__(self, door: Door, number: int, manner: Manner, rng: random.Random):
         self.door, self.manner, self.rng = door, manner, rng
@@ -85,8 +91,7 @@ class Peer:
             self.sock.close()
 
     def connect(self) -> Steps:
-        if self.manner.is_hurried:
-            # Little room on this side: whoever does not read is felt at once.
+        if self.manner.is_narrow:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * KIB)
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * KIB)
         while True:
@@ -102,8 +107,8 @@ class Peer:
                         raise ConnectionError(code, "cannot connect") from error
                     return None
 
-    def pause(self, least: float, most: float) -> Steps:
-        yield Wait(0, self.rng.uniform(least, most))
+    def pause(self, most: float) -> Steps:
+        yield Wait(0, self.rng.random() * most * Peer.pace)
 
     def size(self, most: int) -> int:
         """Any size, and small ones as often as large ones."""
@@ -166,7 +171,7 @@ class Peer:
                     raise AssertionError(f"the end came after {self.got} of {until}")
                 return
             elif pause:
-                yield from self.pause(0, pause)
+                yield from self.pause(pause)
 
     def finish(self, most: int = 64 * KIB, pause: float = 0) -> Steps:
         """Ends this side, hears the rest, and sees that it is whole."""
@@ -187,9 +192,9 @@ class Peer:
 
 def talk(peer: Peer) -> Steps:
     """Says things in turns, and ends before or after all has come back."""
-    for _ in range(peer.rng.randint(1, 4)):
-        yield from peer.say(1 + peer.size(MOST // 4))
-        yield from peer.pause(0, 4)
+    for _ in range(peer.rng.randint(1, 8)):
+        yield from peer.say(1 + peer.size(MOST // 8))
+        yield from peer.pause(LONG)
     if peer.rng.random() < 0.5 and peer.door.service != "discard":
         yield from peer.hear(peer.sent)
     yield from peer.finish()
@@ -198,36 +203,37 @@ def talk(peer: Peer) -> Steps:
 def read_for_long(peer: Peer) -> Steps:
     """Ends its side first, and reads a little at a time for as long as it takes."""
     yield from peer.say(peer.size(48 * KIB))
-    yield from peer.finish(1 + peer.sent // 16, 1)
+    yield from peer.finish(1 + peer.sent // 16, SHORT)
 
 
 def trickle(peer: Peer) -> Steps:
     """A byte at a time."""
-    for _ in range(peer.rng.randint(1, 40)):
+    for _ in range(peer.rng.randint(1, 60)):
         yield from peer.say(1)
-        yield from peer.pause(0, 0.7)
+        yield from peer.pause(SHORT)
     yield from peer.finish()
 
 
 def stall(peer: Peer) -> Steps:
     """Says much and reads nothing for a while, and then all of it."""
     yield from peer.say_without_reading()
-    yield from peer.pause(0.2, 4)
+    yield from peer.pause(LONG)
     yield from peer.say(peer.size(1000))
     yield from peer.finish()
 
 
 def come_and_go(peer: Peer) -> Steps:
     """Says nothing."""
-    yield from peer.pause(0, 4)
+    yield from peer.pause(LONG)
     yield from peer.finish()
 
 
-def half_close_at_once(peer: Peer) -> Steps:
-    """Ends its side while the server ends its own: the line that it sends is whole all the same."""
+def take_a_line(peer: Peer) -> Steps:
+    """Ends its side while the server ends its own, or not at all: the line that it sends is whole all the same."""
     if peer.rng.random() < 0.5:
-        yield from peer.pause(0, 0.01)
-    peer.sock.shutdown(socket.SHUT_WR)
+        yield from peer.pause(MOMENT)
+    if peer.rng.random() < 0.7:
+        peer.sock.shutdown(socket.SHUT_WR)
     line = b""
     while not line.endswith(b"\n"):
         try:
@@ -239,14 +245,14 @@ def half_close_at_once(peer: Peer) -> Steps:
         if not piece:
             raise AssertionError(f"the end came after {line!r}")
         line += piece
-    yield from peer.pause(0, 3)
+    yield from peer.pause(LONG)
 
 
 def sip(peer: Peer) -> Steps:
     """Reads some of what comes without end, and leaves with more unread."""
-    yield from peer.hear(peer.size(MOST))
-    yield from peer.pause(0, 4)
-    yield from peer.hear(peer.got + peer.size(MOST))
+    for _ in range(peer.rng.randint(1, 5)):
+        yield from peer.hear(peer.got + 1 + peer.size(MOST // 2))
+        yield from peer.pause(LONG)
 
 
 def sip_and_vanish(peer: Peer) -> Steps:
@@ -257,28 +263,28 @@ def sip_and_vanish(peer: Peer) -> Steps:
 def break_off(peer: Peer) -> Steps:
     """Resets in the middle of something."""
     yield from peer.say(peer.size(MOST))
-    yield from peer.pause(0, peer.rng.choice((0.001, 4)))
+    yield from peer.pause(peer.rng.choice((MOMENT, LONG, LONG)))
     peer.reset()
 
 
 def break_off_stalled(peer: Peer) -> Steps:
     """Resets while the server waits for it."""
     yield from peer.say_without_reading()
-    yield from peer.pause(0, 4)
+    yield from peer.pause(LONG)
     peer.reset()
 
 
 def leave_unread(peer: Peer) -> Steps:
     """Closes with more to read."""
     yield from peer.say_without_reading()
-    yield from peer.pause(0, 4)
+    yield from peer.pause(LONG)
 
 
 def break_off_half_closed(peer: Peer) -> Steps:
     """Ends its side, and resets when an answer may be under way."""
     yield from peer.say(peer.size(MOST // 4))
     peer.sock.shutdown(socket.SHUT_WR)
-    yield from peer.pause(0, peer.rng.choice((0.001, 4)))
+    yield from peer.pause(peer.rng.choice((MOMENT, LONG, LONG)))
     peer.reset()
 
 
@@ -291,7 +297,7 @@ def vanish(peer: Peer) -> Steps:
         yield from peer.say_without_reading()
     if how < 0.2:
         peer.sock.shutdown(socket.SHUT_WR)
-    yield from peer.pause(0, 4)
+    yield from peer.pause(LONG)
     peer.vanish()
 
 
@@ -302,13 +308,13 @@ def sit(peer: Peer) -> Steps:
     since = time.monotonic()
     yield from peer.hear(None)
     sat, idle = time.monotonic() - since, peer.door.idle or 0
-    if sat < idle * 0.9 and peer.door.service != "discard":
+    if sat < idle * 0.75 and peer.door.service != "discard":
         peer.wrong = f"it was shown out after {sat:.1f} s"
 
 
 def ask(peer: Peer) -> Steps:
     """Sends messages, one after the answer to the other, and counts those that are not answered."""
-    for _ in range(peer.rng.randint(1, 6)):
+    for _ in range(peer.rng.randint(1, 12)):
         payload = SAID[: peer.size(1200 if peer.rng.random() < 0.8 else 30 * KIB)]
         try:
             peer.sent += peer.sock.send(payload)
@@ -316,7 +322,7 @@ def ask(peer: Peer) -> Steps:
             # The queue of a Unix listener is full.
             yield Wait(0, 0.02)
             continue
-        yield Wait(READ, 5)
+        yield Wait(READ, 10)
         try:
             answer = peer.sock.recv(64 * KIB)
         except BlockingIOError:
@@ -325,17 +331,17 @@ def ask(peer: Peer) -> Steps:
         peer.got += len(answer)
         if answer != payload:
             raise AssertionError(f"{len(answer)} other bytes than the {len(payload)} that were sent")
-        yield from peer.pause(0, 1.2)
+        yield from peer.pause(2 * SHORT)
 
 
 def tell_and_leave(peer: Peer) -> Steps:
-    """Sends messages and does not wait for answers."""
-    for _ in range(peer.rng.randint(1, 5)):
+    """Sends messages, perhaps more than may wait for it, and does not read the answers."""
+    for _ in range(peer.rng.choice((1, 5, 40))):
         try:
             peer.sent += peer.sock.send(SAID[: peer.size(1200)])
         except BlockingIOError:
             return
-    yield from peer.pause(0, peer.rng.choice((0.001, 4)))
+    yield from peer.pause(peer.rng.choice((MOMENT, LONG, LONG)))
 
 
 class Manner(NamedTuple):
@@ -347,26 +353,27 @@ class Manner(NamedTuple):
     # What it says and gets is what the server says it was, to the byte.
     is_orderly: bool = False
     vanishes: bool = False
-    is_hurried: bool = False
+    # Little room on this side: whoever is not read is felt at once.
+    is_narrow: bool = False
 
 
 ORDERLY = [
     Manner(talk, 25, is_orderly=True),
-    Manner(read_for_long, 10, is_orderly=True, is_hurried=True),
+    Manner(read_for_long, 10, is_orderly=True, is_narrow=True),
     Manner(trickle, 10, is_orderly=True),
-    Manner(stall, 8, is_orderly=True, is_hurried=True),
-    Manner(come_and_go, 5, is_orderly=True),
+    Manner(stall, 8, is_orderly=True, is_narrow=True),
+    Manner(come_and_go, 8, is_orderly=True),
 ]
 BROKEN = [
     Manner(break_off, 10),
-    Manner(break_off_stalled, 5, is_hurried=True),
-    Manner(leave_unread, 8, is_hurried=True),
+    Manner(break_off_stalled, 5, is_narrow=True),
+    Manner(leave_unread, 8, is_narrow=True),
     Manner(break_off_half_closed, 8),
 ]
-IDLERS = [Manner(sit, 10)]
+IDLERS = [Manner(sit, 25)]
 VANISHING = [Manner(vanish, 10, vanishes=True)]
-SIPPING = [Manner(sip, 10, is_hurried=True), Manner(break_off, 3)]
-SIPPING_AND_VANISHING = [Manner(sip_and_vanish, 5, vanishes=True, is_hurried=True)]
+SIPPING = [Manner(sip, 10, is_narrow=True), Manner(break_off, 3)]
+SIPPING_AND_VANISHING = [Manner(sip_and_vanish, 5, vanishes=True, is_narrow=True)]
 ASKING = [Manner(ask, 10, is_orderly=True), Manner(tell_and_leave, 10)]
 
 
@@ -375,7 +382,7 @@ def manners(door: Door) -> list[Manner]:
     if door.kind != socket.SOCK_STREAM:
         return ASKING
     if door.service == "daytime":
-        return [Manner(half_close_at_once, 10, is_orderly=True)]
+        return [Manner(take_a_line, 10, is_orderly=True)]
     if door.service == "chargen":
         return SIPPING + (SIPPING_AND_VANISHING if door.can_vanish else [])
     return ORDERLY + BROKEN + (IDLERS if door.idle else []) + (VANISHING if door.can_vanish else [])

@@ -33,7 +33,7 @@ class Totals:
     """What a server told of all its connections."""
 
     def __init__(self) -> None:
-        self.opened = self.closed = self.received = self.sent = self.dropped = 0
+        self.opened = self.closed = self.exited = self.received = self.sent = self.dropped = 0
 
 
 class Held:
@@ -48,21 +48,25 @@ class Held:
 
 
 class Server:
-    """A process of the program, and what it told so far. `heard(event)` is called for each opened and closed."""
+    """A process of the program, and what it told so far. `heard(event)` is called for what concerns one peer."""
 
     def __init__(self, label: str, words: list[str], listeners: int, faults: Faults, heard: Callable[[dict], None]):
         self.label, self.faults, self.heard = label, faults, heard
         self.totals: dict[str, Totals] = {}
         self.open: dict[int, dict] = {}
         self.most_open = 0
+        self.is_stopping = False
+        self.has_commands = words[-1].startswith(("exec:", "sh:"))
         self.rest = b""
         self.addresses: list[str] = []
+        self.mark = f"{os.getpid()} {label}"
         self.process = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            # Whatever it starts is found by its session, also when its parent is gone.
+            # Whatever it starts is found by one of these, also when its parent is gone.
+            env={**os.environ, "SOAK": self.mark},
             start_new_session=True,
         )
         assert self.process.stderr
@@ -116,18 +120,29 @@ class Server:
             if min(event["received"], event["sent"]) < 0 or event["ended"] not in ("done", "failed"):
                 self.faults.add(f"{self.label}: a bad end: {event}")
             self.heard(event)
+        elif what == "exited":
+            self.totals.setdefault(event["command"], Totals()).exited += 1
+            self.heard(event)
         elif what == "dropped":
             counts = [count for key, count in event.items() if key not in ("event", "socket", "time")]
             self.totals.setdefault("datagrams", Totals()).dropped += sum(counts)
+        elif what == "stopping" and self.is_stopping:
+            pass
         elif what == "listening" and self.process.poll() is None:
             self.addresses.append(event["address"])
         else:
             self.faults.add(f"{self.label} says what it should not: {event}")
 
-    def stop(self) -> None:
-        """Tells it to end, and sees that it does, with nothing more to say."""
-        began = time.monotonic()
+    def drain(self) -> None:
+        """Tells it to take nobody new, and to end once those inside have left."""
+        self.is_stopping = True
         self.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Tells it to end when nobody is inside any more, and sees that it does, with nothing more to say."""
+        began = time.monotonic()
+        if not self.is_stopping:
+            self.drain()
         try:
             code = self.process.wait(DRAIN + 5)
         except subprocess.TimeoutExpired:
@@ -153,14 +168,20 @@ class Server:
 
 def family(servers: list[Server]) -> dict[int, list[str]]:
     """Every process that a server started and that is still there, a zombie too: a line for each, by its server."""
-    sessions = {server.process.pid: [] for server in servers}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    found: dict[int, list[str]] = {server.process.pid: [] for server in servers}
+    for proc in Path("/proc").glob("[0-9]*"):
         try:
-            text = stat.read_text()
+            stat = (proc / "stat").read_text()
         except OSError:
             continue
-        name, fields = text[: text.rindex(")") + 1], text[text.rindex(")") + 2 :].split()
-        pid, session = int(stat.parent.name), int(fields[3])
-        if session in sessions and pid != session:
-            sessions[session].append(f"{name} {fields[0]}")
-    return sessions
+        try:
+            marks = (proc / "environ").read_bytes().split(b"\0")
+        except OSError:
+            marks = []
+        name, fields = stat[: stat.rindex(")") + 1], stat[stat.rindex(")") + 2 :].split()
+        state, parent, session = fields[0], int(fields[1]), int(fields[3])
+        for server in servers:
+            is_its = f"SOAK={server.mark}".encode() in marks or server.process.pid in (parent, session)
+            if is_its and int(proc.name) != server.process.pid:
+                found[server.process.pid].append(f"{name} {state}")
+    return found

@@ -32,6 +32,16 @@ pub(crate) static DIR: Flag = Flag {
     example: "/usr/local/share/man",
     ..flag("dir", "write to files below this folder")
 };
+pub(crate) static EXEC: Flag = Flag {
+    value: Some("COMMAND"),
+    example: "cat",
+    ..flag("exec", "many peers at once: this program with its arguments for each")
+};
+pub(crate) static FRAME: Flag = Flag {
+    value: Some("FRAME"),
+    example: "line",
+    ..flag("frame", "how the program reads and writes messages; see sockeye help address")
+};
 pub(crate) static HELP: Flag = Flag { short: Some('h'), ..flag("help", "this text") };
 pub(crate) static HEX: Flag = flag("hex", "as --chunks, with a hex dump of each piece");
 pub(crate) static JSON: Flag = flag("json", "one JSON object a line");
@@ -59,6 +69,11 @@ pub(crate) static PUBLIC: Flag =
 pub(crate) static RAW: Flag = flag("raw", "write what comes as it is, also to a terminal");
 pub(crate) static RECV_ONLY: Flag = flag("recv-only", "read no standard input");
 pub(crate) static SEND_ONLY: Flag = flag("send-only", "drop what comes, and end with standard input");
+pub(crate) static SH: Flag = Flag {
+    value: Some("LINE"),
+    example: "cat",
+    ..flag("sh", "many peers at once: this line of shell for each")
+};
 pub(crate) static SHOW: Flag = flag("show", "show each message with its sender, on standard error");
 pub(crate) static SLOW: Flag = Flag {
     value: Some("POLICY"),

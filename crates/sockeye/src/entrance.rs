@@ -191,28 +191,30 @@ impl Entrance {
         }
         if state.pause.is_none() {
             self.tell(state);
+            state.pause = Some(Box::pin(sleep(PAUSE)));
         }
     }
 
     fn tell(&self, state: &mut State) {
-        if state.untold.is_empty() {
-            state.pause = None;
-            return;
-        }
         for Refused { why, peer, newcomers } in state.untold.drain(..) {
             let listener = self.listener.clone();
             let event = || Event::Refused { listener, peer: Arc::new(peer), why, newcomers };
             self.events.tell(Wants::Trouble, event);
         }
-        state.pause = Some(Box::pin(sleep(PAUSE)));
     }
 
     /// Tells what is due, and has the listener's task woken for what is due later.
     pub(crate) fn poll_tell(&self, cx: &mut Context<'_>) {
         let mut state = lock(&self.state);
         while state.pause.as_mut().is_some_and(|pause| pause.as_mut().poll(cx).is_ready()) {
+            state.pause = (!state.untold.is_empty()).then(|| Box::pin(sleep(PAUSE)));
             self.tell(&mut state);
         }
+    }
+
+    /// Tells the rest at once: nobody else comes. Those inside may stay much longer.
+    pub(crate) fn tell_rest(&self) {
+        self.tell(&mut lock(&self.state));
     }
 }
 
@@ -222,18 +224,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Nobody's number (chown(2)): those on Unix sockets of whom the kernel does not know whose they are count as one.
 const NOBODY: u32 = u32::MAX;
-
-/// What was counted last is told when the listener is gone.
-impl Drop for Entrance {
-    fn drop(&mut self) {
-        let untold = self.state.get_mut().unwrap_or_else(PoisonError::into_inner).untold.drain(..);
-        for Refused { why, peer, newcomers } in untold {
-            let listener = self.listener.clone();
-            let event = || Event::Refused { listener, peer: Arc::new(peer), why, newcomers };
-            self.events.tell(Wants::Trouble, event);
-        }
-    }
-}
 
 /// Whether only users of this machine reach that address.
 fn is_this_machines(local: &Peer) -> bool {

@@ -64,6 +64,8 @@ pub enum Side {
 pub enum Cause {
     /// The kernel, or a layer, said so.
     Io(io::Error),
+    /// The peer of a command has left for good, while the command went on.
+    Deserted,
     /// Two options that cannot both be set.
     Exclusive(&'static str, &'static str),
     /// Bytes that are no message, or a message that its frame cannot carry.
@@ -248,6 +250,7 @@ impl Error {
                 FrameError::TooLarge { .. } | FrameError::TooLong { .. } => Kind::TooLarge,
                 _ => Kind::Other,
             },
+            Cause::Deserted => Kind::Reset,
             Cause::Limit(..) => Kind::TimeLimit,
             Cause::Lookup(error) => match error.kind() {
                 LookupErrorKind::NoSuchHost | LookupErrorKind::NoSuchService => Kind::NotFound,
@@ -351,6 +354,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => f.write_str(&words(error)),
+            Self::Deserted => f.write_str("the peer has left, while the command still ran for it"),
             Self::Exclusive(one, other) => write!(f, "{one} and {other} exclude each other"),
             Self::Frame(error) => write!(f, "{error}"),
             Self::Limit(limit, after) => {

@@ -77,7 +77,7 @@ pub use owner::is_gone;
 pub use peer::{Endpoint, Peer, UnixName};
 pub use relay::{End, Flow, Forward, Moved, Plan, relay};
 pub use resolve::{Family, LookupErrorKind, Names, Resolver};
-pub use scheme::{ALL as SCHEMES, Scheme, limits};
+pub use scheme::{ALL as SCHEMES, Scheme, limits, of as scheme_of};
 pub use service::{BoxFuture, Built, Carries, Datagrams, May, Service, ServiceFlag, ServiceRow};
 pub use show::show;
 pub use sockeye_proto as proto;

@@ -48,8 +48,7 @@ impl Owners {
             let user = sockopt::socket_peercred(socket).map(|peer| peer.uid.as_raw());
             return Some(user.map_or(Owner::Unknown, |user| self.known(user)));
         }
-        let (own, other) = loopback(peer.remote, peer.local)?;
-        let owner = self.of_socket(Transport::Tcp, own, other);
+        let owner = self.of_inet(Transport::Tcp, peer.remote, peer.local)?;
         // Had the peer broken off, another could have its port by now, and be taken for it. While our end is connected
         // nobody else has these ends.
         Some(if is_hung_up(socket) { Owner::Gone } else { owner })
@@ -57,13 +56,22 @@ impl Owners {
 
     /// Whose a datagram is, where `user` is what the kernel said with it; `None` as for connections.
     ///
-    /// Of UDP it is whose the sender's port is now. Nobody is connected, so that each datagram is to be asked about.
+    /// Of UDP it is whose the sender's port is now. Nobody is connected, so that each datagram is to be asked about; and
+    /// a port that changes hands before it is, or that two users share (SO_REUSEADDR on both sockets), deceives.
     pub(crate) fn of_datagram(&mut self, from: Endpoint, to: Endpoint, user: Option<u32>) -> Option<Owner> {
         if !matches!(from, Endpoint::Inet(_)) {
             return Some(user.map_or(Owner::Unknown, |user| self.known(user)));
         }
-        let (own, other) = loopback(from, to)?;
-        Some(self.of_socket(Transport::Udp, own, other))
+        self.of_inet(Transport::Udp, from, to)
+    }
+
+    /// Who comes to a loopback address from another one is of this machine too, and could hide behind that address from
+    /// a rule that denies it.
+    fn of_inet(&mut self, transport: Transport, from: Endpoint, to: Endpoint) -> Option<Owner> {
+        let Some((own, other)) = loopback(from, to) else {
+            return is_loopback(to).then_some(Owner::Unknown);
+        };
+        Some(self.of_socket(transport, own, other))
     }
 
     fn of_socket(&mut self, transport: Transport, own: SocketAddr, other: SocketAddr) -> Owner {
@@ -113,9 +121,16 @@ pub fn is_gone(peer: &Peer) -> Option<bool> {
 
 /// The ends of the peer's socket, its own first, where both are loopback addresses.
 fn loopback(peer: Endpoint, ours: Endpoint) -> Option<(SocketAddr, SocketAddr)> {
-    let (Endpoint::Inet(own), Endpoint::Inet(other)) = (peer, ours) else { return None };
-    let is_loopback = |end: SocketAddr| end.ip().to_canonical().is_loopback();
-    (is_loopback(own) && is_loopback(other)).then_some((own, other))
+    match (peer, ours) {
+        (Endpoint::Inet(own), Endpoint::Inet(other)) if is_loopback(peer) && is_loopback(ours) => {
+            Some((own, other))
+        }
+        _ => None,
+    }
+}
+
+fn is_loopback(end: Endpoint) -> bool {
+    matches!(end, Endpoint::Inet(end) if end.ip().to_canonical().is_loopback())
 }
 
 /// What the kernel says of users that our user namespace has no number for (user_namespaces(7)).

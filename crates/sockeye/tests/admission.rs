@@ -113,7 +113,7 @@ async fn a_crowd_of_one_peer(listener: &str, from: &str, other: Option<&str>) {
     let mut events = ctx.events.subscribe(4096, Wants::Trouble);
     let listening = listen(&format!("{listener},max-per-peer=10"), &ctx).await;
     let to = local(&listening);
-    let server = Server::start(listening, echo(), &ctx);
+    let mut server = Server::start(listening, echo(), &ctx);
     let mut inside = Vec::new();
     for _ in 0..300 {
         if let Ok(mut peer) = sockeye::dial(&address(&format!("{to}{from}")), &ctx).await
@@ -134,7 +134,9 @@ async fn a_crowd_of_one_peer(listener: &str, from: &str, other: Option<&str>) {
     })
     .await;
     assert!(inside.iter().all(|peer| !peer.is_hung_up()));
-    drop((server, inside));
+    drop(inside);
+    ctx.stop.drain();
+    server.served().await;
     // All are counted, and few lines tell of them.
     let (mut counted, mut told) = (0, 0);
     while counted < 290 {
@@ -362,7 +364,8 @@ async fn who_listens_where_the_peer_was_is_not_the_peer() {
     sockopt::set_socket_reuseaddr(&socket, true).unwrap();
     rustix::net::bind(&socket, &was).unwrap();
     rustix::net::listen(&socket, 1).unwrap();
-    assert_eq!(TcpListener::from(socket).local_addr().unwrap(), was);
+    let theirs = TcpListener::from(socket);
+    assert_eq!(theirs.local_addr().unwrap(), was);
     assert_eq!(sockeye::is_gone(far.peer()), Some(true));
 }
 

@@ -34,7 +34,8 @@ fn schemes(current: &str, roles: &[Role]) -> Vec<Candidate> {
     for row in sockeye::SCHEMES {
         let SchemeGrammar { name, target, dials, listens, .. } = row.grammar;
         let colon = if target == Form::Nothing { "" } else { ":" };
-        if if implied { listens } else { dials } {
+        let stands_alone = if implied { listens } else { dials };
+        if stands_alone {
             all.push(Candidate::word(format!("{name}{colon}"), row.help));
         }
         let is_begun = current.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
@@ -76,7 +77,9 @@ fn target(current: &str, scheme: &SchemeGrammar, role: Role) -> Vec<Candidate> {
 
 /// What an option may become behind `address`, which holds those that are set already.
 fn option(address: &str, scheme: &'static SchemeGrammar, role: Role, current: &str) -> Vec<Candidate> {
-    let set: Vec<&str> = address.split(',').skip(1).filter_map(|piece| piece.split('=').next()).collect();
+    // The commas of a command are its own.
+    let behind = if scheme.target.runs_to_the_end() { "" } else { address };
+    let set: Vec<&str> = behind.split(',').skip(1).filter_map(|piece| piece.split('=').next()).collect();
     let is_set =
         |row: &OptionGrammar| set.contains(&row.name) || row.aliases.iter().any(|name| set.contains(name));
     let vocabulary = sockeye::vocabulary();
@@ -120,10 +123,8 @@ fn values(kind: &Kind) -> Vec<Candidate> {
             })
             .collect()
         }
-        Kind::Text(what) if what.ends_with("path") || what.ends_with("file") => {
-            vec![Candidate::Known(Known::Files, 0)]
-        }
-        Kind::Whom => vec![Candidate::Known(Known::Users, 0)],
+        Kind::Text("a folder" | "a path") => vec![Candidate::Known(Known::Files, 0)],
+        Kind::Text("a user") | Kind::Whom => vec![Candidate::Known(Known::Users, 0)],
         _ => Vec::new(),
     }
 }

@@ -207,6 +207,8 @@ mod tests {
             ("dial file:", &["files 5"]),
             ("dial tcp-l:", &[]),
             ("listen file:", &[]),
+            ("dial exec:gr", &["commands 5"]),
+            ("dial sh:a b", &[]),
             ("dial nonsense:", &[]),
         ]);
     }
@@ -256,6 +258,9 @@ mod tests {
             ("relay tcp-l:1 -o onc", &["once"]),
             ("relay tcp-l:1 tcp:h:1 -o onc", &[]),
             ("dial - -o inpu", &["input"]),
+            ("dial exec:a,cwd=x -o cw", &["cwd="]),
+            ("dial exec:a -o cwd=", &["files 4"]),
+            ("dial exec:a -o user=", &["users 5"]),
             ("dial -o nodel", &[]),
         ]);
     }

@@ -16,7 +16,8 @@ pub(super) static GEN: Verb = Verb {
     summary: "print completions, a config file to begin with, or the manual",
     usage: "sockeye gen WHAT",
     about: "Everything is made from the tables that this program reads itself, and printed on standard \
-            output, or with --dir written below a folder, where what is there by these names is replaced.",
+            output; with --dir pages of the manual are written below a folder, where what is there by \
+            their names is replaced.",
     examples: &[
         (
             "source <(sockeye gen completions bash)",
@@ -44,6 +45,8 @@ pub(crate) struct Output {
     pub(crate) help: &'static str,
     /// What can be said behind its name.
     pub(crate) choices: fn() -> Vec<String>,
+    /// Whether it is files, which `--dir` writes.
+    files: bool,
     print: fn(&Request) -> Result<Exit, Failure>,
 }
 
@@ -54,6 +57,7 @@ pub(crate) static ALL: &[Output] = &[
         usage: "completions SHELL",
         help: "what completes a line in bash, fish or zsh",
         choices: completions::shells,
+        files: false,
         print: completions::print,
     },
     Output {
@@ -61,6 +65,7 @@ pub(crate) static ALL: &[Output] = &[
         usage: "config",
         help: "a config file for sockeye serve --config, with every key",
         choices: Vec::new,
+        files: false,
         print: |_| Ok(say::data(&config::example())),
     },
     Output {
@@ -68,6 +73,7 @@ pub(crate) static ALL: &[Output] = &[
         usage: "docs [PAGE]",
         help: "a page of the manual in Markdown; with --dir all of them",
         choices: help::names,
+        files: true,
         print: manual::docs,
     },
     Output {
@@ -75,6 +81,7 @@ pub(crate) static ALL: &[Output] = &[
         usage: "man [PAGE]",
         help: "a page of the manual, for man; with --dir all of them",
         choices: help::names,
+        files: true,
         print: manual::man,
     },
 ];
@@ -94,6 +101,12 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             .unwrap_or_else(|| format!("there are {}", names.collect::<Vec<_>>().join(", ")));
         return Err(Failure::usage(format!("nothing called {name:?} can be printed"), hint));
     };
+    if request.has(&flag::DIR) && !output.files {
+        return Err(Failure::usage(
+            format!("{name} is printed"),
+            format!("leave --dir out: sockeye gen {name} >FILE"),
+        ));
+    }
     let choices = (output.choices)();
     let choices = choices.iter().map(String::as_str);
     let see = format!("type sockeye gen {}", output.usage);

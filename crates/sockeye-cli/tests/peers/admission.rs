@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType, bind, connect as connect_socket, socket};
 use rustix::process::{Pid, Resource, Rlimit, geteuid, getrlimit, prlimit};
-use testkit::{LIMIT, Scratch, connect, exchange, require, run, wait_until};
+use testkit::{LIMIT, Process, Scratch, connect, exchange, require, run, wait_until};
 
 use super::{BINARY, listening};
+use crate::namespace::Namespace;
 
 /// What socat hears from an echo service, as whoever `before` makes of it.
 fn heard(before: &[&str], to: &str) -> String {
@@ -69,6 +70,25 @@ fn a_user_is_named_by_name_and_one_that_there_is_not_is_an_error_with_what_to_wr
     let said = exit.stderr.lines().next().unwrap_or_default();
     let want = "sockeye: cannot listen on tcp-l:0: allow=nosuchuser: there is no such user";
     assert_eq!((exit.code, said), (Some(2), want), "{}", exit.stderr);
+}
+
+#[test]
+fn who_hides_behind_another_address_of_this_machine_is_kept_out_where_a_rule_asks_whose_it_is() {
+    let namespace = Namespace::new();
+    let added =
+        run(&mut namespace.command(&["ip", "address", "add", "10.7.7.7/32", "dev", "lo"]), b"", LIMIT);
+    assert_eq!(added.code, Some(0), "{added:?}");
+    for scheme in ["tcp", "udp"] {
+        for (rule, comes_in) in [("allow=10.7.7.7", true), ("deny=uid:1", false), ("allow=root", false)] {
+            let listener = format!("{scheme}:127.0.0.1:7001,{rule}");
+            let server = Process::spawn(&mut namespace.command(&["sockeye", "serve", "echo", &listener]));
+            server.wait_stderr_line(LIMIT, |line| line.contains(" on "));
+            let to = format!("{scheme}:127.0.0.1:7001,bind=10.7.7.7");
+            let words = ["sockeye", "dial", "--wait=500ms", &to];
+            let heard = run(&mut namespace.command(&words), b"hello", LIMIT).stdout;
+            assert_eq!(heard == b"hello", comes_in, "{listener}");
+        }
+    }
 }
 
 /// So many from 127.0.0.2, who say nothing.

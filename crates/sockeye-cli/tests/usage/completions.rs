@@ -98,6 +98,7 @@ const LINES: &[(&str, &str)] = &[
     ("sockeye dial unix:some", "sockeye dial unix:some.sock "),
     ("sockeye dial unix-dgram:x,bind=some", "sockeye dial unix-dgram:x,bind=some.sock "),
     ("sockeye listen tcp:8080,allow=nobod", "sockeye listen tcp:8080,allow=nobody "),
+    ("sockeye relay tcp-l:7000 exec:unshar", "sockeye relay tcp-l:7000 exec:unshare "),
     ("sockeye serve ech", "sockeye serve echo "),
     ("sockeye serve echo tcp:7700 upp", "sockeye serve echo tcp:7700 upper "),
     ("sockeye serve reply --te", "sockeye serve reply --text "),

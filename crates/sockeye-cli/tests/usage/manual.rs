@@ -102,6 +102,11 @@ fn a_page_that_is_not_there_and_a_folder_that_cannot_be_written_are_refused() {
             "sockeye: docs has no \"nonsense\"",
             "         type sockeye gen docs [PAGE]",
         ),
+        (
+            &["gen", "config", "--dir", "/nowhere"],
+            "sockeye: config is printed",
+            "         leave --dir out: sockeye gen config >FILE",
+        ),
         (&["gen", "config", "dial"], "sockeye: config has no \"dial\"", "         type sockeye gen config"),
     ]);
     let scratch = Scratch::new();

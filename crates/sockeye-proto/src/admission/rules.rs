@@ -62,23 +62,15 @@ impl Rules {
         if matches!(owner, Some(Owner::Gone | Owner::Unknown)) && self.ask_for_owner() {
             return Err(Refusal::UnknownOwner);
         }
-        let mut allows = self.allow.iter();
-        match self.ours {
-            None if self.allow.is_empty() || allows.any(names) => Ok(()),
-            None => Err(Refusal::NotAllowed),
-            Some(us) => {
-                let is_user = |rule: &&Rule| matches!(rule, Rule::User(_));
-                let (users, networks): (Vec<&Rule>, Vec<&Rule>) = self.allow.iter().partition(is_user);
-                let is_ours = [us, ROOT].map(Owner::User).map(Some).contains(&owner);
-                if !is_ours && !users.into_iter().any(names) {
-                    Err(Refusal::NotOurs)
-                } else if networks.is_empty() || networks.into_iter().any(names) {
-                    Ok(())
-                } else {
-                    Err(Refusal::NotAllowed)
-                }
+        let is_user = |rule: &&Rule| matches!(rule, Rule::User(_));
+        let mut narrowing = self.allow.iter().filter(|rule| self.ours.is_none() || !is_user(rule)).peekable();
+        if let Some(us) = self.ours {
+            let is_ours = [us, ROOT].map(Owner::User).map(Some).contains(&owner);
+            if !is_ours && !self.allow.iter().filter(is_user).any(names) {
+                return Err(Refusal::NotOurs);
             }
         }
+        if narrowing.peek().is_none() || narrowing.any(names) { Ok(()) } else { Err(Refusal::NotAllowed) }
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) static MEM: Scheme = Scheme {
     half_close: true,
     idle: None,
     dials_once: |_| false,
+    runs: false,
     dial,
     listen,
 };
@@ -53,6 +54,7 @@ pub(super) static MEM_SEQ: Scheme = Scheme {
     half_close: true,
     idle: None,
     dials_once: |_| false,
+    runs: false,
     dial,
     listen,
 };

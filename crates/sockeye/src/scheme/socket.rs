@@ -302,6 +302,9 @@ impl Listener for SocketListener {
 
     fn stop_accepting(&mut self) {
         self.sockets.clear();
+        if let Some(entrance) = self.entrance.take() {
+            entrance.tell_rest();
+        }
     }
 
     fn locals(&self) -> Vec<Peer> {

@@ -55,6 +55,7 @@ pub(super) static UNIX: Scheme = Scheme {
     half_close: true,
     idle: None,
     dials_once: |_| false,
+    runs: false,
     dial,
     listen,
 };
@@ -67,6 +68,7 @@ pub(super) static UNIX_SEQ: Scheme = Scheme {
     half_close: true,
     idle: None,
     dials_once: |_| false,
+    runs: false,
     dial,
     listen,
 };
