@@ -59,6 +59,9 @@ class Server:
         self.totals: dict[str, Totals] = {}
         self.open: dict[int, dict] = {}
         self.most_open = 0
+        self.has_config = "--config" in words
+        # How often it was told to read its file again, and has not said that it did.
+        self.reloads = 0
         self.is_stopping = False
         self.has_commands = any(word.startswith(("exec:", "sh:", "--exec")) for word in words)
         self.rest = b""
@@ -132,6 +135,9 @@ class Server:
         elif what == "dropped":
             counts = [count for key, count in event.items() if key not in ("event", "socket", "time")]
             self.totals.setdefault("datagrams", Totals()).dropped += sum(counts)
+        elif what == "reloaded" and (event["kept"], event["new"], event["gone"]) == (len(self.addresses), 0, 0):
+            # Signals that come while it reads are one.
+            self.reloads = 0
         elif what == "stopping" and self.is_stopping:
             pass
         elif what == "refused" and "--exec" in self.process.args:
@@ -141,6 +147,11 @@ class Server:
             self.addresses.append(event["address"])
         else:
             self.faults.add(f"{self.label} says what it should not: {event}")
+
+    def reload(self) -> None:
+        """Tells it to read its file again, in which nothing is new: nobody may notice."""
+        self.reloads += 1
+        self.process.send_signal(signal.SIGHUP)
 
     def drain(self) -> None:
         """Tells it to take nobody new, and to end once those inside have left."""
