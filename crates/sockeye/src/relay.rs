@@ -270,9 +270,9 @@ impl Joint<'_> {
             return left != Command::Runs;
         }
         if both {
-            // Whose words were lost on a command that has ended is not waited for.
-            let is_left_over = left != Command::Runs || right.has_ended() && self.to_right.is_lost();
-            let is_right_over = right != Command::Runs || left.has_ended() && self.to_left.is_lost();
+            // Whose words nobody hears any more is not waited for, as nobody waits for who writes to a broken pipe.
+            let is_left_over = left != Command::Runs || self.to_right.is_lost();
+            let is_right_over = right != Command::Runs || self.to_left.is_lost();
             return is_left_over && is_right_over;
         }
         // Nobody is there any more to hear the other side, which, if it is a command too, ends for itself.

@@ -19,6 +19,7 @@ mod inherited;
 mod lab;
 mod matrix;
 mod messages;
+mod process;
 mod relay;
 mod tcp;
 mod udp;

@@ -12,6 +12,7 @@
 mod broker;
 mod check;
 mod client;
+mod commands;
 mod crowd;
 mod dial;
 mod family;

@@ -88,7 +88,8 @@ fn numbers(list: &[u8]) -> impl Iterator<Item = Pid> {
 }
 
 fn number(digits: &[u8]) -> Option<Pid> {
-    Pid::from_raw(std::str::from_utf8(digits).ok()?.parse().ok()?)
+    let number: i32 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    if number > 0 { Pid::from_raw(number) } else { None }
 }
 
 /// A path in /proc, without memory of the heap.
