@@ -108,7 +108,8 @@ impl Plan {
 /// also where it did not read all that was sent. Then nobody is there to hear the other side, and all is over.
 ///
 /// # Errors
-/// Names the side that failed, which may be a command with another exit code than 0; a limit that ran out; two connections of which one carries bytes and one messages.
+/// Names the side that failed, which may be a command that ended with another exit code than 0; a limit that ran out;
+/// two connections of which one carries bytes and one messages.
 pub async fn relay(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) -> (Moved, Result<()>) {
     let counts = (left.counts(), right.counts());
     let before = (counts.0.sent(), counts.1.sent());
