@@ -11,7 +11,7 @@ use sockeye::{Family, Names, Resolver};
 
 use crate::failure::Failure;
 use crate::flag::{self, Flag};
-use crate::verb::Verb;
+use crate::verb::{Takes, Verb};
 
 /// An address as it was typed, and the options that stood behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) struct Word {
 }
 
 /// Words and flags that belong together: all of them, or on the line of `serve` those behind one service's name.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) service: Option<String>,
     pub(crate) words: Vec<Word>,
@@ -29,7 +29,7 @@ pub(crate) struct Group {
 }
 
 /// Everything behind the verb.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Request {
     /// The first has no service.
     pub(crate) groups: Vec<Group>,
@@ -103,7 +103,7 @@ fn unknown(verb: &Verb, group: &Group, typed: &str) -> Failure {
     let name = typed.trim_start_matches('-');
     let names = flag::COMMON.iter().chain(verb.flags).map(|flag| flag.long).chain(service_flags(group));
     let of_another = sockeye_services::ALL.iter().find(|row| row.flags.iter().any(|flag| flag.name == name));
-    let hint = match (of_another.filter(|_| verb.groups), nearest(name, names)) {
+    let hint = match (of_another.filter(|_| verb.takes == Takes::Groups), nearest(name, names)) {
         (Some(row), _) => format!("--{name} is a flag of {}, and stands behind that word", row.name),
         (None, Some(near)) => format!("did you mean --{near}?"),
         (None, None) => see(verb),
@@ -124,7 +124,7 @@ impl Request {
     }
 
     fn take_word(&mut self, verb: &Verb, text: String) {
-        if verb.groups && !text.starts_with("-,") && text != "-" && !text.contains(':') {
+        if verb.takes == Takes::Groups && !text.starts_with("-,") && text != "-" && !text.contains(':') {
             self.groups.push(Group { service: Some(text), ..Group::default() });
         } else {
             self.last().words.push(Word { text, beside: Vec::new() });
@@ -137,6 +137,16 @@ impl Request {
             return Ok(());
         }
         Err(Failure::usage(format!("{}: {}", verb.name, verb.expects), format!("usage: {}", verb.usage)))
+    }
+
+    /// The same, with `flags` beneath: where one was typed too, what was typed counts.
+    pub(crate) fn above(&self, mut flags: Vec<(&'static str, Option<String>)>) -> Self {
+        let mut request = self.clone();
+        if let Some(group) = request.groups.first_mut() {
+            flags.append(&mut group.flags);
+            group.flags = flags;
+        }
+        request
     }
 
     /// Whether a flag was given.

@@ -9,32 +9,58 @@ pub(crate) struct Flag {
     pub(crate) short: Option<char>,
     /// What stands for its value in help; `None` where it takes none.
     pub(crate) value: Option<&'static str>,
+    /// What it is where nobody sets it, or else something that it can be set to; empty where it takes no value.
+    pub(crate) example: &'static str,
+    /// What it can be set to, where only a few words can.
+    pub(crate) choices: &'static [&'static str],
     /// What it does, in one line.
     pub(crate) help: &'static str,
 }
 
 const fn flag(long: &'static str, help: &'static str) -> Flag {
-    Flag { long, short: None, value: None, help }
+    Flag { long, short: None, value: None, example: "", choices: &[], help }
 }
 
 pub(crate) static BROKER: Flag = flag("broker", "many peers at once: what one says, all others hear");
 pub(crate) static CHUNKS: Flag =
     flag("chunks", "show what comes piece by piece: when, how long, whence, what");
+pub(crate) static CONFIG: Flag =
+    Flag { value: Some("FILE"), example: "sockeye.toml", ..flag("config", "serve what a TOML file says") };
 pub(crate) static CRLF: Flag = flag("crlf", "send each line end as CR LF");
+pub(crate) static DIR: Flag = Flag {
+    value: Some("DIR"),
+    example: "/usr/local/share/man",
+    ..flag("dir", "write to files below this folder")
+};
+pub(crate) static EXEC: Flag = Flag {
+    value: Some("COMMAND"),
+    example: "cat",
+    ..flag("exec", "many peers at once: this program with its arguments for each")
+};
+pub(crate) static FRAME: Flag = Flag {
+    value: Some("FRAME"),
+    example: "line",
+    ..flag("frame", "how the program reads and writes messages; see sockeye help address")
+};
 pub(crate) static HELP: Flag = Flag { short: Some('h'), ..flag("help", "this text") };
 pub(crate) static HEX: Flag = flag("hex", "as --chunks, with a hex dump of each piece");
 pub(crate) static JSON: Flag = flag("json", "one JSON object a line");
 pub(crate) static KEEP: Flag = flag("keep", "serve one peer after another, not just the first");
 pub(crate) static LINES: Flag =
     flag("lines", "each line is a message, and each message that comes is a line");
-pub(crate) static LOG: Flag =
-    Flag { value: Some("FORMAT"), ..flag("log", "what happens, on standard error: text or json") };
+pub(crate) static LOG: Flag = Flag {
+    value: Some("FORMAT"),
+    example: "text",
+    choices: &["text", "json"],
+    ..flag("log", "what happens, on standard error: text or json")
+};
 pub(crate) static NUMERIC: Flag = Flag { short: Some('n'), ..flag("numeric", "look no names up") };
 pub(crate) static ONE_WAY: Flag = flag("one-way", "left to right alone; what comes back is dropped");
 pub(crate) static OPERATOR: Flag = flag("operator", "many peers at once: see who says what, and answer each");
 pub(crate) static OPTION: Flag = Flag {
     short: Some('o'),
     value: Some("KEY=VALUE"),
+    example: "idle=30s",
     ..flag("option", "an option of the address before it")
 };
 pub(crate) static PLAN: Flag = flag("plan", "print what would be done, and do nothing");
@@ -43,9 +69,16 @@ pub(crate) static PUBLIC: Flag =
 pub(crate) static RAW: Flag = flag("raw", "write what comes as it is, also to a terminal");
 pub(crate) static RECV_ONLY: Flag = flag("recv-only", "read no standard input");
 pub(crate) static SEND_ONLY: Flag = flag("send-only", "drop what comes, and end with standard input");
+pub(crate) static SH: Flag = Flag {
+    value: Some("LINE"),
+    example: "cat",
+    ..flag("sh", "many peers at once: this line of shell for each")
+};
 pub(crate) static SHOW: Flag = flag("show", "show each message with its sender, on standard error");
 pub(crate) static SLOW: Flag = Flag {
     value: Some("POLICY"),
+    example: "drop",
+    choices: &["drop", "oldest"],
     ..flag("slow", "when 1 MiB waits for a peer of a broker: drop ends it (default), oldest drops messages")
 };
 pub(crate) static V4: Flag = Flag { short: Some('4'), ..flag("ipv4", "IPv4 alone") };
@@ -53,6 +86,7 @@ pub(crate) static V6: Flag = Flag { short: Some('6'), ..flag("ipv6", "IPv6 alone
 pub(crate) static VERBOSE: Flag = Flag { short: Some('v'), ..flag("verbose", "tell of each connection") };
 pub(crate) static WAIT: Flag = Flag {
     value: Some("TIME"),
+    example: "1s",
     ..flag(
         "wait",
         "after the end of input, be done when nothing came for so long; 1s where the peer cannot tell its end",

@@ -1,95 +1,121 @@
-//! Help, from the rows of verbs, flags, services, schemes, layers and options; no line is wider than 79 columns.
+//! The pages, from the rows of verbs, flags, services, schemes, layers, frames and options.
 
+use sockeye::ServiceRow;
 use sockeye::proto::address::{OptionGrammar, Side};
 use sockeye::proto::frame::FRAMINGS;
 use sockeye_services::ALL as SERVICES;
-use unicode_width::UnicodeWidthStr as _;
 
 use crate::exit;
 use crate::failure::Failure;
 use crate::flag::{self, Flag};
-use crate::verb::{self, Verb};
-
-/// The widest line, as terminals are 80 columns wide and some programs indent by one.
-const COLUMNS: usize = 79;
+use crate::page::{Body, Page, Row, Section};
+use crate::verb::{self, Takes, Verb, r#gen};
 
 /// What `sockeye` alone says.
-pub(crate) fn overview() -> String {
-    let mut text = "sockeye: dial, listen, relay and serve any socket\n\nverbs:\n".to_owned();
-    rows(&mut text, verb::ALL.iter().map(|verb| (verb.name.to_owned(), verb.summary.to_owned())));
-    text.push_str("\nstart here:\n  sockeye serve\n  sockeye VERB --help\n  sockeye help address\n");
-    text
+pub(crate) fn overview() -> Page {
+    Page {
+        name: "sockeye".to_owned(),
+        volume: 1,
+        summary: "dial, listen, relay and serve any socket",
+        usage: "",
+        about: "",
+        sections: vec![verbs(), Section::commands("start here", START)],
+        beyond: &[],
+    }
 }
 
-/// A page by name: of a verb, of `address`, or the overview.
-pub(crate) fn page(name: Option<&str>) -> Result<String, Failure> {
+/// The first page of the manual: the overview, and what holds for every verb.
+fn program() -> Page {
+    Page {
+        usage: "sockeye VERB [FLAG]... [ADDR]...",
+        about: "Standard output carries data alone; what is said to people goes to standard error. \
+                Everything it opens is for this machine alone until an address says otherwise, and the end \
+                of file of one side is passed on to the other, which may still answer.",
+        sections: vec![
+            verbs(),
+            Section::rows("flags", flag::COMMON.iter().map(|flag| of_flag(flag)))
+                .noting("of every verb; sockeye VERB --help says which others it has"),
+            exit_codes(),
+            Section::commands("start here", START),
+        ],
+        ..overview()
+    }
+}
+
+/// What to type first.
+const START: &[(&str, &str)] =
+    &[("sockeye serve", ""), ("sockeye VERB --help", ""), ("sockeye help address", "")];
+
+/// Every page of the manual; the first is of the program.
+pub(crate) fn pages() -> Vec<Page> {
+    let verbs = verb::ALL.iter().map(|row| verb(row));
+    std::iter::once(program()).chain(verbs).chain([address(), services()]).collect()
+}
+
+/// What the pages are called behind `sockeye help` and `sockeye gen man`.
+pub(crate) fn names() -> Vec<String> {
+    pages().iter().map(|page| page.topic().to_owned()).collect()
+}
+
+/// A page by the name behind `sockeye help`, or the overview.
+pub(crate) fn page(name: Option<&str>) -> Result<Page, Failure> {
     match name {
         None => Ok(overview()),
-        Some("address" | "addresses") => Ok(address()),
-        Some(name) => Ok(verb(verb::find(name)?)),
+        Some("addresses") => Ok(address()),
+        Some(name) => match pages().into_iter().find(|page| page.topic() == name) {
+            Some(page) => Ok(page),
+            None => Ok(verb(verb::find(name)?)),
+        },
     }
 }
 
 /// The page of a verb.
-pub(crate) fn verb(verb: &Verb) -> String {
-    let mut text = format!("sockeye {}: {}\n\nusage: {}\n\n", verb.name, verb.summary, verb.usage);
-    verb.about.lines().for_each(|paragraph| wrap(&mut text, String::new(), 0, paragraph));
-    text.push_str("\nflags:\n");
-    rows(
-        &mut text,
-        verb.flags.iter().chain(flag::COMMON).map(|flag| (flag_usage(flag), flag.help.to_owned())),
-    );
-    if verb.groups {
-        text.push_str("\nservices:\n");
-        let flags = SERVICES.iter().flat_map(|row| {
-            let own = row
-                .flags
-                .iter()
-                .map(|flag| (format!("  --{} {}", flag.name, flag.value), flag.help.to_owned()));
-            std::iter::once((row.name.to_owned(), row.help.to_owned())).chain(own)
-        });
-        rows(&mut text, flags);
+pub(crate) fn verb(verb: &Verb) -> Page {
+    let flags = verb.flags.iter().chain(flag::COMMON).map(|flag| of_flag(flag));
+    let schemes = sockeye::SCHEMES.iter().map(|scheme| Row::new(scheme.example, scheme.help));
+    let mut sections = vec![Section::rows("flags", flags)];
+    if verb.takes == Takes::Outputs {
+        let outputs = r#gen::ALL.iter().map(|row| Row::new(row.usage, row.help));
+        sections.push(Section::rows("what can be printed", outputs));
     }
-    text.push_str("\naddresses (sockeye help address says more):\n");
-    let schemes = sockeye::SCHEMES.iter();
-    rows(&mut text, schemes.map(|scheme| (scheme.example.to_owned(), scheme.help.to_owned())));
-    text.push_str("\nexamples:\n");
-    for (command, what) in verb.examples {
-        line(&mut text, format_args!("  {command}\n      {what}"));
+    if verb.takes == Takes::Groups {
+        sections.push(Section::rows("services", SERVICES.iter().flat_map(|row| of_service(row))));
     }
-    text.push_str("\nexit codes:\n");
-    rows(
-        &mut text,
-        exit::MEANINGS.iter().map(|(exit, meaning)| ((*exit as u8).to_string(), (*meaning).to_owned())),
-    );
-    text
+    if verb.takes != Takes::Outputs {
+        sections.push(Section::rows("addresses", schemes).noting("sockeye help address says more"));
+    }
+    sections.extend([Section::commands("examples", verb.examples), exit_codes()]);
+    Page {
+        name: format!("sockeye-{}", verb.name),
+        volume: 1,
+        summary: verb.summary,
+        usage: verb.usage,
+        about: verb.about,
+        sections,
+        beyond: &[],
+    }
+}
+
+fn verbs() -> Section {
+    Section::rows("verbs", verb::ALL.iter().map(|verb| Row::new(verb.name, verb.summary)))
+}
+
+fn exit_codes() -> Section {
+    let rows = exit::MEANINGS.iter().map(|(exit, meaning)| Row::new((*exit as u8).to_string(), *meaning));
+    Section::rows("exit codes", rows)
 }
 
 /// How addresses are written, and every option.
-fn address() -> String {
-    let mut text = "an address: [LAYER+]*SCHEME[-l]:TARGET[,KEY[=VALUE]]*\n\n\
-        -l listens: tcp-l:8080. A port alone is this machine's own, any:8080 every\n\
-        address, port 0 the kernel's choice. IPv6: tcp:[::1]:80. In a word, %2C is a\n\
-        comma and %25 a percent sign; -o KEY=VALUE behind an address needs neither.\n\
-        \nschemes:\n"
-        .to_owned();
-    for scheme in sockeye::SCHEMES {
-        rows(&mut text, [(scheme.example.to_owned(), scheme.help.to_owned())].into_iter());
-        let of_scheme = scheme.grammar.options.iter();
-        rows(
-            &mut text,
-            of_scheme.map(|option| (format!("  ,{}", option_usage(option)), option.help.to_owned())),
-        );
-    }
-    text.push_str("\noptions that put a layer on:\n");
-    for layer in sockeye::LAYERS {
-        let options = layer.grammar.options.iter();
-        rows(&mut text, options.map(|option| (option_usage(option), option.help.to_owned())));
-    }
-    text.push_str("\nframes; a message:\n");
-    rows(&mut text, FRAMINGS.iter().map(|row| (row.usage(), row.help.to_owned())));
-    text.push_str("\noptions (d: to dial, l: to listen; then the schemes, if not all):\n");
-    for row in sockeye::options() {
+fn address() -> Page {
+    let schemes = sockeye::SCHEMES.iter().flat_map(|scheme| {
+        let own = scheme.grammar.options.iter();
+        let own = own.map(|option| Row::inner(format!(",{}", of_option(option)), option.help));
+        std::iter::once(Row::new(scheme.example, scheme.help)).chain(own)
+    });
+    let layers = sockeye::LAYERS.iter().flat_map(|layer| layer.grammar.options);
+    let layers = layers.map(|option| Row::new(of_option(option), option.help));
+    let frames = FRAMINGS.iter().map(|row| Row::new(row.usage(), row.help));
+    let options = sockeye::options().iter().map(|row| {
         let side = match row.grammar.side {
             Side::Both => "dl",
             Side::Dial => "d",
@@ -98,10 +124,46 @@ fn address() -> String {
         let schemes = row.grammar.schemes.join(" ");
         let marks = if schemes.is_empty() { side.to_owned() } else { format!("{side} {schemes}") };
         let help = format!("{} ({marks})", row.grammar.help);
-        let default = (String::new(), format!("unless set: {}", row.default));
-        rows(&mut text, [(option_usage(&row.grammar), help), default].into_iter());
+        let default = format!("unless set: {}", row.default);
+        Row { lines: vec![help, default], ..Row::new(of_option(&row.grammar), "") }
+    });
+    Page {
+        name: "sockeye-address".to_owned(),
+        volume: 7,
+        summary: "how addresses are written",
+        usage: "[LAYER+]*SCHEME[-l]:TARGET[,KEY[=VALUE]]*",
+        about: "-l listens: tcp-l:8080. A port alone is this machine's own, any:8080 every \
+                address, port 0 the kernel's choice. IPv6: tcp:[::1]:80. In a word, %2C is a \
+                comma and %25 a percent sign; -o KEY=VALUE behind an address needs neither.",
+        sections: vec![
+            Section::rows("schemes", schemes),
+            Section::rows("options that put a layer on", layers),
+            Section::rows("frames; a message", frames),
+            Section::rows("options", options)
+                .noting("d: to dial, l: to listen; then the schemes, if not all"),
+        ],
+        beyond: &["ip(7)", "socket(7)", "tcp(7)", "udp(7)", "unix(7)"],
     }
-    text
+}
+
+/// The services, with their flags and a line that shows each at work.
+fn services() -> Page {
+    let examples = SERVICES.iter().map(|row| {
+        let what = format!("{}, where sockeye serve puts it", row.name);
+        (row.example.replace("PORT", &row.port.to_string()), what)
+    });
+    Page {
+        name: "sockeye-services".to_owned(),
+        volume: 7,
+        summary: "what sockeye serve runs",
+        usage: "SERVICE [FLAG]... ADDR...",
+        about: "Without --public, datagrams are answered to this machine and private networks alone.",
+        sections: vec![
+            Section::rows("services", SERVICES.iter().flat_map(|row| of_service(row))),
+            Section { title: "examples", note: "", body: Body::Commands(examples.collect()) },
+        ],
+        beyond: &[],
+    }
 }
 
 /// What `serve` without arguments shows: where each service is, and a line to type.
@@ -110,73 +172,43 @@ pub(crate) fn what_to_try(own_name: &str) -> String {
         "\nevery service, for this machine alone; a line to type for each, elsewhere:\n\n".to_owned();
     for row in SERVICES {
         let example = row.example.replace("PORT", &row.port.to_string()).replace("sockeye", own_name);
-        line(&mut text, format_args!("  {:8} {}  {}", row.name, row.port, example));
+        text.push_str(&format!("  {:8} {}  {example}\n", row.name, row.port));
     }
     text.push_str("\nCtrl-C ends. serve --help says how to put them on other addresses.\n");
     text
 }
 
-fn flag_usage(flag: &Flag) -> String {
-    let short = flag.short.map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
-    let value = flag.value.map_or_else(String::new, |value| format!(" {value}"));
-    format!("{short}--{}{value}", flag.long)
+fn of_service(row: &ServiceRow) -> impl Iterator<Item = Row> {
+    let flags = row.flags.iter().map(|flag| Row::inner(format!("--{} {}", flag.name, flag.value), flag.help));
+    std::iter::once(Row::new(row.name, row.help)).chain(flags)
 }
 
-fn option_usage(option: &OptionGrammar) -> String {
+fn of_flag(flag: &Flag) -> Row {
+    let short = flag.short.map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
+    let value = flag.value.map_or_else(String::new, |value| format!(" {value}"));
+    Row::new(format!("{short}--{}{value}", flag.long), flag.help)
+}
+
+fn of_option(option: &OptionGrammar) -> String {
     let placeholder = option.kind.placeholder();
     if placeholder.is_empty() { option.name.to_owned() } else { format!("{}={placeholder}", option.name) }
 }
 
-fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    text.push_str(&line.to_string());
-    text.push('\n');
-}
-
-/// Two columns, the second at column 26 or below the first where that is wider, broken at spaces.
-fn rows(text: &mut String, rows: impl Iterator<Item = (String, String)>) {
-    const SECOND: usize = 26;
-    for (first, second) in rows {
-        let mut current = format!("  {first}");
-        if current.len() + 2 > SECOND {
-            line(text, format_args!("{current}"));
-            current.clear();
-        }
-        wrap(text, current, SECOND, &second);
-    }
-}
-
-/// Adds words to a line that was begun, and to further ones, all from `indent` on and none wider than [`COLUMNS`].
-fn wrap(text: &mut String, mut current: String, indent: usize, words: &str) {
-    let mut is_first = true;
-    for word in words.split(' ') {
-        if !is_first && current.width() + 1 + word.width() > COLUMNS {
-            line(text, format_args!("{current}"));
-            current.clear();
-            is_first = true;
-        }
-        if is_first {
-            current = format!("{current:indent$}{word}");
-        } else {
-            current.push(' ');
-            current.push_str(word);
-        }
-        is_first = false;
-    }
-    line(text, format_args!("{current}"));
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use unicode_width::UnicodeWidthStr as _;
 
-    fn pages() -> Vec<String> {
-        let verbs = verb::ALL.iter().map(|row| verb(row));
-        verbs.chain([overview(), address(), what_to_try("sockeye")]).collect()
+    use super::*;
+    use crate::page::COLUMNS;
+
+    fn texts() -> Vec<String> {
+        let pages = pages().into_iter().chain([overview()]);
+        pages.map(|page| page.text()).chain([what_to_try("sockeye")]).collect()
     }
 
     #[test]
     fn no_line_is_wider_than_a_terminal() {
-        for page in pages() {
+        for page in texts() {
             for line in page.lines() {
                 assert!(line.width() <= COLUMNS, "{} columns: {line}", line.width());
             }
@@ -185,7 +217,7 @@ mod tests {
 
     #[test]
     fn every_row_of_every_table_is_in_help() {
-        let all = pages().concat();
+        let all = texts().concat();
         let flags = verb::ALL.iter().flat_map(|verb| verb.flags.iter()).chain(flag::COMMON);
         let flags = flags.map(|flag| format!("--{}", flag.long));
         let services = SERVICES.iter().map(|row| format!("  {} ", row.name));

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use sockeye::proto::cut::TooLong;
 use sockeye::proto::frame::FrameError;
-use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, Unstarted};
+use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, RuleFault, Unstarted};
 
 /// How bytes and messages come together.
 pub(crate) const FRAME: &str = "frame=line makes messages of bytes; sockeye help address has other frames";
@@ -23,6 +23,14 @@ pub(crate) fn of(error: &Error) -> Option<&'static str> {
 fn of_cause(cause: &Cause) -> Option<&'static str> {
     let hint = match cause {
         Cause::OtherFamily => "try without -4 or -6",
+        Cause::OpenToOthers => "listen on loopback, which is what a port alone means, or on a Unix socket",
+        Cause::Rule(_, fault) => match fault {
+            RuleFault::NoAddresses => "name users: allow=alice or allow=uid:1000; on TCP and UDP, addresses",
+            RuleFault::NoSuchUser => {
+                "it takes an IP address, a range such as 10.0.0.0/8, a user (getent passwd) or uid:N; no hosts"
+            }
+            RuleFault::OpenToOthers => "listen on loopback, or deny addresses",
+        },
         Cause::Unstarted(what, error) => return unstarted(what, error),
         Cause::UnknownOwner(_) => "owner= takes USER, USER:GROUP or :GROUP, by name or number",
         Cause::PathTaken(taken) => match taken {

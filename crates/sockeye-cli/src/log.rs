@@ -111,6 +111,13 @@ fn for_people(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
+        Event::Refused { listener, peer, why, newcomers } => {
+            let user = peer.user.map(|user| format!(" of uid {user}")).unwrap_or_default();
+            match newcomers {
+                1 => format!("{listener}: {peer}{user} was refused: {why}"),
+                more => format!("{listener}: {more} were refused, {peer}{user} last: {why}"),
+            }
+        }
         Event::Said { command, caller, line } => {
             let command = printable::line(command.as_bytes());
             format!("{command}{}: {}", whose(caller.as_deref()), printable::line(line))
@@ -145,6 +152,7 @@ fn why(dropped: &Dropped) -> String {
     let sentence = |name| match name {
         "by_kernel" => "found the kernel's buffer full (rcvbuf= sets it)",
         "cut" => "were too long and cut",
+        "kept_out" => "came from whom a rule or a limit of the address keeps out",
         "outsiders" => "had to do with peers beyond private networks (see --public)",
         "queue_full" => "found their queue full",
         "refused" => "came from newcomers without room (max-conns=)",
@@ -210,22 +218,17 @@ fn for_programs(event: &Event) -> Value {
         }
         Event::Exited { command, caller, exit } => exited(command, caller.as_deref(), *exit),
         Event::Lost { events } => json!({ "event": "lost", "events": events }),
-        Event::Message { peer, way, payload, size, .. } => {
-            let way = match way {
-                Way::In => "in",
-                Way::Out => "out",
-            };
-            let mut object =
-                json!({ "event": "message", "peer": peer.to_string(), "way": way, "size": size });
-            set_payload(&mut object, payload);
-            object
-        }
+        Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => json!({
             "event": "missed", "peer": peer.to_string(), "messages": messages, "error": one_line(error),
         }),
         Event::Opened { id, listener, peer } => {
             json!({ "event": "opened", "id": id, "service": &**listener, "peer": peer.to_string() })
         }
+        Event::Refused { listener, peer, why, newcomers } => json!({
+            "event": "refused", "address": &**listener, "peer": peer.to_string(), "why": why.to_string(),
+            "user": peer.user, "newcomers": newcomers,
+        }),
         Event::Said { command, caller, line } => said(command, caller.as_deref(), line),
         Event::Stopping { listener, open } => {
             json!({ "event": "stopping", "service": &**listener, "open": open })
@@ -237,6 +240,16 @@ fn for_programs(event: &Event) -> Value {
         other => json!({ "event": "other", "what": format!("{other:?}") }),
     };
     timed(object)
+}
+
+fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> Value {
+    let way = match way {
+        Way::In => "in",
+        Way::Out => "out",
+    };
+    let mut object = json!({ "event": "message", "peer": peer.to_string(), "way": way, "size": size });
+    set_payload(&mut object, payload);
+    object
 }
 
 fn exited(command: &str, caller: Option<&Peer>, exit: Exit) -> Value {

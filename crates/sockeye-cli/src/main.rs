@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod complete;
+mod config;
 mod console;
 mod exit;
 mod failure;
@@ -10,6 +12,7 @@ mod help;
 mod hint;
 mod log;
 mod operator;
+mod page;
 mod plan;
 mod say;
 mod server;
@@ -37,30 +40,24 @@ fn main() -> ExitCode {
 
 fn run(first: Option<OsString>, rest: impl Iterator<Item = OsString>) -> Result<Exit, Failure> {
     let Some(first) = first else {
-        say::to_people(&help::overview());
+        say::to_people(&help::overview().text());
         return Ok(Exit::Usage);
     };
     let first = args::text(first)?;
     match first.as_str() {
-        "-h" | "--help" => Ok(say::data(&help::overview())),
+        "-h" | "--help" => Ok(say::data(&help::overview().text())),
         "-V" | "--version" => Ok(say::data(concat!("sockeye ", env!("CARGO_PKG_VERSION"), "\n"))),
         "help" => {
             let rest = rest.map(args::text).collect::<Result<Vec<_>, _>>()?;
-            help::page(rest.first().map(String::as_str)).map(|page| say::data(&page))
+            help::page(rest.first().map(String::as_str)).map(|page| say::data(&page.text()))
         }
         name => {
             let verb = verb::find(name)?;
             let request = args::read(verb, rest)?;
             if request.has(&flag::HELP) {
-                return Ok(say::data(&help::verb(verb)));
+                return Ok(say::data(&help::verb(verb).text()));
             }
-            (verb.run)(&request).or_else(|failure| {
-                if !log::wants_json(&request) {
-                    return Err(failure);
-                }
-                say::to_people(&log::timed(failure.json()).to_string());
-                Ok(failure.exit())
-            })
+            (verb.run)(&request).or_else(|failure| failure.tell(&request))
         }
     }
 }

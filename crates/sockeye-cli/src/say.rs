@@ -82,6 +82,11 @@ pub(crate) fn note(request: &Request, object: serde_json::Value, text: &str) {
     if log::wants_json(request) { to_people(&log::timed(object).to_string()) } else { line(text) }
 }
 
+/// As [`note`], for lines that have our name before them already.
+pub(crate) fn note_lines(request: &Request, object: serde_json::Value, text: &str) {
+    to_people(&if log::wants_json(request) { log::timed(object).to_string() } else { text.to_owned() });
+}
+
 /// One line for people, with our name before it.
 pub(crate) fn line(text: &str) {
     to_people(&format!("{NAME}: {text}"));

@@ -57,8 +57,12 @@ where
 
 /// What connections live in, as the flags ask; so many listeners share what may be open.
 pub(crate) fn context(request: &Request, events: Events, listeners: usize) -> Result<Ctx, Failure> {
-    let limits = limits(getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX), listeners);
-    Ok(Ctx { resolver: request.resolver()?, limits, events, ..Ctx::default() })
+    Ok(Ctx { resolver: request.resolver()?, limits: shared_limits(listeners), events, ..Ctx::default() })
+}
+
+/// The defaults of each of so many listeners, which share what may be open.
+pub(crate) fn shared_limits(listeners: usize) -> Limits {
+    limits(getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX), listeners)
 }
 
 /// The defaults, with no more connections than half of the files that may be open: a relay needs two for each. Several

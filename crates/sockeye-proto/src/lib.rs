@@ -1,8 +1,10 @@
 //! What sockeye decides without sockets, clock or async: bytes and time in, bytes and decisions out.
 //!
 //! - [`address`]: the text that names one end of a connection, against a vocabulary of rows.
+//! - [`admission`]: who may come in, how many of them and how often.
 //! - [`crowd`]: the peers of a datagram listener, and who makes room.
 //! - [`cut`]: what is typed into messages.
+//! - [`diag`]: asking the kernel about a socket, as bytes.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
 //! - [`hex`]: bytes in hexadecimal, for people.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
@@ -19,8 +21,10 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod admission;
 pub mod crowd;
 pub mod cut;
+pub mod diag;
 pub mod frame;
 pub mod hex;
 pub mod newline;

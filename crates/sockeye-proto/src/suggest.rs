@@ -1,7 +1,7 @@
 //! The name that somebody meant who typed another.
 
 /// The known name that was most likely meant: at most a third of its letters differ, one in a short name.
-pub fn nearest(typed: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_ascii_lowercase();
     known
         .map(|name| (strsim::damerau_levenshtein(&typed, name), name))

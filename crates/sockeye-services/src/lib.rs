@@ -1,9 +1,10 @@
 //! The services that sockeye brings: a row each.
 //!
-//! Each stands on the library alone, and none on another. What several of them do in the same way is in `session`, and
-//! in `exchange` where peers are sent what others say.
+//! Each stands on the library alone, and none on another. What several of them do in the same way is in `session`, in
+//! `exchange` where peers are sent what others say, and in [`access`] who may have something run or written.
 #![forbid(unsafe_code)]
 
+pub mod access;
 mod broker;
 mod chargen;
 mod daytime;

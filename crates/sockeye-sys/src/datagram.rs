@@ -32,6 +32,9 @@ pub struct Arrival {
     pub dropped: Option<u32>,
     /// When the kernel took it; only after [`tell_times`].
     pub at: Option<SystemTime>,
+    /// Which user sent it, on a Unix socket, as our user namespace numbers users; only after [`tell_users`]. Only root can
+    /// send in another's name.
+    pub user: Option<u32>,
 }
 
 /// Where a datagram was sent to.
@@ -98,6 +101,14 @@ pub fn tell_errors(socket: &impl AsFd) -> io::Result<()> {
 /// What setsockopt(2) said.
 pub fn tell_times(socket: &impl AsFd) -> io::Result<()> {
     switch_on(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS)
+}
+
+/// Has each datagram of a Unix socket tell which user sent it (SO_PASSCRED). Those that were sent before do not.
+///
+/// # Errors
+/// What setsockopt(2) said.
+pub fn tell_users(socket: &impl AsFd) -> io::Result<()> {
+    switch_on(socket, libc::SOL_SOCKET, libc::SO_PASSCRED)
 }
 
 /// Keeps groups away that others on this host have joined and this socket has not, which a socket on every address
@@ -198,6 +209,7 @@ unsafe fn arrival(header: &libc::mmsghdr, name: &MaybeUninit<libc::sockaddr_stor
         destination: None,
         dropped: None,
         at: None,
+        user: None,
     };
     // SAFETY: the control buffer holds `msg_controllen` bytes of whole messages, and the macros stay within it.
     let mut next = unsafe { libc::CMSG_FIRSTHDR(message) };
@@ -216,6 +228,9 @@ unsafe fn arrival(header: &libc::mmsghdr, name: &MaybeUninit<libc::sockaddr_stor
                     arrival.dropped = Some(data.cast::<u32>().read_unaligned());
                 }
                 (libc::SOL_SOCKET, libc::SCM_RIGHTS) => close_all(data.cast(), (*next).cmsg_len),
+                (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) => {
+                    arrival.user = user(data.cast::<libc::ucred>().read_unaligned());
+                }
                 (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
                     arrival.at = time(data.cast::<libc::timespec>().read_unaligned());
                 }
@@ -260,6 +275,11 @@ fn v6(info: libc::in6_pktinfo) -> Destination {
 fn time(since: libc::timespec) -> Option<SystemTime> {
     let since = Duration::new(u64::try_from(since.tv_sec).ok()?, u32::try_from(since.tv_nsec).ok()?);
     SystemTime::UNIX_EPOCH.checked_add(since)
+}
+
+/// Of what was sent before anybody asked, the kernel says that no process sent it.
+fn user(sender: libc::ucred) -> Option<u32> {
+    (sender.pid != 0).then_some(sender.uid)
 }
 
 /// Sends each of `departures`, at most [`BATCH`], without waiting, and says how many went.

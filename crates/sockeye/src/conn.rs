@@ -2,13 +2,15 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use sockeye_proto::shape::Shape;
 use sockeye_sys::readiness::Watched;
 
+use crate::counts::Counts;
 use crate::error::{Cause, Error, Op, Result};
 use crate::exit::Exit;
 use crate::message::{Message, release};
@@ -113,43 +115,6 @@ pub struct Conn {
     half_close: bool,
     can_read: bool,
     is_aborted: bool,
-}
-
-/// What went over a connection, above all its layers. Whoever holds it may look at any time.
-#[derive(Debug, Default)]
-pub struct Counts {
-    received: AtomicU64,
-    sent: AtomicU64,
-    messages_received: AtomicU64,
-    messages_sent: AtomicU64,
-}
-
-impl Counts {
-    /// Bytes from the peer.
-    pub fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
-    }
-
-    /// Bytes to the peer.
-    pub fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
-    }
-
-    /// Messages from the peer; 0 where it carries bytes.
-    pub fn messages_received(&self) -> u64 {
-        self.messages_received.load(Ordering::Relaxed)
-    }
-
-    /// Messages to the peer; 0 where it carries bytes.
-    pub fn messages_sent(&self) -> u64 {
-        self.messages_sent.load(Ordering::Relaxed)
-    }
-}
-
-/// Only the connection itself writes, and it is in one task at a time, so no read-modify-write is needed.
-fn count(counter: &AtomicU64, more: usize) {
-    let more = u64::try_from(more).unwrap_or(u64::MAX);
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
 impl Conn {
@@ -298,7 +263,7 @@ impl Conn {
         let Io::Bytes(io) = &mut self.io else { return Poll::Ready(Err(self.wrong_shape(Op::Read))) };
         match ready!(io.poll_read(cx, buffer)) {
             Ok(bytes) => {
-                count(&self.counts.received, bytes);
+                self.counts.add_received(bytes);
                 Poll::Ready(Ok(bytes))
             }
             Err(error) => Poll::Ready(Err(self.failed(Op::Read, error))),
@@ -313,7 +278,7 @@ impl Conn {
         let Io::Bytes(io) = &mut self.io else { return Poll::Ready(Err(self.wrong_shape(Op::Write))) };
         match ready!(io.poll_write(cx, bytes)) {
             Ok(bytes) => {
-                count(&self.counts.sent, bytes);
+                self.counts.add_sent(bytes);
                 Poll::Ready(Ok(bytes))
             }
             Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),
@@ -346,8 +311,9 @@ impl Conn {
         };
         match received {
             Ok(more) => {
-                count(&self.counts.received, message.payload.len());
-                count(&self.counts.messages_received, usize::from(more));
+                if more {
+                    self.counts.add_message_received(message.payload.len());
+                }
                 Poll::Ready(Ok(more))
             }
             Err(error) => Poll::Ready(Err(self.failed(Op::Read, error))),
@@ -381,8 +347,7 @@ impl Conn {
         }
         match ready!(give(&mut **io)) {
             Ok(()) => {
-                count(&self.counts.sent, payload.len());
-                count(&self.counts.messages_sent, 1);
+                self.counts.add_message_sent(payload.len());
                 Poll::Ready(Ok(()))
             }
             Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),
@@ -461,4 +426,10 @@ impl std::fmt::Debug for Io {
             Self::Messages(_) => "Messages",
         })
     }
+}
+/// Whether both sides of a socket have ended, or an error waits to be fetched (poll(2)).
+pub(crate) fn is_hung_up(socket: BorrowedFd<'_>) -> bool {
+    let mut asked = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut asked, Some(&at_once)).is_ok_and(|ready| ready > 0)
 }

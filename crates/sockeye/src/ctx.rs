@@ -14,6 +14,7 @@ use crate::memory::Memory;
 use crate::peer::Peer;
 use crate::resolve::Resolver;
 use crate::stop::Stop;
+use crate::tally::{Tallies, Tally};
 
 /// The world of a connection. Clones share everything but the limits.
 #[derive(Debug, Clone, Default)]
@@ -31,12 +32,14 @@ pub struct Ctx {
     pub limits: Limits,
     /// Who is told what happens.
     pub events: Events,
+    /// What every listener does, counted.
+    pub tallies: Tallies,
+    /// That of the listener that this is about: whose connection it is, or who is to begin.
+    pub tally: Arc<Tally>,
     /// Buffers for bytes that are on their way.
     pub buffers: Buffers,
     /// The network inside this process.
     pub memory: Memory,
-    /// Whether to ask the kernel which user is at the other end of each accepted connection.
-    pub identify: bool,
     /// The peer for whose connection something is dialled. Commands that are started for it are told who it is, in
     /// `SOCKEYE_PEER`, `SOCKEYE_LOCAL` and `SOCKEYE_UID`, of which those that are not known are unset.
     pub caller: Option<Arc<Peer>>,
@@ -49,6 +52,14 @@ pub struct Limits {
     pub max_conns: usize,
     /// End the listener after its first connection.
     pub once: bool,
+    /// Connections of one peer that are open at once; further ones are refused. A peer is an address of IPv4, a /64 of
+    /// IPv6, or a user on a Unix socket.
+    pub max_per_peer: Option<u32>,
+    /// Newcomers a second of one peer, and as many at once of one that did not come for a second; further ones are
+    /// refused.
+    pub rate_conns: Option<u32>,
+    /// Whose connections are accepted.
+    pub newcomers: Newcomers,
     /// What becomes of datagram peers beyond this machine and private networks: anybody can ask in their name.
     pub outsiders: Outsiders,
     /// Until a dialled connection is open, name look-up included.
@@ -68,12 +79,33 @@ pub struct Limits {
     pub open_files: Option<u64>,
 }
 
+/// Whose connections a listener accepts, beside what `allow=` and `deny=` of its address say.
+///
+/// Whose a connection is, the kernel tells of Unix sockets, and of TCP and UDP on loopback: the user who opened the
+/// socket at the other end. A program that forwards connections is its own user's, whoever uses it. Of UDP it is the user
+/// who has the sender's port when the datagram is read, which is weaker: see that what runs something has connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Newcomers {
+    /// Anybody's; nobody is asked whose they are unless a rule does.
+    #[default]
+    Anyone,
+    /// Anybody's, and [`crate::Peer::user`] says whose, where that can be told.
+    Identified,
+    /// Our own effective user's, root's, who may act as any user anyway, and those of users whom `allow=` names; nobody's
+    /// of whom it cannot be told. For what runs programs or writes files. An address that others than users of this
+    /// machine reach cannot be listened on then.
+    Ours,
+}
+
 /// As documented in the README: 10,000 connections, 30 s to connect, 10 s for a handshake, 30 s to drain.
 impl Default for Limits {
     fn default() -> Self {
         Self {
             max_conns: 10_000,
             once: false,
+            max_per_peer: None,
+            rate_conns: None,
+            newcomers: Newcomers::Anyone,
             outsiders: Outsiders::Refused,
             connect: Some(Duration::from_secs(30)),
             handshake: Some(Duration::from_secs(10)),

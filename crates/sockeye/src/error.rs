@@ -64,6 +64,8 @@ pub enum Side {
 pub enum Cause {
     /// The kernel, or a layer, said so.
     Io(io::Error),
+    /// The peer of a command has left for good, while the command went on.
+    Deserted,
     /// Two options that cannot both be set.
     Exclusive(&'static str, &'static str),
     /// Bytes that are no message, or a message that its frame cannot carry.
@@ -74,8 +76,12 @@ pub enum Cause {
     Lookup(LookupError),
     /// The name has addresses, but of the other family than `-4` or `-6` asks for.
     OtherFamily,
+    /// Others than users of this machine reach the address, where only our own user may come in.
+    OpenToOthers,
     /// The path of a Unix socket is taken.
     PathTaken(PathTaken),
+    /// A rule on who may come in, as it was written, can name nobody.
+    Rule(String, RuleFault),
     /// A message is larger than the connection carries.
     TooLarge {
         /// The bytes of the message.
@@ -126,6 +132,17 @@ pub enum Limit {
     Handshake,
     /// `idle=`: with nothing read or written.
     Idle,
+}
+
+/// Why a rule on who may come in can name nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RuleFault {
+    /// Who comes to a Unix socket has no IP address.
+    NoAddresses,
+    /// There is no such user.
+    NoSuchUser,
+    /// Others than users of this machine reach the address, and a user could come in among them.
+    OpenToOthers,
 }
 
 /// What stands where a Unix socket is to be.
@@ -233,6 +250,7 @@ impl Error {
                 FrameError::TooLarge { .. } | FrameError::TooLong { .. } => Kind::TooLarge,
                 _ => Kind::Other,
             },
+            Cause::Deserted => Kind::Reset,
             Cause::Limit(..) => Kind::TimeLimit,
             Cause::Lookup(error) => match error.kind() {
                 LookupErrorKind::NoSuchHost | LookupErrorKind::NoSuchService => Kind::NotFound,
@@ -243,7 +261,11 @@ impl Error {
             Cause::PathTaken(_) => Kind::InUse,
             Cause::Exited(_) | Cause::Stopped | Cause::TooSlow => Kind::Other,
             Cause::TooLarge { .. } => Kind::TooLarge,
-            Cause::Exclusive(..) | Cause::UnknownOwner(_) | Cause::WrongShape { .. } => Kind::Usage,
+            Cause::Exclusive(..)
+            | Cause::OpenToOthers
+            | Cause::Rule(..)
+            | Cause::UnknownOwner(_)
+            | Cause::WrongShape { .. } => Kind::Usage,
         }
     }
 }
@@ -332,6 +354,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => f.write_str(&words(error)),
+            Self::Deserted => f.write_str("the peer has left, while the command still ran for it"),
             Self::Exclusive(one, other) => write!(f, "{one} and {other} exclude each other"),
             Self::Frame(error) => write!(f, "{error}"),
             Self::Limit(limit, after) => {
@@ -350,6 +373,14 @@ impl fmt::Display for Cause {
                 PathTaken::NotASocket => "a file is there that is no socket",
                 PathTaken::OtherOwner => "a socket of another user is there",
             }),
+            Self::OpenToOthers => f.write_str("others than users of this machine reach it"),
+            Self::Rule(rule, RuleFault::NoAddresses) => {
+                write!(f, "{rule} names nobody: who comes there has a user, and no IP address")
+            }
+            Self::Rule(rule, RuleFault::NoSuchUser) => write!(f, "{rule}: there is no such user"),
+            Self::Rule(rule, RuleFault::OpenToOthers) => {
+                write!(f, "{rule} cannot be told there: whose a connection is shows on loopback alone")
+            }
             Self::Stopped => f.write_str("cut off by the stop"),
             Self::TooLarge { size, most } => write!(f, "a message of {size} bytes, where {most} is the most"),
             Self::TooSlow => f.write_str("it reads too slowly, and too much waits for it"),

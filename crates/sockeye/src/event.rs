@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use sockeye_proto::admission::Refusal;
 use tokio::sync::mpsc;
 
 use crate::error::Error;
@@ -99,6 +100,18 @@ pub enum Event {
         /// The other end.
         peer: Arc<Peer>,
     },
+    /// A listener has refused newcomers. The first is told at once, and others at most once a second, those of one reason
+    /// together.
+    Refused {
+        /// Where it listens.
+        listener: Arc<str>,
+        /// The last of them.
+        peer: Arc<Peer>,
+        /// Why.
+        why: Refusal,
+        /// How many, since this reason was last told.
+        newcomers: u64,
+    },
     /// A command with `stderr=log` said something on its standard error.
     Said {
         /// The address that started it.
@@ -136,6 +149,8 @@ pub struct Dropped {
     pub by_kernel: u64,
     /// Their end was cut off.
     pub cut: u64,
+    /// `allow=`, `deny=`, `max-per-peer=` or `rate-conns=` keeps their sender out.
+    pub kept_out: u64,
     /// Their peer is beyond this machine and private networks: it was not heard, or asked too often, or would have got
     /// more than it sent.
     pub outsiders: u64,
@@ -154,6 +169,7 @@ impl Dropped {
     pub(crate) fn add(&mut self, more: &Self) {
         self.by_kernel += more.by_kernel;
         self.cut += more.cut;
+        self.kept_out += more.kept_out;
         self.outsiders += more.outsiders;
         self.queue_full += more.queue_full;
         self.refused += more.refused;
@@ -162,11 +178,12 @@ impl Dropped {
     }
 
     /// Every count, with the name of its field.
-    pub fn counts(&self) -> [(&'static str, u64); 7] {
-        let Self { by_kernel, cut, outsiders, queue_full, refused, unread, unsent } = *self;
+    pub fn counts(&self) -> [(&'static str, u64); 8] {
+        let Self { by_kernel, cut, kept_out, outsiders, queue_full, refused, unread, unsent } = *self;
         [
             ("by_kernel", by_kernel),
             ("cut", cut),
+            ("kept_out", kept_out),
             ("outsiders", outsiders),
             ("queue_full", queue_full),
             ("refused", refused),
@@ -204,8 +221,8 @@ pub enum Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept or are stopping, messages that were lost, connections that came to a bad end, and
-    /// what commands say on their standard error.
+    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, connections that came to a
+    /// bad end, and what commands say on their standard error.
     Trouble,
     /// Every connection that begins and ends, and every command that ends.
     Connections,
@@ -221,6 +238,8 @@ pub struct Events {
     no_messages: bool,
     /// How many connections were numbered.
     numbered: Arc<AtomicU64>,
+    /// How many events were lost, over all subscribers.
+    lost: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -258,8 +277,14 @@ impl Events {
             }
             if subscriber.queue.try_send(event.clone()).is_err() {
                 subscriber.lost.fetch_add(1, Ordering::Relaxed);
+                self.lost.fetch_add(1, Ordering::Relaxed);
             }
         }
+    }
+
+    /// How many events did not reach a subscriber that wanted them, because it was too slow.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// A number for a connection that no other has, among all who share these subscribers.
@@ -310,7 +335,7 @@ mod tests {
         assert!(matches!(slow.try_recv(), Ok(Event::Opened { id: 1, .. })));
         events.tell(Wants::Connections, || opened(4));
         assert!(matches!(slow.try_recv(), Ok(Event::Lost { events: 2 })));
-        assert_eq!(quick.len(), 4);
+        assert_eq!((quick.len(), events.lost()), (4, 3));
         assert!(quick.try_recv().is_ok());
     }
 }

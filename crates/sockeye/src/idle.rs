@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::conn::Counts;
+use crate::counts::Counts;
 
 /// Into how many looks a limit is divided: a connection is ended at most an eighth of the limit late.
 const LOOKS: u32 = 8;
@@ -14,9 +14,7 @@ const LOOKS: u32 = 8;
 /// It looks at counters that are kept anyway, so a busy connection pays nothing for being watched.
 pub(crate) async fn quiet<const N: usize>(counts: [&Counts; N], limit: Duration) {
     // An empty message has no bytes, and is one all the same.
-    let total = || {
-        counts.map(|count| (count.received(), count.sent(), count.messages_received(), count.messages_sent()))
-    };
+    let total = || counts.map(Counts::volume);
     let (mut seen, mut since) = (total(), Instant::now());
     loop {
         let now = Instant::now();

@@ -1,15 +1,16 @@
 //! From the text of an address to an open connection or listener: the scheme first, then the layers.
 
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use sockeye_proto::address::{self, Address, ParseError, Vocabulary};
 
 use crate::conn::Conn;
 use crate::ctx::{Ctx, Limits, within};
+use crate::entrance::Entrance;
 use crate::error::{Cause, Error, Limit, Op, Result};
 use crate::layer::{self, Wrap};
 use crate::listener::Listener;
+use crate::tally::Tally;
 use crate::{option, scheme};
 
 /// Every scheme, layer and option, as addresses are parsed against them.
@@ -64,6 +65,10 @@ pub struct Listening {
     pub wraps: Vec<Arc<dyn Wrap>>,
     /// The limits that the address sets.
     pub limits: Limits,
+    /// What decides who comes in, where there are rules. The listener asks it already.
+    pub entrance: Option<Arc<Entrance>>,
+    /// What it does, counted.
+    pub tally: Arc<Tally>,
 }
 
 impl std::fmt::Debug for Listening {
@@ -78,19 +83,15 @@ impl std::fmt::Debug for Listening {
 /// Starts to listen. From here on the kernel answers, although nobody accepts yet.
 ///
 /// # Errors
-/// The address is taken, is not ours, or may not be used.
+/// The address is taken, is not ours, or may not be used; a rule names nobody that there is; or it is open to others
+/// where only ours may come in ([`crate::Newcomers::Ours`]).
 pub async fn listen(address: &Address, ctx: &Ctx) -> Result<Listening> {
+    let ctx = &Ctx { tally: Arc::default(), ..ctx.clone() };
     let wraps = layer::prepare(address, ctx)?;
-    let listener = (scheme::of(address).listen)(address, ctx).await?;
-    let mut limits = scheme::limits(address, &ctx.limits);
-    if scheme::of(address).idle.is_some() {
-        // The listener ends a silent peer's messages itself, so that who serves it can end in order. Who is still
-        // there so much later does not end.
-        limits.idle = limits.idle.map(|idle| idle.saturating_add(idle.max(TO_END)));
-    }
-    Ok(Listening { listener, wraps, limits })
+    let mut listener = (scheme::of(address).listen)(address, ctx).await?;
+    let limits = scheme::limits(address, &ctx.limits);
+    let entrance = Entrance::of(address, &limits, &listener.locals(), ctx);
+    let entrance = entrance.map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()))?;
+    listener.guard_with(entrance.clone());
+    Ok(Listening { listener, wraps, limits, entrance, tally: ctx.tally.clone() })
 }
-
-/// How long who serves a datagram peer has at least to end, once that was silent for its limit: a relay waits a second
-/// for the last words of the other side.
-const TO_END: Duration = Duration::from_secs(5);

@@ -37,7 +37,7 @@ pub struct Peer {
     pub remote: Endpoint,
     /// Our end.
     pub local: Endpoint,
-    /// The user at the other end, where the kernel told: Unix sockets, when [`crate::Ctx::identify`] is set.
+    /// The user at the other end, where the kernel knows and anybody asked: a rule, or [`crate::Limits::newcomers`].
     pub user: Option<u32>,
     /// The layers that the connection came through, innermost first.
     pub through: Vec<&'static str>,

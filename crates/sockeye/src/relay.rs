@@ -3,6 +3,7 @@
 mod command;
 mod course;
 mod forward;
+mod presence;
 mod undelivered;
 
 use std::future::{Future as _, pending, poll_fn};
@@ -15,7 +16,9 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use self::command::Command;
 use self::course::Course;
-use crate::conn::{Conn, Counts};
+use self::presence::Presence;
+use crate::conn::Conn;
+use crate::counts::Counts;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Limit, Op, Result, Side};
 use crate::idle::quiet;
@@ -105,7 +108,8 @@ impl Plan {
 /// comes for it is dropped: an error too, but nothing is broken off. While nothing is under way no buffer is held.
 ///
 /// A side that is a command is waited for until it has ended, as long as that takes: its exit code says how it went,
-/// also where it did not read all that was sent. Then nobody is there to hear the other side, and all is over.
+/// also where it did not read all that was sent. Then nobody is there to hear the other side, and all is over. It is not
+/// waited for once the other side has left for good, which can be told of Unix sockets, and of TCP over loopback.
 ///
 /// # Errors
 /// Names the side that failed, which may be a command that ended with another exit code than 0; a limit that ran out;
@@ -167,6 +171,8 @@ impl From<Error> for Failure {
 struct Commands {
     left: Command,
     right: Command,
+    /// Of the side that is no command.
+    presence: Presence,
 }
 
 /// Two connections under way.
@@ -220,6 +226,9 @@ impl Joint<'_> {
             {
                 return Poll::Ready(self.verdict());
             }
+            if self.runs_for_nobody(cx) {
+                return Poll::Ready(self.deserted(plan.flow));
+            }
             Poll::Pending
         })
         .await;
@@ -259,7 +268,7 @@ impl Joint<'_> {
     fn is_over(&mut self, flow: Flow, cx: &mut Context<'_>) -> bool {
         self.commands.left.poll(self.left, cx);
         self.commands.right.poll(self.right, cx);
-        let Commands { left, right } = self.commands;
+        let Commands { left, right, .. } = self.commands;
         let both = self.to_right.is_over() && (self.to_left.is_over() || flow == Flow::OneWay);
         if self.is_hurried && both {
             return true;
@@ -282,11 +291,34 @@ impl Joint<'_> {
         is_left_gone || is_right_gone
     }
 
+    /// Whether one side is a command that goes on, and the other one has left for good.
+    fn runs_for_nobody(&mut self, cx: &mut Context<'_>) -> bool {
+        let Commands { left, right, presence } = &mut self.commands;
+        match (*left, *right) {
+            (Command::None, Command::Runs) => presence.poll_left(self.left, cx),
+            (Command::Runs, Command::None) => presence.poll_left(self.right, cx),
+            _ => false,
+        }
+    }
+
+    /// How it ended where a command runs for nobody: well, if there was nothing left to say.
+    fn deserted(&self, flow: Flow) -> std::result::Result<(), Failure> {
+        let is_said = self.to_right.is_over() && (self.to_left.is_over() || flow == Flow::OneWay);
+        if is_said {
+            return Ok(());
+        }
+        let (peer, side) = match self.commands.left {
+            Command::None => (self.left.peer(), Side::Left),
+            Command::Runs | Command::Ended(_) => (self.right.peer(), Side::Right),
+        };
+        Err(Error::new(Op::Write, Cause::Deserted).on(peer).at(side).into())
+    }
+
     /// How it ended, once it is over.
     fn verdict(&mut self) -> std::result::Result<(), Failure> {
         let is_reset = self.to_left.is_reset() || self.to_right.is_reset();
         // What a command did not want to read is its own affair.
-        let Commands { left, right } = self.commands;
+        let Commands { left, right, .. } = self.commands;
         let to_right = if right.has_ended() { None } else { self.to_right.take_lost() };
         let to_left = if left.has_ended() { None } else { self.to_left.take_lost() };
         let lost = to_right.map(|error| error.at(Side::Right));

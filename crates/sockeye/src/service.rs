@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::conn::Conn;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Newcomers};
 use crate::error::Result;
 use crate::message::{Message, Replies};
 
@@ -45,6 +45,16 @@ pub enum May {
     Write,
     /// Run programs.
     Run,
+}
+
+impl May {
+    /// Whose connections such a service is for, where nothing else says who they are.
+    pub fn newcomers(self) -> Newcomers {
+        match self {
+            Self::Answer => Newcomers::Anyone,
+            Self::Write | Self::Run => Newcomers::Ours,
+        }
+    }
 }
 
 /// What a service wants its connections to carry.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sockeye::{
-    BoxFuture, Cause, Conn, Ctx, Ended, Error, Event, Kind, Limit, Listener, Listening, Op, Peer, Result,
-    Wants, Wrap,
+    BoxFuture, Cause, Conn, Ctx, Ended, Entrance, Error, Event, Kind, Limit, Listener, Listening, Op, Peer,
+    Result, Wants, Wrap,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -301,8 +301,11 @@ async fn a_stop_is_heard_while_accepting_fails() {
     let ours = listen("mem-l:x", &ctx).await;
     let failures = vec![Errno::MFILE; 9];
     let listener = Box::new(Fails { failures, then: ours.listener });
-    let mut server =
-        Server::start(Listening { listener, limits: ctx.limits, wraps: Vec::new() }, echo(), &ctx);
+    let mut server = Server::start(
+        Listening { listener, limits: ctx.limits, wraps: Vec::new(), entrance: None, tally: Arc::default() },
+        echo(),
+        &ctx,
+    );
     event(&mut events, |event| matches!(event, Event::AcceptFailed { .. }).then_some(())).await;
     let asked = Instant::now();
     ctx.stop.drain();
@@ -433,6 +436,10 @@ impl Listener for Fails {
             return self.then.poll_accept(cx);
         }
         Poll::Ready(Err(Error::new(Op::Accept, self.failures.remove(0))))
+    }
+
+    fn guard_with(&mut self, entrance: Option<Arc<Entrance>>) {
+        self.then.guard_with(entrance);
     }
 
     fn stop_accepting(&mut self) {

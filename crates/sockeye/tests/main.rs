@@ -11,6 +11,7 @@
 )]
 
 mod accept;
+mod admission;
 mod conn;
 mod events;
 mod fallback;
@@ -22,6 +23,7 @@ mod messages;
 mod process;
 mod relay;
 mod tcp;
+mod terms;
 mod udp;
 mod unix;
 mod unix_dgram;

@@ -356,18 +356,6 @@ async fn buffers_have_the_sizes_that_are_asked_for() {
 }
 
 #[tokio::test]
-async fn the_user_at_the_other_end_is_known_where_somebody_asks() {
-    for identify in [false, true] {
-        let ctx = Ctx { identify, ..Ctx::default() };
-        let name = abstract_name("identify");
-        let mut listening = listen(&format!("unix-l:{name}"), &ctx).await;
-        let _near = dial(&format!("unix:{name}"), &ctx).await;
-        let user = accept(&mut listening).await.peer().user;
-        assert_eq!(user, identify.then(|| rustix::process::geteuid().as_raw()));
-    }
-}
-
-#[tokio::test]
 async fn who_left_before_it_was_accepted_has_still_been_heard() {
     let (name, ctx) = (abstract_name("gone"), Ctx::default());
     let mut listening = listen(&format!("unix-l:{name}"), &ctx).await;

@@ -7,7 +7,7 @@ use rustix::net::sockopt::{self, Timeout};
 use rustix::net::{
     self, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType,
 };
-use sockeye::{Cause, Conn, Ctx, Endpoint, Kind, Message, Op};
+use sockeye::{Cause, Conn, Ctx, Endpoint, Kind, Limits, Message, Newcomers, Op};
 use testkit::Scratch;
 use tokio::task::spawn_blocking;
 
@@ -125,7 +125,8 @@ async fn what_a_peer_says_before_it_leaves_with_something_unread_is_heard_before
 
 #[tokio::test]
 async fn a_path_and_its_user_are_known_as_those_of_streams_are() {
-    let (scratch, ctx) = (Scratch::new(), Ctx { identify: true, ..Ctx::default() });
+    let limits = Limits { newcomers: Newcomers::Identified, ..Limits::default() };
+    let (scratch, ctx) = (Scratch::new(), Ctx { limits, ..Ctx::default() });
     let path = scratch.path("socket");
     let word = format!("unix-seq:{}", path.display());
     let mut listening = listen(&word.replacen(':', "-l:", 1), &ctx).await;

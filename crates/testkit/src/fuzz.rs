@@ -3,8 +3,12 @@
 //! They are ordinary functions, so that stable Rust builds them and a test replays the seeds. The shells that a
 //! fuzzer starts are in `fuzz/`, and add nothing.
 
+use std::net::{IpAddr, SocketAddr};
+
 use sockeye::proto::address::{Address, ParseError};
+use sockeye::proto::admission::{Refusal, Rule, Rules, Whom};
 use sockeye::proto::cut::{Cutter, Piece, TooLong};
+use sockeye::proto::diag::{self, Found, Transport};
 use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
 use sockeye::proto::newline::ToCrlf;
 use sockeye::proto::printable::{self, Printable};
@@ -16,7 +20,9 @@ pub type Body = fn(&[u8]);
 /// Every target: its name, which is also that of its shell and of the folder of its seeds, and its body.
 pub const TARGETS: &[(&str, Body)] = &[
     ("address", address),
+    ("admission", admission),
     ("cut", cut),
+    ("diag", diag),
     ("frame", frame),
     ("newline", newline),
     ("printable", printable),
@@ -46,6 +52,58 @@ pub fn address(data: &[u8]) {
                 }
             }
             Err(error) => points_into(&error, &[&beside[..], &[word.to_owned()]].concat()),
+        }
+    }
+}
+
+/// Whom rules name, a zero byte between them: what is taken reads back as it is printed, and a range has its own first
+/// address and none of the other family. All rules together refuse whom a deny names.
+pub fn admission(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let mut rules = Rules::default();
+    let mut named: Vec<IpAddr> = Vec::new();
+    for (at, text) in text.split('\0').enumerate() {
+        let Ok(whom) = Whom::read(text) else { continue };
+        let printed = whom.to_string();
+        assert_eq!(Whom::read(&printed), Ok(whom.clone()), "{text:?} is printed as {printed}");
+        let rule = match whom {
+            Whom::Network(network) => {
+                let first = printed.split('/').next().and_then(|first| first.parse().ok());
+                let first: IpAddr = first.expect("a range begins with an address");
+                assert!(network.contains(first), "{printed}");
+                let other = if first.is_ipv4() { "::1" } else { "127.0.0.1" };
+                assert!(!network.contains(other.parse().expect("an address")), "{printed} has {other}");
+                named.push(first);
+                Rule::Network(network)
+            }
+            Whom::Uid(user) => Rule::User(user),
+            Whom::User(_) => continue,
+        };
+        if at % 2 == 0 { rules.allow.push(rule) } else { rules.deny.push(rule) }
+    }
+    for ip in named {
+        let denied = rules.deny.iter().any(|rule| matches!(rule, Rule::Network(range) if range.contains(ip)));
+        let decided = rules.decide(Some(ip), None);
+        assert_eq!(decided == Err(Refusal::Denied), denied, "{ip} by {rules:?}");
+    }
+}
+
+/// What the kernel says of a socket: whatever comes is read or refused, and a user comes only from an answer to the very
+/// question, with an inode.
+pub fn diag(data: &[u8]) {
+    let own: SocketAddr = ([127, 0, 0, 1], 4000).into();
+    let other: SocketAddr = ([127, 0, 0, 1], 80).into();
+    for transport in [Transport::Tcp, Transport::Udp] {
+        let read = |number| diag::answer(data, transport, own, other, number);
+        let said = data.get(8..12).and_then(|number| number.try_into().ok()).map(u32::from_ne_bytes);
+        let Some(number) = said else {
+            assert_eq!(read(0), None, "an answer without a number");
+            continue;
+        };
+        assert_eq!(read(number.wrapping_add(1)), None, "the answer to another question");
+        if let Some(Found::Of { .. }) = read(number) {
+            assert!(data.len() >= diag::ANSWER, "{} bytes", data.len());
+            assert_ne!(data.get(84..88), Some(&[0; 4][..]), "an orphan has no user");
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::failure::{Failure, one_line};
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
-use crate::verb::Verb;
+use crate::verb::{Takes, Verb};
 use crate::{flag, plan, say};
 
 pub(super) static CHECK: Verb = Verb {
@@ -27,7 +27,7 @@ pub(super) static CHECK: Verb = Verb {
             code is 0 if all answered, 124 if all that did not ran out of time, else 1.",
     examples: &[("sockeye check tcp:localhost:22 unix:/run/app.sock", "see whether two servers are up")],
     flags: &[&flag::JSON],
-    groups: false,
+    takes: Takes::Addresses(&[&[Role::Dial]]),
     words: 1..=1024,
     expects: "expected an address, or several",
     run,

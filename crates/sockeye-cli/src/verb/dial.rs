@@ -6,7 +6,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
-use crate::verb::Verb;
+use crate::verb::{Takes, Verb};
 use crate::{flag, plan, say};
 use serde_json::json;
 use sockeye::proto::address::Role;
@@ -37,7 +37,7 @@ pub(super) static DIAL: Verb = Verb {
         &flag::CRLF,
         &flag::RAW,
     ],
-    groups: false,
+    takes: Takes::Addresses(&[&[Role::Dial]]),
     words: 1..=1,
     expects: "expected one address",
     run,

@@ -1,9 +1,11 @@
 //! `listen`: standard input and output for whoever comes.
 
 mod many;
+mod program;
 
 use std::sync::Arc;
 
+use sockeye::proto::address::Role;
 use sockeye::{BoxFuture, Conn, Ctx, Error, Events, Limits, Outsiders, Plan, Service, Side};
 use tokio::sync::{Mutex, SetOnce};
 
@@ -13,7 +15,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
-use crate::verb::Verb;
+use crate::verb::{Takes, Verb, relay};
 use crate::{flag, plan, server};
 
 pub(super) static LISTEN: Verb = Verb {
@@ -28,18 +30,28 @@ pub(super) static LISTEN: Verb = Verb {
             --broker and --operator take many peers at once; where they carry bytes, each line of at most \
             64 KiB is a message unless frame= says otherwise. The operator sees each message with a number and its sender; a line that \
             begins with a number of the last 1000 and a space answers that sender, any other line the last \
-            one. Both go on until interrupted.",
+            one. Both go on until interrupted.\n\
+            --exec and --sh run a program for each peer, many at once, with the peer as its standard input and \
+            output. Only our own user's programs, root's, and those of users that allow= names are let in, so \
+            the address must be a Unix socket or on loopback. The program finds in SOCKEYE_PEER, SOCKEYE_LOCAL \
+            and SOCKEYE_UID who its peer is, and is ended when the peer has left.",
     examples: &[
         ("sockeye listen tcp:8080", "wait for one peer on this machine"),
         ("sockeye listen --keep --recv-only unix:/tmp/log.sock >>log", "collect what comes"),
         ("sockeye listen --keep --recv-only --chunks udp:8125", "see every datagram, and who sent it"),
         ("sockeye listen --broker tcp:8080", "a room: what one says, all others hear"),
         ("sockeye listen --operator tcp:8080", "hear many peers, and answer each"),
+        ("sockeye listen --exec 'tr a-z A-Z' tcp:8080", "a program for each peer"),
+        ("sockeye listen --sh 'sort | uniq -c' unix:/tmp/count.sock", "a line of shell for each peer"),
+        ("sockeye listen --exec 'sed -u s/^/ok:/' --lines udp:8125", "a line for each datagram"),
     ],
     flags: &[
         &flag::KEEP,
         &flag::BROKER,
         &flag::OPERATOR,
+        &flag::EXEC,
+        &flag::SH,
+        &flag::FRAME,
         &flag::SLOW,
         &flag::WAIT,
         &flag::SEND_ONLY,
@@ -52,7 +64,7 @@ pub(super) static LISTEN: Verb = Verb {
         &flag::SHOW,
         &flag::PUBLIC,
     ],
-    groups: false,
+    takes: Takes::Addresses(&[&[Role::Listen]]),
     words: 1..=1,
     expects: "expected one address",
     run,
@@ -61,6 +73,12 @@ pub(super) static LISTEN: Verb = Verb {
 fn run(request: &Request) -> Result<Exit, Failure> {
     let Some(word) = request.words().first() else { return Ok(Exit::Usage) };
     let address = sockeye::parse_listener(&word.text, &word.beside)?;
+    if let Some((name, program)) = program::chosen(request, &address)? {
+        if request.has(&flag::PLAN) {
+            return plan::print(request, &[("listen", &address), (name, &program)]);
+        }
+        return relay::serve(request, name, &address, program);
+    }
     if let Some(many) = many::chosen(request)? {
         return many::run(request, address, many);
     }

@@ -2,12 +2,14 @@
 
 mod check;
 mod dial;
+pub(crate) mod r#gen;
 mod listen;
 mod relay;
-mod serve;
+pub(crate) mod serve;
 
 use std::ops::RangeInclusive;
 
+use sockeye::proto::address::Role;
 use sockeye::proto::suggest::nearest;
 
 use crate::args::Request;
@@ -29,17 +31,28 @@ pub(crate) struct Verb {
     pub(crate) examples: &'static [(&'static str, &'static str)],
     /// Its own flags.
     pub(crate) flags: &'static [&'static Flag],
-    /// Whether words without a colon are services that begin a group.
-    pub(crate) groups: bool,
-    /// How many addresses it takes, and how a mistake is told.
+    /// What its words are.
+    pub(crate) takes: Takes,
+    /// How many words it takes, not counting services, and how a mistake is told.
     pub(crate) words: RangeInclusive<usize>,
     pub(crate) expects: &'static str,
     pub(crate) run: fn(&Request) -> Result<Exit, Failure>,
 }
 
+/// What the words of a verb are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// Addresses: whether each in its turn can be dialled or listened on; the last holds for all that follow.
+    Addresses(&'static [&'static [Role]]),
+    /// Services, which have no colon and begin a group, and the addresses of each.
+    Groups,
+    /// What is to be generated.
+    Outputs,
+}
+
 /// Every verb.
 pub(crate) static ALL: &[&Verb] =
-    &[&dial::DIAL, &listen::LISTEN, &relay::RELAY, &check::CHECK, &serve::SERVE];
+    &[&dial::DIAL, &listen::LISTEN, &relay::RELAY, &check::CHECK, &serve::SERVE, &r#gen::GEN];
 
 /// The verb of that name.
 pub(crate) fn find(name: &str) -> Result<&'static Verb, Failure> {

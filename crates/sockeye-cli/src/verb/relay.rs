@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sockeye::proto::address::{Address, Role};
-use sockeye::{Ctx, Flow, Forward, Limits, Outsiders, Plan, Side};
+use sockeye::{Ctx, Flow, Forward, Limits, Newcomers, Outsiders, Plan, Side};
 
 use crate::args::Request;
 use crate::exit::Exit;
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::server::{self, Place};
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
-use crate::verb::Verb;
+use crate::verb::{Takes, Verb};
 use crate::{console, flag, hint, plan};
 
 pub(super) static RELAY: Verb = Verb {
@@ -27,7 +27,7 @@ pub(super) static RELAY: Verb = Verb {
         ("sockeye relay file:in.txt tcp:localhost:7701 --one-way", "send a file"),
     ],
     flags: &[&flag::ONE_WAY, &flag::SHOW],
-    groups: false,
+    takes: Takes::Addresses(&[&[Role::Dial, Role::Listen], &[Role::Dial]]),
     words: 2..=2,
     expects: "expected two addresses",
     run,
@@ -57,39 +57,40 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         return plan::print(request, &[("from", &left), ("to", &right)]);
     }
     match left.role() {
-        Role::Listen if is_for_one(&right) && !sockeye::limits(&left, &Limits::default()).once => {
+        Role::Listen
+            if (sockeye::scheme_of(&right).dials_once)(&right)
+                && !sockeye::limits(&left, &Limits::default()).once =>
+        {
             let reason = format!("{right} is there for one connection, and {left} accepts many");
             Err(Failure::usage(reason, "add ,once to the first address, or see sockeye listen --keep"))
         }
-        Role::Listen => serve(request, &left, right),
+        Role::Listen => serve(request, "relay", &left, right),
         Role::Dial => join(request, &left, &right),
     }
-}
-
-/// Whether an address serves one connection only.
-fn is_for_one(address: &Address) -> bool {
-    sockeye::SCHEMES
-        .iter()
-        .any(|scheme| scheme.grammar.name == address.scheme().name && (scheme.dials_once)(address))
 }
 
 fn flow(request: &Request) -> Flow {
     if request.has(&flag::ONE_WAY) { Flow::OneWay } else { Flow::Both }
 }
 
-/// A pair for each connection that comes.
-fn serve(request: &Request, left: &Address, right: Address) -> Result<Exit, Failure> {
+/// A pair for each connection that comes. Where that runs programs, only our own users are let in.
+pub(super) fn serve(
+    request: &Request,
+    name: &'static str,
+    left: &Address,
+    right: Address,
+) -> Result<Exit, Failure> {
     session::run(request, Threads::Cores, 1, async |ctx| {
         let interrupts = Interrupts::listen()?;
         // Whom to let through is for the other side to say.
-        let ctx = Ctx { limits: Limits { outsiders: Outsiders::Welcome, ..ctx.limits }, ..ctx };
+        let newcomers = if sockeye::scheme_of(&right).runs { Newcomers::Ours } else { Newcomers::Anyone };
+        let ctx = Ctx { limits: Limits { newcomers, outsiders: Outsiders::Welcome, ..ctx.limits }, ..ctx };
         // Who is idle on the listening side is ended there.
         let idle = sockeye::limits(&right, &ctx.limits).idle;
         let plan = Plan { flow: flow(request), idle, ..Plan::of(left, &right, &ctx) };
         let listening = sockeye::listen(left, &ctx).await?;
-        let place =
-            Place { name: "relay", listening, service: Arc::new(Forward { to: right, plan }), shown: true };
-        let places = vec![place];
+        let service = Arc::new(Forward { to: right, plan });
+        let places = vec![Place { name, listening, service, ctx: ctx.clone() }];
         server::announce(&places, request);
         server::run(places, interrupts, request, &ctx).await
     })

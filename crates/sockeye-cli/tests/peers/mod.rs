@@ -9,6 +9,7 @@
     reason = "a test fails by a panic, and so do its helpers"
 )]
 
+mod admission;
 mod broker;
 mod check;
 mod client;
@@ -26,6 +27,7 @@ mod port;
 mod python;
 mod relay;
 mod relay_ends;
+mod reload;
 mod serve;
 mod standard;
 mod terminal;

@@ -9,14 +9,19 @@
 )]
 
 mod closed_outputs;
+mod completions;
+mod config;
 mod console;
 mod fixed_ports;
 mod frames;
+mod r#gen;
 mod help;
 mod json;
+mod manual;
 mod plan;
 mod readme;
 mod refusals;
+mod reload;
 mod stop;
 mod taken;
 mod telling;

@@ -1,6 +1,9 @@
-//! The README's console blocks do what they say. Each runs in a folder and a network of its own.
+//! The console blocks of the README and of the guides do what they say. Each runs in a folder and a network of its own.
 
 use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use testkit::{Exit, run};
@@ -10,10 +13,32 @@ use super::namespace::Namespace;
 
 #[test]
 fn every_console_block_of_the_readme_prints_what_it_says() {
-    let blocks = blocks(include_str!("../../../../README.md"));
-    assert!(!blocks.is_empty(), "no console block");
+    check_page(&root().join("README.md"));
+}
+
+#[test]
+fn every_console_block_of_the_guides_prints_what_it_says() {
+    let entries = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let guides: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
+    assert!(!guides.is_empty(), "no guide");
+    thread::scope(|scope| {
+        for guide in &guides {
+            scope.spawn(|| check_page(guide));
+        }
+    });
+}
+
+/// The folder of the repository.
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+#[track_caller]
+fn check_page(path: &Path) {
+    let blocks = blocks(&fs::read_to_string(path).unwrap());
+    assert!(!blocks.is_empty(), "no console block in {}", path.display());
     let wrong: Vec<String> = blocks.iter().filter_map(|block| check(block).err()).collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{}\n{}", path.display(), wrong.join("\n"));
 }
 
 /// Runs a block, and compares what each command printed. The error shows all that differs.
@@ -41,7 +66,10 @@ fn script(block: &Block) -> String {
     let mut script = READY.to_owned();
     for (n, command) in block.commands.iter().enumerate() {
         match command.text.strip_suffix(" &") {
-            Some(server) => writeln!(script, "{server} 2>../{n} &\nready ../{n} $!").unwrap(),
+            Some(server) => match server.rsplit_once(" 2>") {
+                Some((_, log)) => writeln!(script, "{server} &\nready {log} $!").unwrap(),
+                None => writeln!(script, "{server} 2>../{n} &\nready ../{n} $!").unwrap(),
+            },
             None => writeln!(script, "{}", command.text).unwrap(),
         }
         script.push_str("printf '\\0'\n");

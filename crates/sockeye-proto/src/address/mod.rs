@@ -105,10 +105,11 @@ impl Layer {
 impl Settings {
     /// What an option was set to, by the name of its row; `None` where it was not.
     pub fn value(&self, name: &str) -> Option<&Value> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+        self.values(name).next()
     }
 
-    /// Everything that an option was set to, in the order of the word: [`Kind::Variable`] may be set more than once.
+    /// Everything that an option was set to, in the order of the word: one whose kind [repeats](Kind::repeats) may be set
+    /// more than once.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &Value> {
         self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value)
     }

@@ -362,6 +362,6 @@ impl Address {
             Value::Variable(name, _) => format!("{}={name}", row.name),
             _ => row.name.to_owned(),
         };
-        if settings.set(row.name, value) { Ok(()) } else { Err(piece.error(format!("{twice} is set twice"))) }
+        if settings.set(row, value) { Ok(()) } else { Err(piece.error(format!("{twice} is set twice"))) }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::escape::escape;
 use super::value::Value;
-use super::vocabulary::{Role, Written};
+use super::vocabulary::{OptionGrammar, Role, Written};
 use super::{Address, Host, Port, Settings, Target};
 
 impl Address {
@@ -129,16 +129,16 @@ impl fmt::Display for Port {
 }
 
 impl Settings {
-    /// Sets an option; `false` where it is set already. Variables are set once each.
-    pub(super) fn set(&mut self, name: &'static str, value: Value) -> bool {
+    /// Sets an option; `false` where it is set already, and its kind does not repeat. Variables are set once each.
+    pub(super) fn set(&mut self, row: &'static OptionGrammar, value: Value) -> bool {
         let is_same = |other: &Value| match (&value, other) {
             (Value::Variable(one, _), Value::Variable(other, _)) => one == other,
-            _ => true,
+            _ => !row.kind.repeats(),
         };
-        if self.values(name).any(is_same) {
+        if self.values(row.name).any(is_same) {
             return false;
         }
-        self.0.push((name, value));
+        self.0.push((row.name, value));
         true
     }
 }

@@ -94,7 +94,7 @@ fn fault<T>(reason: impl Into<String>, hint: impl Into<String>) -> Result<T, Fau
 
 impl Form {
     /// Whether the target takes the rest of the word, commas included.
-    pub(super) fn runs_to_the_end(self) -> bool {
+    pub fn runs_to_the_end(self) -> bool {
         matches!(self, Self::Word | Self::Words)
     }
 

@@ -19,7 +19,7 @@ static WS_OPTIONS: [OptionGrammar; 2] = [
 ];
 static FRAME_OPTIONS: [OptionGrammar; 2] =
     [option("frame", Side::Both, Kind::Frame), option("max-message", Side::Both, Kind::Size)];
-static SHARED: [OptionGrammar; 7] = [
+static SHARED: [OptionGrammar; 8] = [
     option("env", Side::Both, Kind::Variable),
     option("bind", Side::Dial, Kind::Address),
     OptionGrammar {
@@ -29,6 +29,7 @@ static SHARED: [OptionGrammar; 7] = [
     },
     option("idle", Side::Listen, Kind::Time),
     option("connect", Side::Dial, Kind::Time),
+    option("allow", Side::Listen, Kind::Whom),
     option("label", Side::Both, Kind::Text("a name")),
     OptionGrammar { schemes: &["udp"], ..option("join", Side::Both, Kind::Group) },
 ];
@@ -132,6 +133,10 @@ fn each_form_is_read_and_printed_in_its_own_way() {
         ("tcp:host:1,max-message=9,frame=burst", "tcp:host:1,max-message=9,frame=burst"),
         ("tcp:host:1,frame=fixed=0512", "tcp:host:1,frame=fixed=512"),
         ("tcp:host:1,frame=burst=50", "tcp:host:1,frame=burst=50"),
+        (
+            "tcp-l:1,allow=::1,idle=off,allow=uid:07,allow=::1",
+            "tcp-l:1,allow=::1,idle=off,allow=uid:7,allow=::1",
+        ),
         ("udp-l:1,join=[ff02::1]@eth0", "udp-l:1,join=ff02::1@eth0"),
         ("tls:host:1,tcp.label=a,label=b", "tls+tcp:host:1,label=b,tcp.label=a"),
     ] {
@@ -177,6 +182,12 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("tcp:host:80,fraem=line", "fraem=line", "tcp has no option \"fraem\"; did you mean \"frame\"?"),
     ("tcp:host:80,,nodelay", "", "expected an option between the commas"),
     ("tcp:host:80,nodelay,nodelay", "nodelay", "nodelay is set twice"),
+    (
+        "tcp-l:80,allow=10.1.2.3/8",
+        "allow=10.1.2.3/8",
+        "allow: 10.1.2.3/8 has bits behind its prefix: write 10.0.0.0/8 or 10.1.2.3",
+    ),
+    ("tcp:host:80,allow=::1", "allow=::1", "allow is for addresses that are listened on"),
     ("tcp:host:80,nodelay=1", "nodelay=1", "nodelay: expected yes or no"),
     ("tcp:host:80,idle=3", "idle=3", "idle is for addresses that are listened on"),
     ("tcp-l:80,connect=3", "connect=3", "connect is for addresses that are dialled"),
@@ -319,6 +330,7 @@ fn word() -> impl Strategy<Value = String> {
     let option = prop_oneof![
         "label=[^,\0]{1,12}".boxed(),
         "tcp\\.label=[^,\0]{1,6}".boxed(),
+        "allow=([a-z][a-z0-9.-]{0,8}|uid:[0-9]{1,6}|10\\.0\\.0\\.0/[89]|::/[0-9]|\\[::1\\]|::ffff:1\\.2\\.3\\.4)".boxed(),
         "(idle|connect)=([0-9]{1,5}(ms|s|us|m)?|off)".boxed(),
         "nodelay(=yes|=no)?".boxed(),
         "env=[A-Z]=[^,\0]{0,9}".boxed(),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::admission::{self, Whom};
 use crate::frame::{FRAMINGS, Framing, FramingRow};
 use crate::unit;
 
@@ -35,6 +36,8 @@ pub enum Kind {
     Text(&'static str),
     /// A time limit: `1.5s`, `250ms`, `2m`, or `off`.
     Time,
+    /// Who comes: an IP address, a range, a user. May be set several times.
+    Whom,
     /// A variable of an environment: `NAME=VALUE`. Such an option may be set more than once, with other names.
     Variable,
     /// The size of a terminal in columns and rows: `80x24`.
@@ -64,6 +67,8 @@ pub enum Value {
     Text(String),
     /// A limit, or `None` for `off`.
     Time(Option<Duration>),
+    /// Who comes.
+    Whom(Whom),
     /// A variable's name, which is not empty and has no `=`, and its value; no zero byte in either.
     Variable(String, String),
     /// Columns and rows.
@@ -71,8 +76,16 @@ pub enum Value {
 }
 
 impl Kind {
-    /// Reads a value; `None` as text is an option without `=`. An error says what was expected.
-    pub(super) fn read(&self, text: Option<&str>) -> Result<Value, String> {
+    /// Whether an address may set it several times.
+    pub fn repeats(&self) -> bool {
+        matches!(self, Self::Variable | Self::Whom)
+    }
+
+    /// Reads a value; `None` as text is an option without `=`.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn read(&self, text: Option<&str>) -> Result<Value, String> {
         let expected = || Err(format!("expected {}", self.expects()));
         let Some(text) = text else {
             return if *self == Self::Switch { Ok(Value::Switch(true)) } else { expected() };
@@ -100,6 +113,7 @@ impl Kind {
                 let limit = unit::duration(text).filter(|limit| !limit.is_zero());
                 limit.map(|limit| Value::Time(Some(limit)))
             }
+            Self::Whom => return Whom::read(text).map(Value::Whom),
             Self::Variable => variable(text),
             Self::Window => window(text),
         };
@@ -124,7 +138,27 @@ impl Kind {
             Self::Text(what) => (*what).into(),
             Self::Time => "a time such as 1.5s, 250ms or 2m, or off".into(),
             Self::Variable => "a variable, NAME=VALUE".into(),
+            Self::Whom => admission::EXPECTED.into(),
             Self::Window => "columns and rows such as 80x24".into(),
+        }
+    }
+
+    /// Something that it takes, for a page that shows how it is set.
+    pub fn example(&self) -> String {
+        match self {
+            Self::Address => "127.0.0.1".into(),
+            Self::Choice(words) => words.first().copied().unwrap_or_default().into(),
+            Self::Count { least, .. } => least.to_string(),
+            Self::Frame => "line".into(),
+            Self::Group => "239.1.2.3".into(),
+            Self::Mode => "0600".into(),
+            Self::Size => "256k".into(),
+            Self::Switch => "no".into(),
+            Self::Text(what) => what.rsplit(' ').next().unwrap_or("text").into(),
+            Self::Time => "60s".into(),
+            Self::Variable => "LC_ALL=C".into(),
+            Self::Whom => "root".into(),
+            Self::Window => "80x24".into(),
         }
     }
 
@@ -142,6 +176,7 @@ impl Kind {
             Self::Text(what) => what.rsplit(' ').next().unwrap_or("TEXT").to_uppercase(),
             Self::Time => "TIME".into(),
             Self::Variable => "NAME=VALUE".into(),
+            Self::Whom => "WHOM".into(),
             Self::Window => "COLUMNSxROWS".into(),
         }
     }
@@ -192,6 +227,7 @@ impl fmt::Display for Value {
             Self::Text(text) => f.write_str(text),
             Self::Time(None) => f.write_str("off"),
             Self::Time(Some(limit)) => f.write_str(&unit::print_duration(*limit)),
+            Self::Whom(whom) => write!(f, "{whom}"),
             Self::Variable(name, value) => write!(f, "{name}={value}"),
             Self::Window(columns, rows) => write!(f, "{columns}x{rows}"),
         }

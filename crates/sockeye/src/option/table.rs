@@ -14,11 +14,19 @@ use crate::ctx::Limits;
 pub(crate) static ALL: &[OptionRow] = &[
     OptionRow {
         grammar: OptionGrammar {
+            help: "only these come in, and whom another allow= names",
+            ..row("allow", SOCKETS, Side::Listen, Kind::Whom)
+        },
+        default: "everybody",
+        effect: Effect::Read,
+    },
+    OptionRow {
+        grammar: OptionGrammar {
             help: "connections that may wait to be accepted",
             ..row("backlog", CONNECTED, Side::Listen, Kind::Count { least: 0, most: 65_535 })
         },
         default: "4096, and at most net.core.somaxconn",
-        effect: Effect::Read,
+        effect: Effect::Open,
     },
     OptionRow {
         grammar: OptionGrammar {
@@ -26,7 +34,7 @@ pub(crate) static ALL: &[OptionRow] = &[
             ..row("bind", &["tcp", "udp"], Side::Dial, Kind::Address)
         },
         default: "the kernel's choice",
-        effect: Effect::Read,
+        effect: Effect::Open,
     },
     OptionRow {
         grammar: OptionGrammar {
@@ -50,6 +58,14 @@ pub(crate) static ALL: &[OptionRow] = &[
             ..row("cwd", COMMANDS, Side::Dial, Kind::Text("a folder"))
         },
         default: "ours",
+        effect: Effect::Read,
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "these are refused, whatever an allow= says",
+            ..row("deny", SOCKETS, Side::Listen, Kind::Whom)
+        },
+        default: "nobody",
         effect: Effect::Read,
     },
     OptionRow {
@@ -118,6 +134,14 @@ pub(crate) static ALL: &[OptionRow] = &[
     },
     OptionRow {
         grammar: OptionGrammar {
+            help: "as many of one address, IPv6 /64 or user; more are refused",
+            ..row("max-per-peer", SOCKETS, Side::Listen, Kind::Count { least: 1, most: 1 << 24 })
+        },
+        default: "off",
+        effect: Effect::Limit(|limits, value| limits.max_per_peer = count(Some(value))),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
             help: "whether this machine hears what we send to a group",
             ..row("multicast-loop", &["udp"], Side::Both, Kind::Switch)
         },
@@ -156,6 +180,14 @@ pub(crate) static ALL: &[OptionRow] = &[
         },
         default: "no",
         effect: Effect::Limit(|limits, value| limits.once = switch(Some(value), false)),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "newcomers a second of each such peer; more are refused",
+            ..row("rate-conns", SOCKETS, Side::Listen, Kind::Count { least: 1, most: 10_000 })
+        },
+        default: "off",
+        effect: Effect::Limit(|limits, value| limits.rate_conns = count(Some(value))),
     },
     OptionRow {
         grammar: OptionGrammar {

@@ -35,6 +35,7 @@ pub(super) static SH: Scheme = Scheme {
     half_close: true,
     idle: None,
     dials_once: |_| false,
+    runs: true,
     dial,
     listen: super::no_listener,
 };

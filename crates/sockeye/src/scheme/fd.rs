@@ -31,6 +31,7 @@ pub(super) static FD: Scheme = Scheme {
     half_close: true,
     idle: None,
     dials_once: |_| true,
+    runs: false,
     dial,
     listen: super::no_listener,
 };

@@ -35,6 +35,7 @@ pub(super) static FILE: Scheme = Scheme {
     half_close: true,
     idle: None,
     dials_once: |address| set(address, "write"),
+    runs: false,
     dial,
     listen: super::no_listener,
 };

@@ -51,6 +51,9 @@ pub struct Scheme {
     pub idle: Option<Duration>,
     /// Whether that address serves one connection only: a second would find nothing there, or undo what the first did.
     pub dials_once: fn(&Address) -> bool,
+    /// Whether a connection to it runs a program: who joins it to a listener should let in our own users alone
+    /// ([`crate::Newcomers::Ours`]).
+    pub runs: bool,
     pub(crate) dial: Dial,
     /// Called only where the grammar says that it listens.
     pub(crate) listen: Listen,
@@ -74,7 +77,7 @@ pub static ALL: &[&Scheme] = &[
 ];
 
 /// The row of a parsed address.
-pub(crate) fn of(address: &Address) -> &'static Scheme {
+pub fn of(address: &Address) -> &'static Scheme {
     let row = ALL.iter().find(|row| row.grammar.name == address.scheme().name);
     #[expect(clippy::expect_used, reason = "addresses are parsed against these rows")]
     row.expect("an address whose scheme is a row of this table")

@@ -47,6 +47,7 @@ pub(super) static PTY: Scheme = Scheme {
     idle: None,
     // A second would take the link from the first.
     dials_once: |address| address.options().value("link").is_some(),
+    runs: true,
     dial,
     listen: super::no_listener,
 };

@@ -3,18 +3,19 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, sockopt};
 use sockeye_proto::address::Address;
 use sockeye_sys::readiness::Watched;
 
 use super::datagram::{self, Dialled, most_unix};
-use crate::conn::{Bytes, Conn};
+use crate::conn::{Bytes, Conn, is_hung_up};
 use crate::ctx::Ctx;
+use crate::entrance::{Entrance, Pass};
 use crate::error::{Error, Op, Result, words};
 use crate::listener::Listener;
 use crate::option;
@@ -32,6 +33,8 @@ fn watch(socket: OwnedFd) -> io::Result<Watched> {
 pub(super) struct Socket {
     fd: Watched,
     kind: Kind,
+    /// Says that the peer has left, when the socket is closed.
+    _pass: Option<Box<Pass>>,
 }
 
 /// Which kind of stream it is, where that matters.
@@ -61,12 +64,15 @@ impl Kind {
     }
 
     /// The connection of a connected socket.
-    fn conn(self, socket: Watched, peer: Peer, ctx: &Ctx) -> io::Result<Conn> {
+    fn conn(self, socket: Watched, peer: Peer, pass: Option<Pass>, ctx: &Ctx) -> io::Result<Conn> {
         match self {
-            Self::Tcp | Self::Unix => Ok(Conn::bytes(Socket { fd: socket, kind: self }, peer)),
+            Self::Tcp | Self::Unix => {
+                Ok(Conn::bytes(Socket { fd: socket, kind: self, _pass: pass.map(Box::new) }, peer))
+            }
             Self::UnixSeq => {
                 let most = most_unix(&socket)?;
-                Ok(Dialled::new(socket, datagram::Kind::UnixSeq, &peer, ctx)?.conn(peer, most))
+                let dialled = Dialled::new(socket, datagram::Kind::UnixSeq, &peer, ctx)?;
+                Ok(dialled.with_pass(pass).conn(peer, most))
             }
         }
     }
@@ -125,12 +131,7 @@ impl Bytes for Socket {
     }
 
     fn abort(&mut self) {
-        // Closing a socket that lingers for no time resets the connection (socket(7), SO_LINGER).
-        #[expect(
-            clippy::let_underscore_must_use,
-            reason = "on a dead socket, or without resets, the drop must do"
-        )]
-        let _: rustix::io::Result<()> = sockopt::set_socket_linger(self.fd.as_fd(), Some(Duration::ZERO));
+        reset(self.fd.as_fd());
     }
 
     fn is_hung_up(&self) -> bool {
@@ -142,11 +143,13 @@ impl Bytes for Socket {
     }
 }
 
-/// Whether both sides have ended, or an error waits to be fetched (poll(2)).
-pub(super) fn is_hung_up(socket: BorrowedFd<'_>) -> bool {
-    let mut asked = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
-    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut asked, Some(&at_once)).is_ok_and(|ready| ready > 0)
+/// Has the coming close reset the connection: a socket that lingers for no time does (socket(7), SO_LINGER).
+fn reset(socket: BorrowedFd<'_>) {
+    #[expect(
+        clippy::let_underscore_must_use,
+        reason = "on a dead socket, or without resets, the close must do"
+    )]
+    let _: rustix::io::Result<()> = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
 }
 
 /// A new socket, with the options that the address sets.
@@ -178,7 +181,7 @@ pub(super) async fn connected(socket: OwnedFd, kind: Kind, ctx: &Ctx) -> io::Res
             peer.remote = remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
             peer.local = Endpoint::from_kernel(net::getsockname(socket.as_fd())?);
             drop(guard);
-            return kind.conn(socket, peer, ctx);
+            return kind.conn(socket, peer, None, ctx);
         }
         guard.clear_ready();
     }
@@ -192,6 +195,7 @@ pub(super) struct SocketListener {
     sockets: Vec<Listening>,
     /// The socket that is asked first: they take turns, so that a flood on one does not starve the others.
     first: usize,
+    entrance: Option<Arc<Entrance>>,
     ctx: Ctx,
 }
 
@@ -213,26 +217,56 @@ impl SocketListener {
         }
         let has_buffers = ["rcvbuf", "sndbuf"].iter().any(|option| address.options().value(option).is_some());
         let address = (kind != Kind::Tcp && has_buffers).then(|| address.clone());
-        Ok(Self { kind, address, sockets: listening, first: 0, ctx: ctx.clone() })
+        Ok(Self { kind, address, sockets: listening, first: 0, entrance: None, ctx: ctx.clone() })
     }
 
+    /// The connection of who has connected; `None` if refused.
     fn accepted(
         &self,
         socket: OwnedFd,
         remote: Option<net::SocketAddrAny>,
         at: &Listening,
-    ) -> io::Result<Conn> {
-        if let Some(address) = &self.address {
-            set_options(socket.as_fd(), address)?;
-        }
+    ) -> io::Result<Option<Conn>> {
         let mut peer = Peer::new(self.kind.scheme());
         peer.remote = remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
         peer.local =
             if at.local_is_exact { at.local } else { Endpoint::from_kernel(net::getsockname(&socket)?) };
-        if self.ctx.identify && self.kind != Kind::Tcp {
-            peer.user = Some(sockopt::socket_peercred(&socket)?.uid.as_raw());
+        let pass = match &self.entrance {
+            None => None,
+            Some(entrance) => {
+                let pass = entrance.admit(&mut peer, socket.as_fd());
+                if pass.is_none() {
+                    reset(socket.as_fd());
+                    return Ok(None);
+                }
+                pass
+            }
+        };
+        if let Some(address) = &self.address {
+            set_options(socket.as_fd(), address)?;
         }
-        self.kind.conn(watch(socket)?, peer, &self.ctx)
+        self.kind.conn(watch(socket)?, peer, pass, &self.ctx).map(Some)
+    }
+
+    /// The next who comes in. Those who are refused before are so many as the runtime lets one task do at a time.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
+        let count = self.sockets.len();
+        self.first = self.first.wrapping_add(1);
+        let mut turn = 0;
+        while turn < count {
+            let Some(at) = self.sockets.get(self.first.wrapping_add(turn) % count) else { break };
+            let Poll::Ready(taken) = at.poll_accept(cx) else {
+                turn += 1;
+                continue;
+            };
+            let conn = taken.and_then(|(socket, remote)| self.accepted(socket, remote, at));
+            if let Some(conn) = conn.transpose() {
+                return Poll::Ready(conn.map_err(|error| {
+                    Error::new(Op::Accept, error).on(format_args!("{}:{}", self.kind.scheme(), at.local))
+                }));
+            }
+        }
+        Poll::Pending
     }
 }
 
@@ -255,22 +289,22 @@ impl Listening {
 
 impl Listener for SocketListener {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
-        let count = self.sockets.len();
-        self.first = self.first.wrapping_add(1);
-        for turn in 0..count {
-            let Some(at) = self.sockets.get(self.first.wrapping_add(turn) % count) else { continue };
-            if let Poll::Ready(taken) = at.poll_accept(cx) {
-                let conn = taken.and_then(|(socket, remote)| self.accepted(socket, remote, at));
-                return Poll::Ready(conn.map_err(|error| {
-                    Error::new(Op::Accept, error).on(format_args!("{}:{}", self.kind.scheme(), at.local))
-                }));
-            }
+        let next = self.poll_next(cx);
+        if let Some(entrance) = &self.entrance {
+            entrance.poll_tell(cx);
         }
-        Poll::Pending
+        next
+    }
+
+    fn guard_with(&mut self, entrance: Option<Arc<Entrance>>) {
+        self.entrance = entrance;
     }
 
     fn stop_accepting(&mut self) {
         self.sockets.clear();
+        if let Some(entrance) = self.entrance.take() {
+            entrance.tell_rest();
+        }
     }
 
     fn locals(&self) -> Vec<Peer> {

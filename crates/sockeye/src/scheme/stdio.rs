@@ -38,6 +38,7 @@ pub(super) static STDIO: Scheme = Scheme {
     half_close: true,
     idle: None,
     dials_once: |_| true,
+    runs: false,
     dial,
     listen: super::no_listener,
 };

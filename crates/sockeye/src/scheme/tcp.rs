@@ -35,6 +35,7 @@ pub(super) static TCP: Scheme = Scheme {
     half_close: true,
     idle: None,
     dials_once: |_| false,
+    runs: false,
     dial,
     listen,
 };

@@ -57,6 +57,7 @@ pub(super) static UDP: Scheme = Scheme {
     half_close: false,
     idle: Some(Duration::from_secs(60)),
     dials_once: |_| false,
+    runs: false,
     dial,
     listen,
 };

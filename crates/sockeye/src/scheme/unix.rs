@@ -4,6 +4,7 @@ mod path;
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::socket::{self, FLAGS, SocketListener, connected};
 use super::{Scheme, tcp, wrong_target};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
+use crate::entrance::Entrance;
 use crate::error::{Cause, Error, Op, Result};
 use crate::listener::Listener;
 use crate::peer::Peer;
@@ -53,6 +55,7 @@ pub(super) static UNIX: Scheme = Scheme {
     half_close: true,
     idle: None,
     dials_once: |_| false,
+    runs: false,
     dial,
     listen,
 };
@@ -65,6 +68,7 @@ pub(super) static UNIX_SEQ: Scheme = Scheme {
     half_close: true,
     idle: None,
     dials_once: |_| false,
+    runs: false,
     dial,
     listen,
 };
@@ -148,6 +152,10 @@ struct UnixListener {
 impl Listener for UnixListener {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
         self.sockets.poll_accept(cx)
+    }
+
+    fn guard_with(&mut self, entrance: Option<Arc<Entrance>>) {
+        self.sockets.guard_with(entrance);
     }
 
     fn stop_accepting(&mut self) {

@@ -45,6 +45,7 @@ pub(super) static UNIX_DGRAM: Scheme = Scheme {
     half_close: false,
     idle: Some(Duration::from_secs(60)),
     dials_once: |_| false,
+    runs: false,
     dial,
     listen,
 };

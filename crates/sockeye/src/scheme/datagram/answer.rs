@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::task::Poll;
 
 use sockeye_proto::reflect::{Guard, Outsiders};
@@ -11,15 +12,22 @@ use tokio::time::{Instant, timeout_at};
 
 use super::bound::{Bound, Room};
 use super::dropped::Losses;
+use crate::counts::Volume;
 use crate::ctx::Ctx;
+use crate::entrance::Entrance;
 use crate::error::{Error, Op, Result};
 use crate::event::Dropped;
 use crate::message::{Message, Replies};
 use crate::service::{BoxFuture, Datagrams};
 
 /// Answers on all sockets, until one fails.
-pub(super) async fn answer_all(sockets: &[Bound], service: &dyn Datagrams, ctx: &Ctx) -> Result<()> {
-    let one = |socket| -> BoxFuture<'_, Result<()>> { Box::pin(answer(socket, service, ctx)) };
+pub(super) async fn answer_all(
+    sockets: &[Bound],
+    entrance: Option<&Arc<Entrance>>,
+    service: &dyn Datagrams,
+    ctx: &Ctx,
+) -> Result<()> {
+    let one = |socket| -> BoxFuture<'_, Result<()>> { Box::pin(answer(socket, entrance, service, ctx)) };
     let mut all: Vec<_> = sockets.iter().map(one).collect();
     poll_fn(|cx| {
         let ended = all.iter_mut().find_map(|one| match one.as_mut().poll(cx) {
@@ -31,15 +39,22 @@ pub(super) async fn answer_all(sockets: &[Bound], service: &dyn Datagrams, ctx: 
     .await
 }
 
-async fn answer(socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) -> Result<()> {
+async fn answer(
+    socket: &Bound,
+    entrance: Option<&Arc<Entrance>>,
+    service: &dyn Datagrams,
+    ctx: &Ctx,
+) -> Result<()> {
     let failed = |error: io::Error| Error::new(Op::Accept, error).on(socket.peer());
     let mut batch = Batch {
-        losses: Losses::new(&socket.peer().to_string(), &ctx.events),
+        losses: Losses::new(&socket.peer().to_string(), ctx),
         guard: Guard::new(ctx.limits.outsiders),
+        entrance,
         began: Instant::now(),
         room: Room::default(),
         message: Message::default(),
         answers: Vec::new(),
+        volume: Volume::default(),
     };
     loop {
         let filled = poll_fn(|cx| socket.poll_fill(&mut batch.room, cx));
@@ -54,26 +69,31 @@ async fn answer(socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) -> Result<()
             },
         }
         batch.ask(socket, service, ctx);
-        batch.send(socket).await.map_err(failed)?;
+        let sent = batch.send(socket).await;
+        ctx.tally.answer(&std::mem::take(&mut batch.volume));
+        sent.map_err(failed)?;
     }
 }
 
 /// A batch, and what is used again for each.
-struct Batch {
+struct Batch<'a> {
     room: Room,
     message: Message,
     /// The answers to each datagram.
     answers: Vec<Replies>,
     guard: Guard,
+    entrance: Option<&'a Arc<Entrance>>,
     /// When time began for the guard.
     began: Instant,
     losses: Losses,
+    /// What was heard and answered in this batch.
+    volume: Volume,
 }
 
-impl Batch {
+impl Batch<'_> {
     /// Has the service answer each datagram of the batch that may be answered.
     fn ask(&mut self, socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) {
-        let Self { room, message, answers, guard, began, losses } = self;
+        let Self { room, message, answers, guard, entrance, began, losses, volume } = self;
         let now = began.elapsed();
         let mut lost = Dropped::default();
         for (at, (arrival, payload)) in room.iter().enumerate() {
@@ -89,16 +109,29 @@ impl Batch {
                 lost.outsiders += 1;
                 continue;
             }
+            let to = socket.destination(arrival);
+            // Without a session each datagram is a newcomer, and nobody stays.
+            let lets_in = |entrance: &&Arc<Entrance>| {
+                entrance.hear(arrival.from.into(), to, None).and_then(|(_, key)| entrance.enter(key)).is_ok()
+            };
+            if !entrance.as_ref().is_none_or(lets_in) {
+                lost.kept_out += 1;
+                continue;
+            }
             message.clear();
             message.payload.extend_from_slice(payload);
-            (message.from, message.to) = (arrival.from.into(), socket.destination(arrival));
+            (message.from, message.to) = (arrival.from.into(), to);
             (message.at, message.cut, message.dropped_before) = (arrival.at, arrival.is_cut, dropped_before);
             lost.cut += u64::from(arrival.is_cut);
+            volume.messages_received += 1;
+            volume.received += size(payload);
             service.answer(message, replies, ctx);
             if !may_go(replies, from.ip(), payload, ctx.limits.outsiders) {
                 replies.clear();
                 lost.outsiders += 1;
             }
+            volume.messages_sent += replies.iter().map(|_| 1).sum::<u64>();
+            volume.sent += replies.iter().map(size).sum::<u64>();
         }
         losses.add(lost);
     }
@@ -115,6 +148,10 @@ impl Batch {
                     socket.socket.writable().await?.retain_ready();
                 }
                 Err(_unsent) => {
+                    let mut answers =
+                        self.answers.iter().take(self.room.iter().count()).flat_map(Replies::iter);
+                    self.volume.sent -= answers.nth(sent).map_or(0, size);
+                    self.volume.messages_sent -= 1;
                     sent += 1;
                     lost.unsent += 1;
                 }
@@ -137,8 +174,11 @@ impl Batch {
 
 /// Several small answers are as good to who forges a sender as a large one.
 fn may_go(replies: &Replies, to: IpAddr, asked: &[u8], outsiders: Outsiders) -> bool {
-    let size = |payload: &[u8]| u64::try_from(payload.len()).unwrap_or(u64::MAX);
     outsiders.lets_send(to, size(asked), replies.iter().map(size).sum())
+}
+
+fn size(payload: &[u8]) -> u64 {
+    u64::try_from(payload.len()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -45,6 +45,13 @@ impl Bound {
         Ok(Self { socket, kind, local, max_message, dropped: AtomicU32::new(0) })
     }
 
+    /// Has datagrams tell whose they are, on Unix sockets. Where that fails nobody is known.
+    pub(super) fn tell_users(&self) {
+        if self.kind == Kind::UnixDgram {
+            let (Ok(()) | Err(_)) = datagram::tell_users(&self.socket);
+        }
+    }
+
     /// Where it listens.
     pub(super) fn peer(&self) -> Peer {
         Peer { local: self.local, ..Peer::new(self.kind.scheme()) }

@@ -13,12 +13,12 @@ use super::dropped::Losses;
 use super::fallback::Fallback;
 use super::{Kind, next_length};
 use crate::buffer::{Buffers, Size};
-use crate::conn::{Conn, Messages};
+use crate::conn::{Conn, Messages, is_hung_up};
 use crate::ctx::Ctx;
+use crate::entrance::Pass;
 use crate::event::Dropped;
 use crate::message::Message;
 use crate::peer::{Endpoint, Peer};
-use crate::scheme::socket::is_hung_up;
 use crate::scheme::unix::Claim;
 
 /// A datagram socket that is nobody else's.
@@ -30,6 +30,8 @@ pub(in crate::scheme) struct Dialled {
     fallback: Option<Fallback>,
     /// The path that answers come to, removed with the socket.
     _claim: Option<Claim>,
+    /// Says that the peer has left, when the socket is closed.
+    _pass: Option<Pass>,
 }
 
 /// What is to be known to make a message of what comes.
@@ -65,16 +67,21 @@ impl Dialled {
             remote: peer.remote,
             is_connected: net::getpeername(&socket).is_ok(),
             buffers: ctx.buffers.clone(),
-            losses: Losses::new(&peer.to_string(), &ctx.events),
+            losses: Losses::new(&peer.to_string(), ctx),
             dropped: 0,
             is_reset: false,
         };
-        Ok(Self { socket, receiver, fallback: None, _claim: None })
+        Ok(Self { socket, receiver, fallback: None, _claim: None, _pass: None })
     }
 
     /// Answers come to this path.
     pub(in crate::scheme) fn with_claim(self, claim: Option<Claim>) -> Self {
         Self { _claim: claim, ..self }
+    }
+
+    /// It was accepted, and counts as inside.
+    pub(in crate::scheme) fn with_pass(self, pass: Option<Pass>) -> Self {
+        Self { _pass: pass, ..self }
     }
 
     /// Whoever refuses before anybody has answered is not the one who is meant, if there is another.

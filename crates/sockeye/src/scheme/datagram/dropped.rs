@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::ctx::Ctx;
 use crate::event::{Dropped, Event, Events, Wants};
+use crate::tally::Tally;
 
 /// How long the next telling waits: a flood of losses must not become a flood of events.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -15,20 +17,22 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Losses {
     socket: Arc<str>,
     events: Events,
+    tally: Arc<Tally>,
     dropped: Dropped,
     told: Option<Instant>,
 }
 
 impl Losses {
-    pub(super) fn new(socket: &str, events: &Events) -> Self {
-        let events = events.clone();
-        Self { socket: socket.into(), events, dropped: Dropped::default(), told: None }
+    pub(super) fn new(socket: &str, ctx: &Ctx) -> Self {
+        let (events, tally) = (ctx.events.clone(), ctx.tally.clone());
+        Self { socket: socket.into(), events, tally, dropped: Dropped::default(), told: None }
     }
 
     /// Counts, and tells if enough time has passed.
     pub(super) fn add(&mut self, lost: Dropped) {
         if lost != Dropped::default() {
             self.dropped.add(&lost);
+            self.tally.drop_datagrams(&lost);
             if self.told.is_none_or(|told| told.elapsed() >= PAUSE) {
                 self.tell();
             }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use super::peers::Key;
+use crate::entrance::Pass;
 use crate::peer::Endpoint;
 
 /// What a datagram costs beside its bytes, so that a flood of empty ones is bounded too.
@@ -37,6 +38,8 @@ pub(super) struct Inbox {
     pub(super) key: Key,
     /// Which of our addresses it spoke to first.
     pub(super) local: Endpoint,
+    /// Says that the peer has left, when its connection is gone.
+    _pass: Option<Pass>,
     state: Mutex<State>,
 }
 
@@ -89,8 +92,8 @@ pub(super) enum Found {
 }
 
 impl Inbox {
-    pub(super) fn new(key: Key, local: Endpoint) -> Self {
-        Self { key, local, state: Mutex::default() }
+    pub(super) fn new(key: Key, local: Endpoint, pass: Option<Pass>) -> Self {
+        Self { key, local, _pass: pass, state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -179,7 +182,7 @@ mod tests {
     use super::*;
 
     fn inbox() -> Inbox {
-        Inbox::new((0, Name::Unnamed, None), Endpoint::Unnamed)
+        Inbox::new((0, Name::Unnamed, None, None), Endpoint::Unnamed, None)
     }
 
     fn parcel(length: usize) -> Parcel {

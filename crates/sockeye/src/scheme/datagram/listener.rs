@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use super::Kind;
 use super::answer::answer_all;
@@ -11,6 +12,7 @@ use super::peers::Peers;
 use super::reader::read;
 use crate::conn::Conn;
 use crate::ctx::{Ctx, Limits};
+use crate::entrance::Entrance;
 use crate::error::Result;
 use crate::listener::Listener;
 use crate::peer::Peer;
@@ -52,6 +54,13 @@ impl Listener for DatagramListener {
         }
     }
 
+    fn guard_with(&mut self, entrance: Option<Arc<Entrance>>) {
+        if entrance.is_some() {
+            self.peers.sockets.iter().for_each(Bound::tell_users);
+        }
+        self.peers.guard_with(entrance);
+    }
+
     /// The path goes at once; the sockets stay for those who are inside.
     fn stop_accepting(&mut self) {
         self.claim = None;
@@ -62,6 +71,13 @@ impl Listener for DatagramListener {
         self.peers.sockets.iter().map(Bound::peer).collect()
     }
 
+    /// Ends a silent peer's messages itself, so that who serves it can end in order. Who is still there so much later
+    /// does not end.
+    fn keep_to(&mut self, limits: &Limits) -> Option<Duration> {
+        self.peers.keep_to(limits);
+        limits.idle.map(|idle| idle.saturating_add(idle.max(TO_END)))
+    }
+
     /// Only on IP: the queue of a Unix socket is short, and an answer that finds it full must wait, which only a
     /// connection can without holding up the others.
     fn answer<'a>(
@@ -70,10 +86,16 @@ impl Listener for DatagramListener {
         ctx: &'a Ctx,
     ) -> Option<BoxFuture<'a, Result<()>>> {
         let is_udp = self.peers.sockets.iter().all(|socket| socket.kind == Kind::Udp);
-        is_udp
-            .then(|| -> BoxFuture<'a, Result<()>> { Box::pin(answer_all(&self.peers.sockets, service, ctx)) })
+        is_udp.then(|| -> BoxFuture<'a, Result<()>> {
+            let entrance = self.peers.entrance();
+            Box::pin(async move { answer_all(&self.peers.sockets, entrance.as_ref(), service, ctx).await })
+        })
     }
 }
+
+/// How long who serves a datagram peer has at least to end, once that was silent for its limit: a relay waits a second
+/// for the last words of the other side.
+const TO_END: Duration = Duration::from_secs(5);
 
 impl Drop for DatagramListener {
     fn drop(&mut self) {

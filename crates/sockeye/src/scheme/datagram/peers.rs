@@ -3,10 +3,8 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use sockeye_proto::crowd::{Crowd, Strangers, Verdict};
-use sockeye_proto::reflect::Outsiders;
 use sockeye_sys::datagram::{Arrival, Name, Source};
 use tokio::sync::Notify;
 
@@ -14,6 +12,7 @@ use super::bound::Bound;
 use super::door::Door;
 use super::inbox::{End, Inbox, Parcel, Put, Unread};
 use crate::ctx::Limits;
+use crate::entrance::Entrance;
 use crate::event::Dropped;
 
 /// What may wait for all peers of a listener together.
@@ -24,9 +23,10 @@ const ALL: usize = 64 << 20;
 /// larger datagram is taken, leave fifteen times as much to those who do as each of them has.
 const SHARE: usize = 16;
 
-/// One conversation: the socket, who is at the other end, and which of our addresses they speak to. Unix sockets
-/// without a name cannot be told apart, nor answered: they are one peer.
-pub(super) type Key = (usize, Name, Option<Source>);
+/// One conversation: the socket, who is at the other end, which of our addresses they speak to, and which user they are,
+/// where anybody asks: a port or a path that another user has by now is another peer. Unix sockets without a name cannot
+/// be told apart, nor answered: those of one user are one peer.
+pub(super) type Key = (usize, Name, Option<Source>, Option<u32>);
 
 /// What a listener, its task and its connections share.
 #[derive(Debug)]
@@ -40,10 +40,10 @@ pub(super) struct Peers {
     unread: AtomicU64,
     /// Answers that were not sent because they are more than was asked with, and that are not told yet.
     withheld: AtomicU64,
-    /// After how long a silent peer is taken to have left.
-    pub(super) idle: Option<Duration>,
-    /// How much is sent to whom.
-    pub(super) outsiders: Outsiders,
+    /// Those of newcomers.
+    limits: Mutex<Limits>,
+    /// What decides on newcomers, where there are rules.
+    entrance: Mutex<Option<Arc<Entrance>>>,
     /// Told when somebody leaves, the door is shut, or there is something to tell.
     pub(super) left: Notify,
 }
@@ -54,9 +54,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Peers {
     pub(super) fn new(sockets: Vec<Bound>, limits: &Limits) -> Arc<Self> {
-        let most = if limits.once { 1 } else { limits.max_conns };
-        // Where there is room for one alone, the first who comes is the one: a stray datagram must not end it.
-        let strangers = if most > 1 { Strangers::MakeRoom } else { Strangers::Stay };
+        let (most, strangers) = room(limits);
         Arc::new(Self {
             sockets,
             crowd: Mutex::new(Crowd::new(most, strangers)),
@@ -64,10 +62,32 @@ impl Peers {
             held: AtomicUsize::new(0),
             unread: AtomicU64::new(0),
             withheld: AtomicU64::new(0),
-            idle: limits.idle,
-            outsiders: limits.outsiders,
+            limits: Mutex::new(*limits),
+            entrance: Mutex::default(),
             left: Notify::new(),
         })
+    }
+
+    /// The limits of newcomers: after how long a silent one is taken to have left, and how much is sent to whom.
+    pub(super) fn limits(&self) -> Limits {
+        *lock(&self.limits)
+    }
+
+    /// What decides on newcomers, where there are rules.
+    pub(super) fn entrance(&self) -> Option<Arc<Entrance>> {
+        lock(&self.entrance).clone()
+    }
+
+    /// Decides on newcomers from now on.
+    pub(super) fn guard_with(&self, entrance: Option<Arc<Entrance>>) {
+        *lock(&self.entrance) = entrance;
+    }
+
+    /// Newcomers have other limits from now on.
+    pub(super) fn keep_to(&self, limits: &Limits) {
+        let (most, strangers) = room(limits);
+        lock(&self.crowd).resize(most, strangers);
+        *lock(&self.limits) = *limits;
     }
 
     /// The next newcomer who is still there.
@@ -135,15 +155,27 @@ impl Peers {
         inside.iter().for_each(|inbox| self.leave(inbox));
     }
 
-    /// Puts a datagram where its peer finds it.
+    /// Puts a datagram where its peer finds it, which may be a newcomer as far as the entrance says.
     pub(super) fn hand_out(
         &self,
         (at, socket): (usize, &Bound),
         (arrival, payload): (&Arrival, &[u8]),
+        entrance: Option<&Arc<Entrance>>,
         lost: &mut Dropped,
     ) {
+        let heard = entrance.map(|entrance| {
+            (entrance, entrance.hear(arrival.from.into(), socket.destination(arrival), arrival.user))
+        });
+        let (entrance, user) = match heard {
+            None => (None, None),
+            Some((entrance, Ok((user, counted)))) => (Some((entrance, counted)), user),
+            Some((_, Err(_refused))) => {
+                lost.kept_out += 1;
+                return;
+            }
+        };
         lost.cut += u64::from(arrival.is_cut);
-        let key = (at, arrival.from, arrival.destination.map(|to| to.source));
+        let key = (at, arrival.from, arrival.destination.map(|to| to.source), user);
         let known = lock(&self.crowd).hear(&key).cloned();
         if let Some(inbox) = known {
             match self.put(&inbox, parcel(arrival, payload)) {
@@ -162,7 +194,14 @@ impl Peers {
             lost.refused += 1;
             return;
         }
-        let inbox = Arc::new(Inbox::new(key, socket.destination(arrival)));
+        let pass = match entrance.map(|(entrance, counted)| entrance.enter(counted)).transpose() {
+            Ok(pass) => pass,
+            Err(_refused) => {
+                lost.kept_out += 1;
+                return;
+            }
+        };
+        let inbox = Arc::new(Inbox::new(key, socket.destination(arrival), pass));
         let verdict = lock(&self.crowd).admit(key, inbox.clone());
         match verdict {
             Verdict::Admitted => {}
@@ -192,6 +231,13 @@ impl Peers {
         }
         put
     }
+}
+
+/// How many may be inside. Where there is room for one alone, the first who comes is the one: a stray datagram must not
+/// end it.
+fn room(limits: &Limits) -> (usize, Strangers) {
+    let most = if limits.once { 1 } else { limits.max_conns };
+    (most, if most > 1 { Strangers::MakeRoom } else { Strangers::Stay })
 }
 
 fn parcel(arrival: &Arrival, payload: &[u8]) -> Parcel {

@@ -14,6 +14,7 @@ use super::bound::{Bound, Room};
 use super::dropped::Losses;
 use super::peers::Peers;
 use crate::ctx::Ctx;
+use crate::entrance::Entrance;
 use crate::error::{Error, Op};
 use crate::event::{Dropped, Event, Wants};
 
@@ -31,9 +32,7 @@ struct Reader {
     ctx: Ctx,
     rooms: Vec<Room>,
     losses: Vec<Losses>,
-    guard: Guard,
-    /// When time began for the guard.
-    began: Instant,
+    ears: Ears,
     is_draining: bool,
     /// How often reading has failed since it last worked.
     failures: u64,
@@ -41,23 +40,42 @@ struct Reader {
     pause: Option<Instant>,
 }
 
+/// Who is heard.
+struct Ears {
+    guard: Guard,
+    /// When time began for the guard.
+    began: Instant,
+    entrance: Option<Arc<Entrance>>,
+}
+
+impl Ears {
+    /// Hears whom the rules of newcomers say.
+    fn attune(&mut self, peers: &Peers) {
+        let outsiders = peers.limits().outsiders;
+        if self.guard.policy() != outsiders {
+            self.guard = Guard::new(outsiders);
+        }
+        self.entrance = peers.entrance();
+    }
+}
+
 impl Reader {
     fn new(peers: Arc<Peers>, ctx: Ctx) -> Self {
-        let losses = peers.sockets.iter().map(|socket| Losses::new(&socket.peer().to_string(), &ctx.events));
+        let losses = peers.sockets.iter().map(|socket| Losses::new(&socket.peer().to_string(), &ctx));
         let losses = losses.collect();
         let rooms = peers.sockets.iter().map(|_| Room::default()).collect();
-        let guard = Guard::new(ctx.limits.outsiders);
-        let began = Instant::now();
-        Self { peers, ctx, rooms, losses, guard, began, is_draining: false, failures: 0, pause: None }
+        let ears = Ears { guard: Guard::new(ctx.limits.outsiders), began: Instant::now(), entrance: None };
+        Self { peers, ctx, rooms, losses, ears, is_draining: false, failures: 0, pause: None }
     }
 
     /// Does what is to be done next; `true` is a hurry.
     async fn turn(&mut self) -> bool {
-        let Self { peers, ctx, rooms, losses, guard, began, is_draining, pause, .. } = self;
+        let Self { peers, ctx, rooms, losses, ears, is_draining, pause, .. } = self;
+        ears.attune(peers);
         let told = losses.iter().filter_map(Losses::due).min();
         let paused = pause.is_some();
         tokio::select! {
-            read = poll_fn(|cx| poll_read(peers, rooms, losses, (&mut *guard, *began), cx)), if !paused => match read {
+            read = poll_fn(|cx| poll_read(peers, rooms, losses, ears, cx)), if !paused => match read {
                 Ok(()) => {
                     self.succeeded();
                     // Those who are to have it come first: what is left waits in the kernel's buffer, which is larger
@@ -88,6 +106,7 @@ impl Reader {
     }
 
     fn failed(&mut self, socket: usize, error: io::Error) {
+        self.ctx.tally.fail_to_accept();
         let listener = self.peers.sockets.get(socket).map(|socket| socket.peer().to_string());
         let listener = listener.unwrap_or_default();
         if self.failures == 0 {
@@ -114,7 +133,7 @@ fn poll_read(
     peers: &Peers,
     rooms: &mut [Room],
     losses: &mut [Losses],
-    (guard, began): (&mut Guard, Instant),
+    ears: &mut Ears,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), (usize, io::Error)>> {
     let mut has_read = false;
@@ -125,16 +144,16 @@ fn poll_read(
             Poll::Ready(Err(error)) => return Poll::Ready(Err((at, error))),
             Poll::Pending => continue,
         }
-        let (mut lost, now) = (Dropped::default(), began.elapsed());
+        let (mut lost, now) = (Dropped::default(), ears.began.elapsed());
         for came in room.iter() {
             lost.by_kernel += u64::from(socket.new_drops(came.0));
             // Unix sockets are this machine's own.
             let is_heard = match came.0.from {
-                Name::Inet(from) => guard.hears(from, now),
+                Name::Inet(from) => ears.guard.hears(from, now),
                 Name::Unix(_) | Name::Unnamed => true,
             };
             if is_heard {
-                peers.hand_out((at, socket), came, &mut lost);
+                peers.hand_out((at, socket), came, ears.entrance.as_ref(), &mut lost);
             } else {
                 lost.outsiders += 1;
             }
