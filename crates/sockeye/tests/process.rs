@@ -142,6 +142,11 @@ fn what_cannot_be_started_is_named_and_why() {
             let said = (error.op(), error.kind(), error.cause().to_string());
             assert_eq!(said, (Op::Dial, *kind, (*why).to_owned()), "{word} {options:?}");
         }
+        // It makes no difference whether the guard hears first of the failure, or of the end that comes with it.
+        for _ in 0..50 {
+            let error = try_dial("exec:no-such", &[], &Ctx::default()).await.unwrap_err();
+            assert_eq!((error.op(), error.kind()), (Op::Dial, Kind::NotFound));
+        }
         let error = try_dial(&format!("exec:{script}"), &[], &Ctx::default()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound);
     });

@@ -159,7 +159,8 @@ fn a_failed_command_is_a_failure_that_says_how() {
         let mut lines: Vec<_> = exit.stderr.lines().collect();
         let mut want: Vec<_> = said.lines().collect();
         // What is logged goes a way of its own, and may come later.
-        (lines.sort_unstable(), want.sort_unstable());
+        lines.sort_unstable();
+        want.sort_unstable();
         assert_eq!((exit.code, lines), (Some(1), want), "{word}");
     }
     let exit = run(&mut sockeye(&["dial", "exec:id", "-o", "user=no such"]), b"", LIMIT);

@@ -110,6 +110,7 @@ fn it_runs_as_another_user_where_there_is_the_right_to() {
             output("sh:id -u; id -G", &["user=12345", "group=54321", "cwd=/"]).await,
             "12345\n54321\n"
         );
+        assert_eq!(output("sh:echo anew >/dev/stdout", &["user=nobody"]).await, "anew\n");
         // It has no way back, and none into what is ours.
         let mut conn = dial("sh:cat /etc/shadow", &["user=nobody", "stderr=merge"], &Ctx::default()).await;
         assert!(rest(&mut conn).await.unwrap().ends_with(b"Permission denied\n"));
