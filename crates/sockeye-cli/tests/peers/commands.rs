@@ -150,6 +150,11 @@ fn a_failed_command_is_a_failure_that_says_how() {
             "sockeye: cannot start exec:no-such: the program no-such: no such file or directory\n         check the spelling, and PATH; sh: runs what only a shell knows\n",
         ),
         (
+            "exec:true,cwd=/",
+            "cwd=/",
+            "sockeye: cannot start exec:true,cwd=/: the program true,cwd=/: no such file or directory\n         the options of a command stand beside it: -o key=value\n",
+        ),
+        (
             "exec:true",
             "cwd=/no/such",
             "sockeye: cannot start exec:true: the folder /no/such: no such file or directory\n         cwd= names a folder that is there and that it may enter\n",
