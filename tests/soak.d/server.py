@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
@@ -13,6 +14,9 @@ from typing import Callable
 
 # Seconds until a server is ready, and until it has ended after it was told to.
 READY, DRAIN = 20, 5
+
+# prctl(2)
+PRCTL, PR_SET_PDEATHSIG = ctypes.CDLL(None).prctl, 1
 
 # The most that a pipe may hold for a user who is not root (pipe(7)).
 PIPE = 1 << 20
@@ -56,7 +60,7 @@ class Server:
         self.open: dict[int, dict] = {}
         self.most_open = 0
         self.is_stopping = False
-        self.has_commands = words[-1].startswith(("exec:", "sh:"))
+        self.has_commands = any(word.startswith(("exec:", "sh:", "--exec")) for word in words)
         self.rest = b""
         self.addresses: list[str] = []
         self.mark = f"{os.getpid()} {label}"
@@ -68,6 +72,7 @@ class Server:
             # Whatever it starts is found by one of these, also when its parent is gone.
             env={**os.environ, "SOAK": self.mark},
             start_new_session=True,
+            preexec_fn=end_with_parent,
         )
         assert self.process.stderr
         self.stderr = self.process.stderr.fileno()
@@ -75,10 +80,11 @@ class Server:
         os.set_blocking(self.stderr, False)
         limit = time.monotonic() + READY
         while len(self.addresses) < listeners:
+            self.hear()
             if time.monotonic() > limit or self.process.poll() is not None:
                 self.kill()
+                self.hear()
                 raise SystemExit(f"soak: {label} is not ready")
-            self.hear()
             time.sleep(0.01)
         self.before = self.held()
 
@@ -128,6 +134,9 @@ class Server:
             self.totals.setdefault("datagrams", Totals()).dropped += sum(counts)
         elif what == "stopping" and self.is_stopping:
             pass
+        elif what == "refused" and "--exec" in self.process.args:
+            # Whoever has left again before it was looked at cannot be shown to be one of our own user's.
+            pass
         elif what == "listening" and self.process.poll() is None:
             self.addresses.append(event["address"])
         else:
@@ -164,6 +173,11 @@ class Server:
         except ProcessLookupError:
             pass
         self.process.wait()
+
+
+def end_with_parent() -> None:
+    """Whatever becomes of us, no server is left behind."""
+    PRCTL(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def family(servers: list[Server]) -> dict[int, list[str]]:

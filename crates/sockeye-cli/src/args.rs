@@ -1,6 +1,7 @@
 //! What was typed: flags and words, checked against the verb's rows, and nothing decided yet.
 
 use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lexopt::Arg;
@@ -11,6 +12,7 @@ use sockeye::{Family, Names, Resolver};
 
 use crate::failure::Failure;
 use crate::flag::{self, Flag};
+use crate::parent::Parent;
 use crate::verb::{Takes, Verb};
 
 /// An address as it was typed, and the options that stood behind it.
@@ -33,6 +35,8 @@ pub(crate) struct Group {
 pub(crate) struct Request {
     /// The first has no service.
     pub(crate) groups: Vec<Group>,
+    /// What was handed to us beside them.
+    pub(crate) parent: Arc<Parent>,
 }
 
 /// A word as text.
@@ -46,7 +50,7 @@ pub(crate) fn text(word: OsString) -> Result<String, Failure> {
 /// Reads what stands behind a verb.
 pub(crate) fn read(verb: &'static Verb, words: impl Iterator<Item = OsString>) -> Result<Request, Failure> {
     let mut parser = lexopt::Parser::from_args(words);
-    let mut request = Request { groups: vec![Group::default()] };
+    let mut request = Request { groups: vec![Group::default()], parent: Arc::default() };
     loop {
         // Standard input and output with options begins like a flag, and is none.
         let is_address = |word: &OsStr| word.as_encoded_bytes().starts_with(b"-,");

@@ -160,8 +160,11 @@ fn order(source: &Source<'_>, entry: &Spanned<DeValue<'_>>) -> Result<Order, Fai
         Some((_, DeValue::Boolean(is_on))) => *is_on,
         Some((span, _)) => return Err(source.fault(span, "show: expected true or false").into()),
     };
-    let options = settings(source, table.get("options"), "options", |entry| option(source, entry))?;
-    let values = flags(source, table.get("flags"), row)?;
+    let mut options = Vec::new();
+    for entry in entries(source, table.get("options"), "options")? {
+        options.extend(option(source, entry)?);
+    }
+    let values = flags(source, &entries(source, table.get("flags"), "flags")?, row)?;
     let addresses = addresses(source, listen, &options, row)?;
     Ok(Order { row, addresses, values, shown })
 }
@@ -178,29 +181,27 @@ fn service_row(source: &Source<'_>, service: &Spanned<DeValue<'_>>) -> Result<&'
     Order::row(name).map_err(|hint| fault(format!("there is no service {name:?}")).hint(hint))
 }
 
-/// The settings in a table of an entry; those of one key that is given a list stand one behind the other.
-fn settings<T>(
+/// What stands in a table of an entry, where it has that table.
+fn entries<'a>(
     source: &Source<'_>,
-    table: Option<&Spanned<DeValue<'_>>>,
+    table: Option<&'a Spanned<DeValue<'a>>>,
     name: &str,
-    mut read: impl FnMut(Entry<'_>) -> Result<Vec<T>, Fault>,
-) -> Result<Vec<T>, Fault> {
+) -> Result<Vec<Entry<'a>>, Fault> {
     let Some(table) = table else { return Ok(Vec::new()) };
     let expected = || source.fault(table.span(), format!("{name}: expected a table"));
     let entries =
         table.get_ref().as_table().ok_or_else(|| expected().hint(format!("write [serve.{name}]")))?;
-    let read: Vec<Vec<T>> = in_order(entries).into_iter().map(&mut read).collect::<Result<_, _>>()?;
-    Ok(read.into_iter().flatten().collect())
+    Ok(in_order(entries))
 }
 
 /// The values of a service's own flags, in the order of its row.
 fn flags(
     source: &Source<'_>,
-    table: Option<&Spanned<DeValue<'_>>>,
+    given: &[Entry<'_>],
     row: &'static ServiceRow,
 ) -> Result<Vec<Option<String>>, Fault> {
     let mut values = vec![None; row.flags.len()];
-    settings(source, table, "flags", |(key, value)| {
+    for (key, value) in given {
         let name = key.get_ref().as_ref();
         let known = row.flags.iter().zip(&mut values).find(|(flag, _)| flag.name == name);
         let Some((_, set)) = known else {
@@ -212,8 +213,7 @@ fn flags(
         };
         let expected = || source.fault(value.span(), format!("{name}: expected text or a number"));
         *set = Some(text(value.get_ref()).ok_or_else(expected)?);
-        Ok(Vec::<()>::new())
-    })?;
+    }
     Ok(values)
 }
 

@@ -11,7 +11,7 @@ pub(crate) struct Flag {
     pub(crate) value: Option<&'static str>,
     /// What it is where nobody sets it, or else something that it can be set to; empty where it takes no value.
     pub(crate) example: &'static str,
-    /// What it can be set to, where only a few words can.
+    /// Words that it can be set to, where there are some.
     pub(crate) choices: &'static [&'static str],
     /// What it does, in one line.
     pub(crate) help: &'static str,
@@ -52,7 +52,12 @@ pub(crate) static LOG: Flag = Flag {
     value: Some("FORMAT"),
     example: "text",
     choices: &["text", "json"],
-    ..flag("log", "what happens, on standard error: text or json")
+    ..flag("log", "what happens: text, json, or to a file: file:PATH, json:PATH")
+};
+pub(crate) static METRICS: Flag = Flag {
+    value: Some("ADDR"),
+    example: "tcp:9100",
+    ..flag("metrics", "counts of all listeners, as OpenMetrics at http://ADDR/metrics")
 };
 pub(crate) static NUMERIC: Flag = Flag { short: Some('n'), ..flag("numeric", "look no names up") };
 pub(crate) static ONE_WAY: Flag = flag("one-way", "left to right alone; what comes back is dropped");

@@ -81,6 +81,9 @@ fn of_operation(error: &Error) -> Option<&'static str> {
             "to send to a broadcast address, add ,broadcast"
         }
         (Op::Dial, Kind::NoRight, _) => "check who may use it: ls -l, id",
+        (Op::Listen, ..) if is_on("fd-l:") => {
+            "it is for sockets that systemd or a shell hands down, by number or FileDescriptorName="
+        }
         (Op::Listen, Kind::InUse, _) => {
             "choose another; ss -lxtp shows who listens, and port 0 is the kernel's choice"
         }

@@ -35,6 +35,15 @@ pub(crate) fn ready(name: &str, listening: &Listening, request: &Request) {
     }
 }
 
+/// All of us listen: whoever started us is told so, and which of the sockets that it handed down nobody asked for.
+pub(crate) fn up(request: &Request, ctx: &Ctx) {
+    for unused in ctx.handed.unused() {
+        let object = json!({ "event": "unused-socket", "socket": unused });
+        say::note(request, object, &format!("no address takes descriptor {unused}, which was handed down"));
+    }
+    request.parent.ready();
+}
+
 /// Serves all places until they end on their own, or are told to; see [`Server::run`].
 pub(crate) async fn run(
     places: Vec<Place>,
@@ -42,6 +51,7 @@ pub(crate) async fn run(
     request: &Request,
     ctx: &Ctx,
 ) -> Result<Exit, Failure> {
+    up(request, ctx);
     let mut server = Server::new(interrupts, request, ctx);
     let _all_open: Vec<Serving> = places.into_iter().map(|place| server.serve(place)).collect();
     server.run().await
@@ -115,7 +125,10 @@ impl<'a> Server<'a> {
                 () = self.interrupts.next() => {
                     self.interrupted += 1;
                     match self.interrupted {
-                        1 => self.ctx.stop.drain(),
+                        1 => {
+                            self.request.parent.stopping();
+                            self.ctx.stop.drain();
+                        }
                         2 => self.ctx.stop.hurry(),
                         _ => return Ok(Exit::Interrupted),
                     }

@@ -63,7 +63,7 @@ async fn an_address_is_let_in_or_kept_out_by_rules_and_who_is_kept_out_is_reset_
     let mut events = ctx.events.subscribe(64, Wants::Trouble);
     let word = "tcp-l:127.0.0.1:0,allow=127.0.0.0/30,allow=::1,deny=127.0.0.3";
     let listening = listen(word, &ctx).await;
-    let to = local(&listening);
+    let (to, tally) = (local(&listening), listening.tally.clone());
     let mut server = Server::start(listening, echo(), &ctx);
     for (from, comes_in) in [("1", true), ("2", true), ("3", false), ("4", false)] {
         let dialled = format!("{to},bind=127.0.0.{from}");
@@ -83,6 +83,8 @@ async fn an_address_is_let_in_or_kept_out_by_rules_and_who_is_kept_out_is_reset_
     ctx.stop.drain();
     ctx.stop.hurry();
     assert_eq!(server.served().await.accepted, 2);
+    let totals = tally.totals();
+    assert_eq!((totals.accepted, totals.refused), (2, [("denied", 2), ("not-allowed", 1)].into()));
 }
 
 #[tokio::test]

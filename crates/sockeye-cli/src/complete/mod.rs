@@ -5,6 +5,8 @@
 mod address;
 mod cursor;
 
+use sockeye::proto::address::Kind;
+
 use crate::flag::{Flag, OPTION};
 use crate::help;
 use crate::verb::{self, Takes, Verb, r#gen};
@@ -119,6 +121,8 @@ fn value(flag: &Flag, cursor: &Cursor<'_>, current: &str) -> Vec<Candidate> {
     }
     match flag.value {
         Some("FILE" | "DIR") => vec![Candidate::Known(Known::Files, 0)],
+        Some("COMMAND" | "LINE") => vec![Candidate::Known(Known::Commands, 0)],
+        Some("FRAME") => address::values(&Kind::Frame),
         _ => flag.choices.iter().map(|choice| Candidate::word(*choice, "")).collect(),
     }
 }
@@ -273,6 +277,8 @@ mod tests {
             ("listen --slow ", &["drop", "oldest"]),
             ("listen --slow=o", &["--slow=oldest"]),
             ("dial --log j", &["json"]),
+            ("listen --exec ca", &["commands 0"]),
+            ("listen --frame=nets", &["--frame=netstring"]),
             ("serve reply --te", &["--text"]),
             ("serve echo --te", &[]),
             ("serve reply --text ", &[]),

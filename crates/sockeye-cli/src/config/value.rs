@@ -42,16 +42,16 @@ pub(super) fn option(source: &Source<'_>, (key, value): Entry<'_>) -> Result<Vec
 
 /// The value as an address has it; or what is expected instead. What the option makes of it is for the address to say.
 fn written(kind: Option<&Kind>, value: &DeValue<'_>) -> Result<String, String> {
-    let is_number = matches!(value, DeValue::Integer(number) if number.radix() == 10);
     match (kind, value) {
+        (Some(kind @ Kind::Count { .. }), DeValue::String(_)) => Err(kind.expects()),
         (Some(Kind::Switch), DeValue::Boolean(is_on)) => Ok(if *is_on { "yes" } else { "no" }.to_owned()),
         (Some(Kind::Switch), _) => Err("true or false".to_owned()),
-        (Some(Kind::Count { .. } | Kind::Size | Kind::Time) | None, value) if is_number => {
-            text(value).ok_or_else(String::new)
-        }
-        (Some(kind @ Kind::Count { .. }), _) => Err(kind.expects()),
         (_, DeValue::String(text)) => Ok(text.to_string()),
+        (Some(kind @ (Kind::Count { .. } | Kind::Size | Kind::Time)), value) => {
+            text(value).ok_or_else(|| kind.expects())
+        }
         (Some(kind), _) => Err(format!("{}, in quotes", kind.expects())),
+        // No address has such an option, which is what will be told.
         (None, _) => Ok(String::new()),
     }
 }

@@ -10,7 +10,7 @@ use sockeye_services::ALL as SERVICES;
 use crate::args::{Group, Request};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::server::Server;
+use crate::server::{self, Server};
 use crate::session::{self, Threads};
 use crate::signal::{Hangups, Interrupts};
 use crate::verb::{Takes, Verb};
@@ -32,13 +32,15 @@ pub(crate) static SERVE: Verb = Verb {
             begin with. SIGHUP has it read again, whole or not at all: an address that stays keeps its \
             socket, newcomers get what the file says now, and nobody who is inside is dropped.\n\
             The first interrupt (Ctrl-C, or SIGTERM) takes nobody new and lets those inside finish, the \
-            second hurries them, the third ends at once.",
+            second hurries them, the third ends at once. SIGUSR1 lists who is inside; SIGHUP opens a log file anew.\n\
+            From systemd it takes the sockets whose addresses it is given, or fd-l:NAME by name, and tells when it \
+            is ready.",
     examples: &[
         ("sockeye serve", "all services on this machine, and what to try"),
         ("sockeye serve echo tcp:8080 upper unix:/tmp/upper.sock", "two of them, elsewhere"),
         ("sockeye serve reply tcp:0 --text 'Come in.' --show", "a fixed answer, and see what comes"),
     ],
-    flags: &[&flag::CONFIG, &flag::SHOW, &flag::PUBLIC],
+    flags: &[&flag::CONFIG, &flag::SHOW, &flag::PUBLIC, &flag::METRICS],
     takes: Takes::Groups,
     words: 0..=1024,
     expects: "expected services and addresses",
@@ -98,6 +100,7 @@ fn carry_out(
         let mut posts = Posts::default();
         let all_open = posts.prepare(orders, &ctx).await?;
         posts.take_over(all_open, &mut server, request);
+        server::up(request, &ctx);
         if !tip.is_empty() && !log::wants_json(request) {
             say::to_people(tip);
         }

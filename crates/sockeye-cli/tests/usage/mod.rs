@@ -22,6 +22,7 @@ mod plan;
 mod readme;
 mod refusals;
 mod reload;
+mod report;
 mod stop;
 mod taken;
 mod telling;

@@ -159,6 +159,30 @@ pub(super) fn open(family: AddressFamily, what: SocketType, address: &Address) -
     Ok(socket)
 }
 
+/// The socket that whoever started us bound to that name, as we would have made it: listening, and with the options that
+/// the address sets.
+pub(super) fn handed(
+    kind: SocketType,
+    local: Endpoint,
+    address: &Address,
+    ctx: &Ctx,
+) -> io::Result<Option<OwnedFd>> {
+    let Some(socket) = ctx.handed.bound_to(kind, local).transpose()? else { return Ok(None) };
+    adopt(&socket, address)?;
+    Ok(Some(socket))
+}
+
+/// Makes a socket that somebody else bound one of ours.
+pub(super) fn adopt(socket: &OwnedFd, address: &Address) -> io::Result<()> {
+    rustix::io::ioctl_fionbio(socket, true)?;
+    let has_queue = sockopt::socket_type(socket)? != SocketType::DGRAM;
+    let backlog = address.options().value("backlog");
+    if has_queue && (backlog.is_some() || !sockopt::socket_acceptconn(socket)?) {
+        net::listen(socket, super::tcp::backlog(address))?;
+    }
+    set_options(socket.as_fd(), address)
+}
+
 /// Sets what the address asks for, and names the option that the kernel refused.
 fn set_options(socket: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
     option::apply(socket, address).map_err(|(option, errno)| {
@@ -231,6 +255,8 @@ impl SocketListener {
         peer.remote = remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
         peer.local =
             if at.local_is_exact { at.local } else { Endpoint::from_kernel(net::getsockname(&socket)?) };
+        // A socket for both families, which only others make: rules and people know IPv4 as what it is.
+        (peer.remote, peer.local) = (peer.remote.canonical(), peer.local.canonical());
         let pass = match &self.entrance {
             None => None,
             Some(entrance) => {

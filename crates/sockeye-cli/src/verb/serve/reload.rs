@@ -68,6 +68,7 @@ impl Script<'_> {
             if ctx.stop.is_draining() {
                 continue;
             }
+            request.parent.reloading();
             let read = tokio::select! {
                 exit = server.run() => return exit,
                 read = self.read_again(&posts, ctx) => read,
@@ -81,6 +82,7 @@ impl Script<'_> {
                 }
                 Err(failure) => self.tell_failure(&failure, request),
             }
+            request.parent.ready();
         }
     }
 

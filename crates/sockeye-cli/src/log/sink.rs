@@ -1,0 +1,136 @@
+//! Where the lines of the log go: standard error, or a file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+use rustix::fs::OFlags;
+use serde_json::json;
+use sockeye::proto::printable;
+use sockeye::{Clock, Error, Op};
+
+use super::timed;
+use crate::failure::{Failure, one_line};
+use crate::say;
+
+/// The permissions of a new log: what peers say is nobody else's business.
+const MODE: u32 = 0o640;
+
+/// Standard error, or a file that is appended to.
+pub(super) struct Sink {
+    is_json: bool,
+    file: Option<Appended>,
+    unwritten: Arc<AtomicU64>,
+    /// Lines that were lost since the last one that was written; told when they begin, and when they end.
+    missing: u64,
+}
+
+struct Appended {
+    path: PathBuf,
+    file: File,
+    /// The last line was written in part.
+    is_torn: bool,
+}
+
+impl Sink {
+    /// Opens the file, if one is named.
+    pub(super) fn open(
+        is_json: bool,
+        path: Option<&Path>,
+        unwritten: Arc<AtomicU64>,
+    ) -> Result<Self, Failure> {
+        let file = path.map(|path| {
+            let failed = |error| Error::new(Op::Write, error).on(path.display());
+            Ok::<_, Error>(Appended {
+                path: path.to_owned(),
+                file: append(path).map_err(failed)?,
+                is_torn: false,
+            })
+        });
+        Ok(Self { is_json, file: file.transpose()?, unwritten, missing: 0 })
+    }
+
+    /// Whether its lines are for programs.
+    pub(super) fn is_json(&self) -> bool {
+        self.is_json
+    }
+
+    /// Writes a line for people: in a file with the time before it, else with our name.
+    pub(super) fn say(&mut self, line: &str) {
+        let before = match self.file {
+            Some(_) => Timestamp::try_from(Clock::default().wall())
+                .map_or_else(|_| String::new(), |at| format!("{at:.3}")),
+            None => format!("{}:", say::NAME),
+        };
+        self.write(&format!("{before} {line}"));
+    }
+
+    /// Writes lines as they are. Of what cannot be written it is told, once, until something can be again.
+    pub(super) fn write(&mut self, lines: &str) {
+        let Some(file) = &mut self.file else { return say::patiently(lines) };
+        let told = match self.missing {
+            0 => String::new(),
+            missing if self.is_json => {
+                format!("{}\n", timed(json!({ "event": "unwritten", "lines": missing })))
+            }
+            missing => format!("{missing} lines could not be written\n"),
+        };
+        match file.write(&format!("{told}{}\n", lines.trim_end_matches('\n'))) {
+            Ok(()) => self.missing = 0,
+            Err(error) => {
+                let lost = u64::try_from(lines.lines().count()).unwrap_or(u64::MAX);
+                self.unwritten.fetch_add(lost, Ordering::Relaxed);
+                if self.missing == 0 {
+                    let error = Error::new(Op::Write, error).on(file.path.display());
+                    self.complain(&format!("{}; the log has a gap from here on", one_line(&error)));
+                }
+                self.missing += lost;
+            }
+        }
+    }
+
+    /// Opens the file anew, which somebody moved away; the old one goes on where that fails.
+    pub(super) fn reopen(&mut self) {
+        let Some(file) = &mut self.file else { return };
+        match append(&file.path) {
+            Ok(new) => (file.file, file.is_torn) = (new, false),
+            Err(error) => {
+                let error = Error::new(Op::Write, error).on(file.path.display());
+                self.complain(&format!("{}; the old file is written on", one_line(&error)));
+            }
+        }
+    }
+
+    fn complain(&self, what: &str) {
+        say::line(&printable::line(what.as_bytes()));
+    }
+}
+
+impl Appended {
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        let whole = if self.is_torn { format!("\n{text}") } else { text.to_owned() };
+        let mut rest = whole.as_bytes();
+        while !rest.is_empty() {
+            match self.file.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    rest = rest.get(written..).unwrap_or_default();
+                    self.is_torn = !rest.is_empty();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A named pipe that nobody reads is an error at once, and one that is full loses lines, rather than hold us.
+fn append(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    OpenOptions::new().append(true).create(true).mode(MODE).custom_flags(flags).open(path)
+}

@@ -1,0 +1,167 @@
+//! What systemd does for its services, by its own tools and by a listener that plays its part.
+
+use std::fs;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::Path;
+use std::process::Command;
+
+use testkit::{LIMIT, Process, Scratch, Signal, Stream, connect, exchange, python, require, run};
+
+use super::{BINARY, sockeye};
+
+/// `sockeye` with `words`, on sockets that systemd-socket-activate makes: as many as there are `sockets`.
+fn activated(sockets: &[&str], names: &str, kind: &[&str], words: &[&str]) -> Process {
+    let mut command = Command::new(require("systemd-socket-activate"));
+    command.args(kind).arg(format!("--fdname={names}"));
+    sockets.iter().for_each(|socket| {
+        command.args(["-l", socket]);
+    });
+    Process::spawn(command.arg(BINARY).args(words))
+}
+
+#[test]
+fn sockets_that_were_handed_down_are_taken_by_the_addresses_that_they_have() {
+    let scratch = Scratch::new();
+    let [path, other] = ["socket", "other"].map(|name| scratch.path(name).display().to_string());
+    let words = ["serve", "upper", &format!("unix:{path}")];
+    let mut server = activated(&[&path, &other], "a:b", &[], &words);
+    // The first who comes starts it.
+    server.wait_stderr_line(LIMIT, |line| line.starts_with("Listening on ") && line.contains("other"));
+    let mut first = connect(&format!("unix:{path}"));
+    server.wait_stderr_line(LIMIT, |line| line == format!("sockeye: upper on unix:{path}"));
+    let unused = format!("sockeye: no address takes descriptor 4 (b, unix:{other}), which was handed down");
+    server.wait_stderr_line(LIMIT, |line| line == unused);
+    assert_eq!(exchange(&mut first, b"hi"), b"HI");
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait(LIMIT).code, Some(0));
+    // Whoever made the path removes it.
+    assert!(Path::new(&path).exists());
+}
+
+/// Hands down a socket for both families, on a port that the kernel chose, and one at the path that is its first word.
+const HAND_DOWN: &str = "import os, socket, sys
+inet = socket.create_server(('::', 0), family=socket.AF_INET6, dualstack_ipv6=True)
+unix = socket.socket(socket.AF_UNIX)
+unix.bind(sys.argv[1])
+unix.listen()
+for number, sock in ((13, inet), (14, unix)):
+    os.dup2(sock.fileno(), number)
+for number in (3, 4):
+    os.dup2(number + 10, number)
+    os.set_inheritable(number, True)
+    os.close(number + 10)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='2', LISTEN_FDNAMES='web:x')
+os.execv(sys.argv[2], sys.argv[2:])";
+
+#[test]
+fn a_socket_can_be_taken_by_its_number_or_name_and_one_for_both_families_tells_true_addresses() {
+    let scratch = Scratch::new();
+    let path = scratch.path("socket").display().to_string();
+    let words = [&path, BINARY, "serve", "-v", "upper", "fd-l:web", "hello", "fd-l:4"];
+    let server = Process::spawn(&mut python(HAND_DOWN, &words));
+    let ready = server.wait_stderr_line(LIMIT, |line| line.starts_with("sockeye: upper on tcp:[::]:"));
+    assert_eq!(exchange(&mut connect(&format!("unix:{path}")), b""), b"Hello");
+    let port = ready.rsplit(':').next().unwrap().to_owned();
+    for (host, from) in [("127.0.0.1", "tcp:127.0.0.1:"), ("[::1]", "tcp:[::1]:")] {
+        assert_eq!(exchange(&mut connect(&format!("tcp:{host}:{port}")), b"hi"), b"HI");
+        server.wait_stderr_line(LIMIT, |line| line.contains(from) && line.ends_with(" came to upper"));
+    }
+}
+
+#[test]
+fn messages_and_datagrams_are_taken_too() {
+    let scratch = Scratch::new();
+    let path = scratch.path("socket").display().to_string();
+    for (kind, scheme) in [("--seqpacket", "unix-seq"), ("--datagram", "unix-dgram")] {
+        let address = format!("{scheme}:{path}");
+        let server = activated(&[&path], "a", &[kind], &["serve", "upper", &address]);
+        server.wait_stderr_line(LIMIT, |line| line.starts_with("Listening on "));
+        let exit = run(&mut sockeye(&["dial", &address]), b"hi", LIMIT);
+        assert_eq!((exit.code, &exit.stdout[..]), (Some(0), &b"HI"[..]), "{scheme}: {exit:?}");
+        assert!(Path::new(&path).exists());
+        drop(server);
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn whoever_started_us_hears_when_we_are_ready_alive_anew_and_stopping() {
+    let scratch = Scratch::new();
+    let path = scratch.path("ear").display().to_string();
+    let name = format!("sockeye-ear-{}", std::process::id());
+    for (variable, ear) in [
+        (path.clone(), UnixDatagram::bind(&path).unwrap()),
+        (
+            format!("@{name}"),
+            UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap(),
+        ),
+    ] {
+        ear.set_read_timeout(Some(LIMIT)).unwrap();
+        let mut command = sockeye(&["serve", "echo", "tcp:127.0.0.1:0"]);
+        let mut server =
+            Process::spawn(command.env("NOTIFY_SOCKET", &variable).env("WATCHDOG_USEC", "100000"));
+        hear(&ear, |word| word == "READY=1");
+        for _ in 0..3 {
+            hear(&ear, |word| word.starts_with("STATUS=0 open, ") && word.ends_with("\nWATCHDOG=1"));
+        }
+        server.signal(Signal::HUP);
+        let reloading = hear(&ear, |word| word.starts_with("RELOADING=1\n"));
+        let micros = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
+        assert!(micros.parse::<u64>().is_ok_and(|micros| micros > 0), "{reloading}");
+        hear(&ear, |word| word == "READY=1");
+        let line = server.wait_stderr_line(LIMIT, |line| line.contains("echo on "));
+        let mut inside = connect(line.strip_prefix("sockeye: echo on ").unwrap());
+        hear(&ear, |word| word.starts_with("STATUS=1 open, 1 accepted, 0 failed"));
+        server.signal(Signal::TERM);
+        hear(&ear, |word| word == "STOPPING=1");
+        assert_eq!(exchange(&mut inside, b"bye"), b"bye");
+        assert_eq!(server.wait(LIMIT).code, Some(0));
+    }
+}
+
+/// Waits for a word for which `wanted` holds.
+fn hear(ear: &UnixDatagram, wanted: impl Fn(&str) -> bool) -> String {
+    let mut buffer = [0; 4096];
+    loop {
+        let heard = ear.recv(&mut buffer).expect("a word in time");
+        let word = String::from_utf8(buffer[..heard].to_vec()).unwrap();
+        if wanted(&word) {
+            return word;
+        }
+    }
+}
+
+#[test]
+fn what_is_meant_for_another_process_is_left_alone_and_nonsense_is_refused() {
+    let mut command = sockeye(&["serve", "echo", "tcp:127.0.0.1:0"]);
+    let mut server = Process::spawn(command.envs([("LISTEN_PID", "1"), ("LISTEN_FDS", "3")]));
+    let line = server.wait_stderr_line(LIMIT, |line| line.contains(" on "));
+    assert!(matches!(connect(line.strip_prefix("sockeye: echo on ").unwrap()), Stream::Tcp(_)));
+    server.signal(Signal::TERM);
+    server.wait(LIMIT);
+    // The shell's number stays that of what it becomes.
+    let script = "LISTEN_PID=$$ LISTEN_FDS=x exec \"$0\" serve echo tcp:0";
+    let exit = run(Command::new("sh").args(["-c", script, BINARY]), b"", LIMIT);
+    assert_eq!((exit.code, &exit.stdout[..]), (Some(1), &b""[..]), "{exit:?}");
+    assert_eq!(exit.stderr, "sockeye: cannot start: LISTEN_FDS=x: not a count of descriptors\n");
+}
+
+#[test]
+fn the_units_that_are_shipped_are_sound() {
+    let scratch = Scratch::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contrib/systemd");
+    for unit in ["sockeye.service", "sockeye.socket"] {
+        let text = fs::read_to_string(folder.join(unit)).unwrap();
+        fs::write(scratch.path(unit), text.replace("/usr/bin/sockeye", BINARY)).unwrap();
+    }
+    let units = ["sockeye.service", "sockeye.socket"].map(|unit| scratch.path(unit));
+    let exit = run(Command::new(require("systemd-analyze")).arg("verify").args(units), b"", LIMIT);
+    assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""), "{exit:?}");
+    // The command line of the service is understood.
+    let text = fs::read_to_string(folder.join("sockeye.service")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/sockeye ")).unwrap();
+    let words: Vec<&str> = line.split(' ').chain(["--plan"]).collect();
+    let exit = run(&mut sockeye(&words), b"", LIMIT);
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+}
