@@ -109,6 +109,9 @@ fn unstarted(what: &Unstarted, error: &std::io::Error) -> Option<&'static str> {
         (Unstarted::Folder(_), _) => "cwd= names a folder that is there and that it may enter",
         (Unstarted::Identity, _) => "only root may run commands as others: leave out user= and group=",
         (Unstarted::Link(_), _) => "link= makes a link in a folder of yours, and replaces nothing but a link",
+        (Unstarted::Program(name), ErrorKind::NotFound) if name.contains(',') => {
+            "the options of a command stand beside it: -o key=value"
+        }
         (Unstarted::Program(_), ErrorKind::NotFound) => {
             "check the spelling, and PATH; sh: runs what only a shell knows"
         }

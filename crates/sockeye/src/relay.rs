@@ -112,7 +112,8 @@ impl Plan {
 /// waited for once the other side has left for good, which can be told of Unix sockets, and of TCP over loopback.
 ///
 /// # Errors
-/// Names the side that failed, which may be a command with another exit code than 0; a limit that ran out; two connections of which one carries bytes and one messages.
+/// Names the side that failed, which may be a command that ended with another exit code than 0; a limit that ran out;
+/// two connections of which one carries bytes and one messages.
 pub async fn relay(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) -> (Moved, Result<()>) {
     let counts = (left.counts(), right.counts());
     let before = (counts.0.sent(), counts.1.sent());
@@ -279,9 +280,9 @@ impl Joint<'_> {
             return left != Command::Runs;
         }
         if both {
-            // Whose words were lost on a command that has ended is not waited for.
-            let is_left_over = left != Command::Runs || right.has_ended() && self.to_right.is_lost();
-            let is_right_over = right != Command::Runs || left.has_ended() && self.to_left.is_lost();
+            // Whose words nobody hears any more is not waited for, as nobody waits for who writes to a broken pipe.
+            let is_left_over = left != Command::Runs || self.to_right.is_lost();
+            let is_right_over = right != Command::Runs || self.to_left.is_lost();
             return is_left_over && is_right_over;
         }
         // Nobody is there any more to hear the other side, which, if it is a command too, ends for itself.

@@ -20,6 +20,7 @@ mod inherited;
 mod lab;
 mod matrix;
 mod messages;
+mod process;
 mod relay;
 mod tcp;
 mod terms;

@@ -13,6 +13,7 @@ mod admission;
 mod broker;
 mod check;
 mod client;
+mod commands;
 mod crowd;
 mod dial;
 mod family;
