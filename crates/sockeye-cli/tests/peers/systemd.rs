@@ -70,6 +70,17 @@ fn a_socket_can_be_taken_by_its_number_or_name_and_one_for_both_families_tells_t
 }
 
 #[test]
+fn a_socket_without_a_name_leaves_the_others_theirs() {
+    let scratch = Scratch::new();
+    let path = scratch.path("socket").display().to_string();
+    let named = HAND_DOWN.replace("web:x", ":x");
+    let words = [&path, BINARY, "serve", "upper", "fd-l:x", "hello", "fd-l:unknown"];
+    let server = Process::spawn(&mut python(&named, &words));
+    server.wait_stderr_line(LIMIT, |line| line.starts_with("sockeye: hello on tcp:[::]:"));
+    assert_eq!(exchange(&mut connect(&format!("unix:{path}")), b"hi"), b"HI");
+}
+
+#[test]
 fn messages_and_datagrams_are_taken_too() {
     let scratch = Scratch::new();
     let path = scratch.path("socket").display().to_string();
