@@ -131,6 +131,33 @@ fn whoever_started_us_hears_when_we_are_ready_alive_anew_and_stopping() {
     }
 }
 
+#[test]
+fn once_it_says_that_it_is_anew_its_log_is_however_much_it_was_asked_to_tell_before() {
+    let scratch = Scratch::new();
+    let [path, log, old] = ["ear", "log", "log.1"].map(|name| scratch.path(name));
+    let ear = UnixDatagram::bind(&path).unwrap();
+    ear.set_read_timeout(Some(LIMIT)).unwrap();
+    let words = ["serve", "--log", &format!("file:{}", log.display()), "echo", "tcp:127.0.0.1:0"];
+    let mut server = Process::spawn(sockeye(&words).env("NOTIFY_SOCKET", &path));
+    let line = server.wait_stderr_line(LIMIT, |line| line.contains("echo on "));
+    let address = line.strip_prefix("sockeye: echo on ").unwrap();
+    let mut inside: Vec<Stream> = (0..700).map(|_| connect(address)).collect();
+    assert_eq!(exchange(&mut inside[699], b"last"), b"last");
+    hear(&ear, |word| word == "READY=1");
+    for _ in 0..3 {
+        fs::rename(&log, &old).unwrap();
+        server.signal(Signal::USR1);
+        server.signal(Signal::USR1);
+        server.signal(Signal::HUP);
+        hear(&ear, |word| word.starts_with("RELOADING=1\n"));
+        hear(&ear, |word| word == "READY=1");
+        assert!(log.exists());
+    }
+    server.signal(Signal::TERM);
+    drop(inside);
+    assert_eq!(server.wait(LIMIT).code, Some(0));
+}
+
 /// Waits for a word for which `wanted` holds.
 fn hear(ear: &UnixDatagram, wanted: impl Fn(&str) -> bool) -> String {
     let mut buffer = [0; 4096];
