@@ -10,11 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use rustix::fs::OFlags;
 use serde_json::json;
-use sockeye::proto::printable;
-use sockeye::{Clock, Error, Op};
+use sockeye::Clock;
 
 use super::timed;
-use crate::failure::{Failure, one_line};
+use crate::failure::{Failure, one_line, unwritable};
 use crate::say;
 
 /// The permissions of a new log: what peers say is nobody else's business.
@@ -44,12 +43,8 @@ impl Sink {
         unwritten: Arc<AtomicU64>,
     ) -> Result<Self, Failure> {
         let file = path.map(|path| {
-            let failed = |error| Error::new(Op::Write, error).on(path.display());
-            Ok::<_, Error>(Appended {
-                path: path.to_owned(),
-                file: append(path).map_err(failed)?,
-                is_torn: false,
-            })
+            let file = append(path).map_err(|error| Failure::File(unwritable(path, error)))?;
+            Ok::<_, Failure>(Appended { path: path.to_owned(), file, is_torn: false })
         });
         Ok(Self { is_json, file: file.transpose()?, unwritten, missing: 0 })
     }
@@ -85,8 +80,8 @@ impl Sink {
                 let lost = u64::try_from(lines.lines().count()).unwrap_or(u64::MAX);
                 self.unwritten.fetch_add(lost, Ordering::Relaxed);
                 if self.missing == 0 {
-                    let error = Error::new(Op::Write, error).on(file.path.display());
-                    self.complain(&format!("{}; the log has a gap from here on", one_line(&error)));
+                    let told = one_line(&unwritable(&file.path, error));
+                    say::line(&format!("{told}; the log has a gap from here on"));
                 }
                 self.missing += lost;
             }
@@ -99,14 +94,10 @@ impl Sink {
         match append(&file.path) {
             Ok(new) => (file.file, file.is_torn) = (new, false),
             Err(error) => {
-                let error = Error::new(Op::Write, error).on(file.path.display());
-                self.complain(&format!("{}; the old file is written on", one_line(&error)));
+                let told = one_line(&unwritable(&file.path, error));
+                say::line(&format!("{told}; the old file is written on"));
             }
         }
-    }
-
-    fn complain(&self, what: &str) {
-        say::line(&printable::line(what.as_bytes()));
     }
 }
 
