@@ -80,6 +80,11 @@ pub(crate) fn wants_json(request: &Request) -> bool {
     request.value(&flag::LOG) == Some("json")
 }
 
+/// Whether `--log` says something that can be done.
+pub(crate) fn check(request: &Request) -> Result<(), Failure> {
+    Form::of(request).map(|_| ())
+}
+
 /// Whether events go to a file.
 pub(crate) fn has_file(request: &Request) -> bool {
     Form::of(request).is_ok_and(|form| form.path.is_some())

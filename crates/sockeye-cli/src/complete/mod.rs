@@ -124,10 +124,12 @@ fn value(flag: &Flag, cursor: &Cursor<'_>, current: &str) -> Vec<Candidate> {
         Some("FILE" | "DIR") => vec![Candidate::Known(Known::Files, 0)],
         Some("COMMAND" | "LINE") => vec![Candidate::Known(Known::Commands, 0)],
         Some("FRAME") => address::values(&Kind::Frame),
-        _ => match flag.choices.iter().find(|choice| choice.ends_with(':') && current.starts_with(**choice)) {
-            Some(begun) => vec![Candidate::Known(Known::Files, begun.chars().count())],
-            None => flag.choices.iter().map(|choice| Candidate::word(*choice, "")).collect(),
-        },
+        _ => {
+            match flag.choices.iter().find(|choice| choice.ends_with(':') && current.starts_with(**choice)) {
+                Some(begun) => vec![Candidate::Known(Known::Files, begun.chars().count())],
+                None => flag.choices.iter().map(|choice| Candidate::word(*choice, "")).collect(),
+            }
+        }
     }
 }
 

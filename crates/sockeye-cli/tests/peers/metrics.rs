@@ -122,4 +122,8 @@ fn metrics_go_over_bytes_alone() {
     let exit = run(&mut shell("sockeye serve --metrics udp:0 echo tcp:0", &[]), b"", LIMIT);
     assert_eq!(exit.code, Some(2), "{exit:?}");
     assert!(exit.stderr.starts_with("sockeye: --metrics udp-l:0: HTTP goes over bytes"), "{exit:?}");
+    assert!(
+        exit.stderr.ends_with("\n         name a TCP port or a Unix socket: --metrics tcp:9100\n"),
+        "{exit:?}"
+    );
 }
