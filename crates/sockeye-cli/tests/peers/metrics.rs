@@ -72,6 +72,7 @@ fn what_is_counted_is_exact_and_a_parser_of_the_format_takes_it() {
         assert!(all.contains(&wanted), "{wanted} is not in {all:#?}");
     }
     for name in [
+        "process_cpu_seconds_total",
         "process_start_time_seconds",
         "process_open_fds",
         "process_resident_memory_bytes",
