@@ -171,6 +171,22 @@ fn hear(ear: &UnixDatagram, wanted: impl Fn(&str) -> bool) -> String {
 }
 
 #[test]
+fn what_our_parent_meant_for_us_reaches_no_program_that_we_run() {
+    let scratch = Scratch::new();
+    let ear = scratch.path("ear").display().to_string();
+    let words = [BINARY, &ear];
+    let script = "export LISTEN_PID=$$ LISTEN_FDS=0 LISTEN_FDNAMES= LISTEN_PIDFDID=7 WATCHDOG_PID=$$ \
+                  WATCHDOG_USEC=9000000 NOTIFY_SOCKET=\"$1\" LEFT=1; exec \"$0\" dial --recv-only exec:env";
+    let exit = run(Command::new("sh").args(["-c", script]).args(words), b"", LIMIT);
+    let text = String::from_utf8(exit.stdout.clone()).unwrap();
+    assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""), "{exit:?}");
+    assert!(text.lines().any(|line| line == "LEFT=1"), "{text}");
+    let meant_for_us = ["LISTEN_", "WATCHDOG_", "NOTIFY_"];
+    let left = text.lines().filter(|line| meant_for_us.iter().any(|name| line.starts_with(name)));
+    assert_eq!(left.collect::<Vec<_>>(), Vec::<&str>::new(), "{text}");
+}
+
+#[test]
 fn what_is_meant_for_another_process_is_left_alone_and_nonsense_is_refused() {
     let mut command = sockeye(&["serve", "echo", "tcp:127.0.0.1:0"]);
     let mut server = Process::spawn(command.envs([("LISTEN_PID", "1"), ("LISTEN_FDS", "3")]));
@@ -191,14 +207,16 @@ fn the_units_that_are_shipped_are_sound() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contrib/systemd");
     for unit in ["sockeye.service", "sockeye.socket"] {
         let text = fs::read_to_string(folder.join(unit)).unwrap();
-        fs::write(scratch.path(unit), text.replace("/usr/bin/sockeye", BINARY)).unwrap();
+        fs::write(scratch.path(unit), text.replace("/usr/local/bin/sockeye", BINARY)).unwrap();
     }
     let units = ["sockeye.service", "sockeye.socket"].map(|unit| scratch.path(unit));
-    let exit = run(Command::new(require("systemd-analyze")).arg("verify").args(units), b"", LIMIT);
+    // The manual is installed beside them, not here.
+    let words = ["verify", "--man=no"];
+    let exit = run(Command::new(require("systemd-analyze")).args(words).args(units), b"", LIMIT);
     assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""), "{exit:?}");
     // The command line of the service is understood.
     let text = fs::read_to_string(folder.join("sockeye.service")).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/sockeye ")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/sockeye ")).unwrap();
     let words: Vec<&str> = line.split(' ').chain(["--plan"]).collect();
     let exit = run(&mut sockeye(&words), b"", LIMIT);
     assert_eq!(exit.code, Some(0), "{exit:?}");
