@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sockeye::{Ctx, Tallies, Totals};
 use tokio::sync::mpsc::Sender;
+use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::args::Request;
@@ -49,23 +50,28 @@ impl<'a> Attendance<'a> {
     /// Attends until it is dropped.
     pub(crate) async fn attend(self) -> Infallible {
         let Self { orders, tallies, mut reports, hangups, has_config, metrics, parent } = self;
-        let order = |order| {
-            // One that finds another waiting asks for what is done soon anyway, and a log that is gone takes none.
-            let (Ok(()) | Err(_)) = orders.try_send(order);
+        // A long report holds up what is asked for behind it, and loses none of it: signals that come meanwhile are one.
+        let order = async |order| {
+            // A log that is gone takes none.
+            let (Ok(()) | Err(_)) = orders.send(order).await;
         };
         let reports = async {
             loop {
                 reports.next().await;
-                order(Order::Report(tallies.clone()));
+                order(Order::Report(tallies.clone())).await;
             }
         };
         let hangups = async {
             let Some(mut hangups) = hangups else { return pending().await };
             loop {
                 hangups.next().await;
-                order(Order::Reopen);
                 if !has_config {
                     parent.reloading();
+                }
+                let (done, is_done) = oneshot::channel();
+                order(Order::Reopen(done)).await;
+                let Err(_dropped) = is_done.await;
+                if !has_config {
                     parent.ready();
                 }
             }

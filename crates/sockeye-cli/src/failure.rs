@@ -1,7 +1,9 @@
 //! What went wrong, as people are told: what failed on what and why, and a second line with what to try.
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
+use std::path::Path;
 
 use sockeye::Op;
 use sockeye::proto::address::ParseError;
@@ -21,6 +23,8 @@ pub(crate) enum Failure {
     Address(ParseError),
     /// Something in a config file that cannot be taken.
     Config(Fault),
+    /// A file that we were to write.
+    File(sockeye::Error),
     /// A connection or a listener failed.
     Run(sockeye::Error),
     /// Flags and words that make no sense.
@@ -31,7 +35,7 @@ pub(crate) enum Failure {
         hint: String,
     },
     /// The machine refused us something that every verb needs.
-    Start(std::io::Error),
+    Start(io::Error),
 }
 
 impl Failure {
@@ -44,6 +48,7 @@ impl Failure {
         let (error, hint) = match self {
             Self::Address(error) => (error.to_string(), None),
             Self::Config(fault) => (fault.sentence(), fault.advice().map(str::to_owned)),
+            Self::File(error) => (one_line(error), Some(hint::FILE.to_owned())),
             Self::Run(error) => (one_line(error), hint::of(error).map(str::to_owned)),
             Self::Start(error) => (error.to_string(), None),
             Self::Usage { reason, hint } => (reason.clone(), Some(hint.clone())),
@@ -63,7 +68,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Address(_) | Self::Config(_) | Self::Usage { .. } => Exit::Usage,
-            Self::Start(_) => Exit::Failed,
+            Self::File(_) | Self::Start(_) => Exit::Failed,
             Self::Run(error) => match (error.cause(), error.kind()) {
                 (sockeye::Cause::Limit(..), _) => Exit::TimeLimit,
                 (_, sockeye::Kind::Usage) => Exit::Usage,
@@ -99,6 +104,7 @@ impl fmt::Display for Failure {
                 write!(f, "{INDENT}{}", caret(error.text(), error.span()))
             }
             Self::Config(fault) => write!(f, "{NAME}: {fault}"),
+            Self::File(error) => write!(f, "{NAME}: {}\n{INDENT}{}", one_line(error), hint::FILE),
             Self::Run(error) => {
                 write!(f, "{NAME}: {}", one_line(error))?;
                 hint::of(error).map_or(Ok(()), |hint| write!(f, "\n{INDENT}{hint}"))
@@ -117,6 +123,11 @@ pub(crate) fn caret(text: &str, span: Range<usize>) -> String {
     let columns = |text: Option<&str>| printable::line(text.unwrap_or_default().as_bytes()).width();
     let (before, at) = (text.get(..span.start), text.get(span));
     format!("{}{}", " ".repeat(columns(before)), "^".repeat(columns(at).max(1)))
+}
+
+/// Why a file of ours cannot be written.
+pub(crate) fn unwritable(path: &Path, error: io::Error) -> sockeye::Error {
+    sockeye::Error::new(Op::Write, error).on(path.display())
 }
 
 /// What failed on what, and why, without the name of the program.

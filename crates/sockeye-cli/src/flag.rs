@@ -11,7 +11,7 @@ pub(crate) struct Flag {
     pub(crate) value: Option<&'static str>,
     /// What it is where nobody sets it, or else something that it can be set to; empty where it takes no value.
     pub(crate) example: &'static str,
-    /// Words that it can be set to, where there are some.
+    /// Words that it can be set to, where there are some; one that ends with a colon goes on with a path.
     pub(crate) choices: &'static [&'static str],
     /// What it does, in one line.
     pub(crate) help: &'static str,
@@ -51,7 +51,7 @@ pub(crate) static LINES: Flag =
 pub(crate) static LOG: Flag = Flag {
     value: Some("FORMAT"),
     example: "text",
-    choices: &["text", "json"],
+    choices: &["text", "json", "file:", "json:"],
     ..flag("log", "what happens: text, json, or to a file: file:PATH, json:PATH")
 };
 pub(crate) static METRICS: Flag = Flag {

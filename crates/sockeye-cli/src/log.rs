@@ -5,6 +5,7 @@ mod programs;
 mod report;
 mod sink;
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sockeye::{Clock, Event, Events, Tallies, Wants};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
 
 use self::people::for_people;
 use self::programs::for_programs;
@@ -35,11 +37,10 @@ pub(crate) struct Log {
     unwritten: Arc<AtomicU64>,
 }
 
-/// What the log is asked to do beside its work. One may wait; another that comes meanwhile asks for no more than that
-/// one, or is asked for again.
+/// What the log is asked to do beside its work. One may wait for it, and whoever has another waits with that.
 pub(crate) enum Order {
-    /// Open the file anew: somebody has moved it away.
-    Reopen,
+    /// Open the file anew: somebody has moved it away. Dropped once that is done, whether it went well or not.
+    Reopen(oneshot::Sender<Infallible>),
     /// Write who is inside, and what was counted.
     Report(Tallies),
 }
@@ -77,6 +78,11 @@ impl<'a> Form<'a> {
 /// Whether standard error is for programs.
 pub(crate) fn wants_json(request: &Request) -> bool {
     request.value(&flag::LOG) == Some("json")
+}
+
+/// Whether `--log` says something that can be done.
+pub(crate) fn check(request: &Request) -> Result<(), Failure> {
+    Form::of(request).map(|_| ())
 }
 
 /// Whether events go to a file.
@@ -148,7 +154,7 @@ async fn write(mut queue: Receiver<Event>, mut orders: Receiver<Order>, mut line
                 None => return,
             },
             Some(order) = orders.recv() => match order {
-                Order::Reopen => lines.sink.reopen(),
+                Order::Reopen(_told_by_its_end) => lines.sink.reopen(),
                 Order::Report(tallies) => report::write(&tallies, &mut lines, &mut queue),
             },
         }

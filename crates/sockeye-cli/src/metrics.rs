@@ -8,6 +8,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use sockeye::proto::address::Address;
 use sockeye::proto::http::{Asked, asked};
 use sockeye::proto::openmetrics::CONTENT_TYPE;
 use sockeye::proto::shape::Shape;
@@ -17,13 +18,16 @@ use tokio::time::timeout;
 use crate::args::Request;
 use crate::failure::Failure;
 use crate::log::{Log, Unwritten};
-use crate::{flag, hint, server};
+use crate::{flag, server};
 
 /// Those who fetch at once, unless `max-conns=` is set; others wait.
 const MAX_CONNS: usize = 16;
 
 /// How long somebody may take to ask, and to take the answer, unless `idle=` is set.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// What carries bytes.
+const NOT_MESSAGES: &str = "name a TCP port or a Unix socket: --metrics tcp:9100";
 
 /// How long who was answered may take to end.
 const TO_END: Duration = Duration::from_secs(1);
@@ -43,22 +47,33 @@ struct Exporter {
     started: SystemTime,
 }
 
+/// What `--metrics` names, if it is there.
+pub(crate) fn address(request: &Request) -> Result<Option<Address>, Failure> {
+    let Some(word) = request.value(&flag::METRICS) else { return Ok(None) };
+    let address = sockeye::parse_listener(word, &[])?;
+    if address.shape() == Shape::Messages {
+        let reason = format!("--metrics {address}: HTTP goes over bytes, and this carries messages");
+        return Err(Failure::usage(reason, NOT_MESSAGES));
+    }
+    Ok(Some(address))
+}
+
+/// The limits of those who fetch, where its options set no others.
+pub(crate) fn limits(of_others: Limits) -> Limits {
+    Limits { max_conns: MAX_CONNS, idle: Some(IDLE), once: false, ..of_others }
+}
+
 impl Metrics {
     /// Listens where `--metrics` says, and tells where that is.
     pub(crate) async fn listen(request: &Request, ctx: &Ctx, log: &Log) -> Result<Option<Self>, Failure> {
-        let Some(word) = request.value(&flag::METRICS) else { return Ok(None) };
-        let address = sockeye::parse_listener(word, &[])?;
-        if address.shape() == Shape::Messages {
-            let reason = format!("--metrics {address}: HTTP goes over bytes, and this carries messages");
-            return Err(Failure::usage(reason, hint::FRAME));
-        }
+        let Some(address) = address(request)? else { return Ok(None) };
         let exporter = Arc::new(Exporter {
             tallies: ctx.tallies.clone(),
             events: ctx.events.clone(),
             unwritten: log.unwritten(),
             started: ctx.clock.wall(),
         });
-        let limits = Limits { max_conns: MAX_CONNS, idle: Some(IDLE), ..ctx.limits };
+        let limits = limits(ctx.limits);
         let (stop, events) = (Stop::default(), ctx.events.without_messages());
         let ctx = Ctx { limits, stop, events, tallies: Tallies::default(), ..ctx.clone() };
         let listening = sockeye::listen(&address, &ctx).await?;

@@ -102,8 +102,9 @@ fn handed(count: &OsStr, names: OsString) -> io::Result<Handed> {
         .and_then(|count| count.parse().ok())
         .ok_or_else(|| wrong(format!("LISTEN_FDS={}: not a count of descriptors", count.display())))?;
     let names = names.into_string().unwrap_or_default();
-    let mut names = names.split(':').filter(|name| !name.is_empty()).map(str::to_owned);
-    let names: Vec<_> = (0..count).map(|_| names.next().unwrap_or_else(|| UNNAMED.to_owned())).collect();
+    // A name may be empty, and is that of its place all the same.
+    let mut names = names.split(':').map(|name| if name.is_empty() { UNNAMED } else { name });
+    let names: Vec<_> = (0..count).map(|_| names.next().unwrap_or(UNNAMED).to_owned()).collect();
     Handed::take(FIRST, &names)
         .map_err(|error| wrong(format!("LISTEN_FDS={count}, and not all of them were handed down: {error}")))
 }

@@ -7,7 +7,6 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::conn::Conn;
-use crate::counts::Counts;
 use crate::ctx::{Ctx, Limits, within};
 use crate::error::{Cause, Error, Kind, Limit, Op, Result};
 use crate::event::{Ended, Event, Wants};
@@ -15,7 +14,6 @@ use crate::idle::quiet;
 use crate::layer::{self, Wrap};
 use crate::listener::{Listener, accept};
 use crate::open::Listening;
-use crate::peer::Peer;
 use crate::service::{BoxFuture, Service};
 use crate::show::{ShownDatagrams, show};
 use crate::tally::Inside;
@@ -292,32 +290,29 @@ impl Guest {
 struct Visit<'a> {
     guest: &'a Guest,
     id: u64,
-    peer: Arc<Peer>,
-    counts: Arc<Counts>,
-    began: Instant,
+    inside: Inside,
     ended: Ended,
 }
 
 impl<'a> Visit<'a> {
     fn begin(guest: &'a Guest, conn: &Conn) -> Self {
         let id = guest.ctx.events.number();
-        let peer = conn.peer().clone();
+        let inside = Inside { peer: conn.peer().clone(), counts: conn.counts(), began: Instant::now() };
         guest.ctx.events.tell(Wants::Connections, || Event::Opened {
             id,
             listener: guest.name.clone(),
-            peer: peer.clone(),
+            peer: inside.peer.clone(),
         });
-        let (counts, began) = (conn.counts(), Instant::now());
-        guest.ctx.tally.begin(id, Inside { peer: peer.clone(), counts: counts.clone(), began });
-        Self { guest, id, peer, counts, began, ended: Ended::Stopped }
+        guest.ctx.tally.begin(id, inside.clone());
+        Self { guest, id, inside, ended: Ended::Stopped }
     }
 
     /// The layers are on: what counts is what goes over them.
     fn enter(&mut self, conn: &Conn) {
         let counts = conn.counts();
-        if !Arc::ptr_eq(&counts, &self.counts) {
-            self.guest.ctx.tally.change(self.id, conn.peer(), &counts);
-            self.counts = counts;
+        if !Arc::ptr_eq(&counts, &self.inside.counts) {
+            (self.inside.peer, self.inside.counts) = (conn.peer().clone(), counts);
+            self.guest.ctx.tally.change(self.id, self.inside.clone());
         }
     }
 }
@@ -335,10 +330,10 @@ impl Drop for Visit<'_> {
         };
         self.guest.ctx.events.tell(what, || Event::Closed {
             id: self.id,
-            peer: self.peer.clone(),
-            received: self.counts.received(),
-            sent: self.counts.sent(),
-            lasted: self.began.elapsed(),
+            peer: self.inside.peer.clone(),
+            received: self.inside.counts.received(),
+            sent: self.inside.counts.sent(),
+            lasted: self.inside.began.elapsed(),
             ended: self.ended.clone(),
         });
     }

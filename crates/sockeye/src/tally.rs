@@ -101,9 +101,9 @@ impl Tally {
     }
 
     /// Its layers are on: what counts is what goes over them.
-    pub(crate) fn change(&self, id: u64, peer: &Arc<Peer>, counts: &Arc<Counts>) {
-        if let Some(inside) = self.ledger().inside.get_mut(&id) {
-            (inside.peer, inside.counts) = (peer.clone(), counts.clone());
+    pub(crate) fn change(&self, id: u64, inside: Inside) {
+        if let Some(before) = self.ledger().inside.get_mut(&id) {
+            *before = inside;
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{}{} {exit}", printable::line(command.as_bytes()), whose(caller.as_deref()))
         }
         Event::Exited { .. } => return None,
-        Event::Lost { events } => format!("{events} events were not told: standard error is too slow"),
+        Event::Lost { events } => format!("{events} events were not told: the log is too slow"),
         Event::Message { peer, way, payload, size, .. } => {
             let does = match way {
                 Way::In => "says",

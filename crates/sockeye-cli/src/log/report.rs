@@ -29,8 +29,11 @@ pub(super) fn write(tallies: &Tallies, lines: &mut Lines, queue: &mut Receiver<E
                     let rows = inside.iter().map(|(id, inside)| row(*id, one, inside));
                     lines.sink.write(&table(&CONNECTION, rows));
                 }
-                while let Ok(event) = queue.try_recv() {
-                    lines.tell(&event);
+                // Those that come meanwhile wait for the next piece, or the report would never end.
+                for _ in 0..queue.len() {
+                    if let Ok(event) = queue.try_recv() {
+                        lines.tell(&event);
+                    }
                 }
             }
         }

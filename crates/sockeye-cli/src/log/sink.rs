@@ -10,11 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use rustix::fs::OFlags;
 use serde_json::json;
-use sockeye::proto::printable;
-use sockeye::{Clock, Error, Op};
+use sockeye::Clock;
 
 use super::timed;
-use crate::failure::{Failure, one_line};
+use crate::failure::{Failure, one_line, unwritable};
 use crate::say;
 
 /// The permissions of a new log: what peers say is nobody else's business.
@@ -44,12 +43,8 @@ impl Sink {
         unwritten: Arc<AtomicU64>,
     ) -> Result<Self, Failure> {
         let file = path.map(|path| {
-            let failed = |error| Error::new(Op::Write, error).on(path.display());
-            Ok::<_, Error>(Appended {
-                path: path.to_owned(),
-                file: append(path).map_err(failed)?,
-                is_torn: false,
-            })
+            let file = append(path).map_err(|error| Failure::File(unwritable(path, error)))?;
+            Ok::<_, Failure>(Appended { path: path.to_owned(), file, is_torn: false })
         });
         Ok(Self { is_json, file: file.transpose()?, unwritten, missing: 0 })
     }
@@ -61,12 +56,11 @@ impl Sink {
 
     /// Writes a line for people: in a file with the time before it, else with our name.
     pub(super) fn say(&mut self, line: &str) {
-        let before = match self.file {
-            Some(_) => Timestamp::try_from(Clock::default().wall())
-                .map_or_else(|_| String::new(), |at| format!("{at:.3}")),
-            None => format!("{}:", say::NAME),
+        let line = match self.file {
+            Some(_) => stamped(line),
+            None => format!("{}: {line}", say::NAME),
         };
-        self.write(&format!("{before} {line}"));
+        self.write(&line);
     }
 
     /// Writes lines as they are. Of what cannot be written it is told, once, until something can be again.
@@ -77,7 +71,7 @@ impl Sink {
             missing if self.is_json => {
                 format!("{}\n", timed(json!({ "event": "unwritten", "lines": missing })))
             }
-            missing => format!("{missing} lines could not be written\n"),
+            missing => stamped(&format!("{missing} lines could not be written\n")),
         };
         match file.write(&format!("{told}{}\n", lines.trim_end_matches('\n'))) {
             Ok(()) => self.missing = 0,
@@ -85,8 +79,8 @@ impl Sink {
                 let lost = u64::try_from(lines.lines().count()).unwrap_or(u64::MAX);
                 self.unwritten.fetch_add(lost, Ordering::Relaxed);
                 if self.missing == 0 {
-                    let error = Error::new(Op::Write, error).on(file.path.display());
-                    self.complain(&format!("{}; the log has a gap from here on", one_line(&error)));
+                    let told = one_line(&unwritable(&file.path, error));
+                    say::line(&format!("{told}; the log has a gap from here on"));
                 }
                 self.missing += lost;
             }
@@ -99,14 +93,10 @@ impl Sink {
         match append(&file.path) {
             Ok(new) => (file.file, file.is_torn) = (new, false),
             Err(error) => {
-                let error = Error::new(Op::Write, error).on(file.path.display());
-                self.complain(&format!("{}; the old file is written on", one_line(&error)));
+                let told = one_line(&unwritable(&file.path, error));
+                say::line(&format!("{told}; the old file is written on"));
             }
         }
-    }
-
-    fn complain(&self, what: &str) {
-        say::line(&printable::line(what.as_bytes()));
     }
 }
 
@@ -129,8 +119,53 @@ impl Appended {
     }
 }
 
+/// A line of a file, with the time before it.
+fn stamped(line: &str) -> String {
+    let now = Timestamp::try_from(Clock::default().wall());
+    now.map_or_else(|_| line.to_owned(), |now| format!("{now:.3} {line}"))
+}
+
 /// A named pipe that nobody reads is an error at once, and one that is full loses lines, rather than hold us.
 fn append(path: &Path) -> io::Result<File> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     OpenOptions::new().append(true).create(true).mode(MODE).custom_flags(flags).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    #[test]
+    fn what_found_no_room_is_told_with_the_time_once_there_is_some_and_no_line_is_torn() {
+        let path = std::env::temp_dir().join(format!("sockeye-sink-{}", std::process::id()));
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let mut reader = reading(&path);
+        let unwritten = Arc::<AtomicU64>::default();
+        let mut sink = Sink::open(false, Some(&path), unwritten.clone()).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        (0..2000).for_each(|_| sink.say("a line that takes some room in the pipe, which nobody reads"));
+        let mut before = String::new();
+        assert_eq!(reader.read_to_string(&mut before).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        sink.say("room");
+        let mut after = String::new();
+        assert_eq!(reader.read_to_string(&mut after).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        let lost = unwritten.load(Ordering::Relaxed);
+        assert!(lost > 0, "the pipe takes it all");
+        let told: Vec<&str> =
+            after.lines().filter_map(|line| line.split_once("Z ")).map(|(_, said)| said).collect();
+        assert_eq!(told, [format!("{lost} lines could not be written").as_str(), "room"], "{after}");
+        assert_eq!(
+            before.lines().filter(|line| line.ends_with("reads")).count(),
+            2000 - usize::try_from(lost).unwrap()
+        );
+    }
+
+    /// The other end, which does not wait.
+    fn reading(path: &Path) -> File {
+        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
+        OpenOptions::new().read(true).custom_flags(flags).open(path).unwrap()
+    }
 }

@@ -85,7 +85,9 @@ fn write_process(page: &mut Exposition, started: SystemTime) {
     let since = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     page.family("process_start_time_seconds", Kind::Gauge, "When it was started, since 1970.");
     page.sample(&[], since);
-    let Facts { open_fds, max_fds, resident_memory, threads, children } = Facts::now();
+    let Facts { cpu, open_fds, max_fds, resident_memory, threads, children } = Facts::now();
+    let help = "Time on processors, in all threads.";
+    page.family("process_cpu_seconds", Kind::Counter, help).sample(&[], cpu.as_secs_f64());
     let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     for (name, help, value) in [
         ("process_open_fds", "Descriptors that are open.", open_fds.map(wide)),

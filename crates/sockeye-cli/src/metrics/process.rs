@@ -2,10 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// Facts of the process; those that `/proc` does not tell are missing.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
+    /// Of all threads, in user and kernel.
+    pub(super) cpu: Duration,
     pub(super) open_fds: Option<usize>,
     pub(super) max_fds: Option<u64>,
     /// In bytes.
@@ -19,6 +24,7 @@ impl Facts {
     pub(super) fn now() -> Self {
         let entries = |path: &str| fs::read_dir(path).ok().map(Iterator::count);
         Self {
+            cpu: clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default(),
             // One of them is the folder that is read.
             open_fds: entries("/proc/self/fd").map(|fds| fds.saturating_sub(1)),
             max_fds: rustix::process::getrlimit(rustix::process::Resource::Nofile).current,

@@ -72,6 +72,7 @@ fn what_is_counted_is_exact_and_a_parser_of_the_format_takes_it() {
         assert!(all.contains(&wanted), "{wanted} is not in {all:#?}");
     }
     for name in [
+        "process_cpu_seconds_total",
         "process_start_time_seconds",
         "process_open_fds",
         "process_resident_memory_bytes",
@@ -122,4 +123,8 @@ fn metrics_go_over_bytes_alone() {
     let exit = run(&mut shell("sockeye serve --metrics udp:0 echo tcp:0", &[]), b"", LIMIT);
     assert_eq!(exit.code, Some(2), "{exit:?}");
     assert!(exit.stderr.starts_with("sockeye: --metrics udp-l:0: HTTP goes over bytes"), "{exit:?}");
+    assert!(
+        exit.stderr.ends_with("\n         name a TCP port or a Unix socket: --metrics tcp:9100\n"),
+        "{exit:?}"
+    );
 }

@@ -70,6 +70,17 @@ fn a_socket_can_be_taken_by_its_number_or_name_and_one_for_both_families_tells_t
 }
 
 #[test]
+fn a_socket_without_a_name_leaves_the_others_theirs() {
+    let scratch = Scratch::new();
+    let path = scratch.path("socket").display().to_string();
+    let named = HAND_DOWN.replace("web:x", ":x");
+    let words = [&path, BINARY, "serve", "upper", "fd-l:x", "hello", "fd-l:unknown"];
+    let server = Process::spawn(&mut python(&named, &words));
+    server.wait_stderr_line(LIMIT, |line| line.starts_with("sockeye: hello on tcp:[::]:"));
+    assert_eq!(exchange(&mut connect(&format!("unix:{path}")), b"hi"), b"HI");
+}
+
+#[test]
 fn messages_and_datagrams_are_taken_too() {
     let scratch = Scratch::new();
     let path = scratch.path("socket").display().to_string();
@@ -120,6 +131,33 @@ fn whoever_started_us_hears_when_we_are_ready_alive_anew_and_stopping() {
     }
 }
 
+#[test]
+fn once_it_says_that_it_is_anew_its_log_is_however_much_it_was_asked_to_tell_before() {
+    let scratch = Scratch::new();
+    let [path, log, old] = ["ear", "log", "log.1"].map(|name| scratch.path(name));
+    let ear = UnixDatagram::bind(&path).unwrap();
+    ear.set_read_timeout(Some(LIMIT)).unwrap();
+    let words = ["serve", "--log", &format!("file:{}", log.display()), "echo", "tcp:127.0.0.1:0"];
+    let mut server = Process::spawn(sockeye(&words).env("NOTIFY_SOCKET", &path));
+    let line = server.wait_stderr_line(LIMIT, |line| line.contains("echo on "));
+    let address = line.strip_prefix("sockeye: echo on ").unwrap();
+    let mut inside: Vec<Stream> = (0..700).map(|_| connect(address)).collect();
+    assert_eq!(exchange(&mut inside[699], b"last"), b"last");
+    hear(&ear, |word| word == "READY=1");
+    for _ in 0..3 {
+        fs::rename(&log, &old).unwrap();
+        server.signal(Signal::USR1);
+        server.signal(Signal::USR1);
+        server.signal(Signal::HUP);
+        hear(&ear, |word| word.starts_with("RELOADING=1\n"));
+        hear(&ear, |word| word == "READY=1");
+        assert!(log.exists());
+    }
+    server.signal(Signal::TERM);
+    drop(inside);
+    assert_eq!(server.wait(LIMIT).code, Some(0));
+}
+
 /// Waits for a word for which `wanted` holds.
 fn hear(ear: &UnixDatagram, wanted: impl Fn(&str) -> bool) -> String {
     let mut buffer = [0; 4096];
@@ -130,6 +168,22 @@ fn hear(ear: &UnixDatagram, wanted: impl Fn(&str) -> bool) -> String {
             return word;
         }
     }
+}
+
+#[test]
+fn what_our_parent_meant_for_us_reaches_no_program_that_we_run() {
+    let scratch = Scratch::new();
+    let ear = scratch.path("ear").display().to_string();
+    let words = [BINARY, &ear];
+    let script = "export LISTEN_PID=$$ LISTEN_FDS=0 LISTEN_FDNAMES= LISTEN_PIDFDID=7 WATCHDOG_PID=$$ \
+                  WATCHDOG_USEC=9000000 NOTIFY_SOCKET=\"$1\" LEFT=1; exec \"$0\" dial --recv-only exec:env";
+    let exit = run(Command::new("sh").args(["-c", script]).args(words), b"", LIMIT);
+    let text = String::from_utf8(exit.stdout.clone()).unwrap();
+    assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""), "{exit:?}");
+    assert!(text.lines().any(|line| line == "LEFT=1"), "{text}");
+    let meant_for_us = ["LISTEN_", "WATCHDOG_", "NOTIFY_"];
+    let left = text.lines().filter(|line| meant_for_us.iter().any(|name| line.starts_with(name)));
+    assert_eq!(left.collect::<Vec<_>>(), Vec::<&str>::new(), "{text}");
 }
 
 #[test]
@@ -153,14 +207,16 @@ fn the_units_that_are_shipped_are_sound() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contrib/systemd");
     for unit in ["sockeye.service", "sockeye.socket"] {
         let text = fs::read_to_string(folder.join(unit)).unwrap();
-        fs::write(scratch.path(unit), text.replace("/usr/bin/sockeye", BINARY)).unwrap();
+        fs::write(scratch.path(unit), text.replace("/usr/local/bin/sockeye", BINARY)).unwrap();
     }
     let units = ["sockeye.service", "sockeye.socket"].map(|unit| scratch.path(unit));
-    let exit = run(Command::new(require("systemd-analyze")).arg("verify").args(units), b"", LIMIT);
+    // The manual is installed beside them, not here.
+    let words = ["verify", "--man=no"];
+    let exit = run(Command::new(require("systemd-analyze")).args(words).args(units), b"", LIMIT);
     assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""), "{exit:?}");
     // The command line of the service is understood.
     let text = fs::read_to_string(folder.join("sockeye.service")).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/sockeye ")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/sockeye ")).unwrap();
     let words: Vec<&str> = line.split(' ').chain(["--plan"]).collect();
     let exit = run(&mut sockeye(&words), b"", LIMIT);
     assert_eq!(exit.code, Some(0), "{exit:?}");
