@@ -323,14 +323,14 @@ impl Listener for SocketListener {
     }
 
     fn guard_with(&mut self, entrance: Option<Arc<Entrance>>) {
-        self.entrance = entrance;
+        if let Some(before) = std::mem::replace(&mut self.entrance, entrance) {
+            before.tell_rest();
+        }
     }
 
     fn stop_accepting(&mut self) {
         self.sockets.clear();
-        if let Some(entrance) = self.entrance.take() {
-            entrance.tell_rest();
-        }
+        self.guard_with(None);
     }
 
     fn locals(&self) -> Vec<Peer> {
