@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockeye::{BoxFuture, Conn, Ctx, Datagrams, Limits, Message, Replies, Result, Served, Service, Terms};
+use sockeye::{
+    BoxFuture, Conn, Ctx, Datagrams, Event, Limits, Message, Replies, Result, Served, Service, Terms, Wants,
+};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::lab::{address, dial, get, listen, local, put, receive, rest, send_back, service, soon};
+use crate::lab::{address, dial, event, get, listen, local, put, receive, rest, send_back, service, soon};
 
 /// `serve_on` in a task of its own.
 struct Server {
@@ -219,6 +221,31 @@ async fn rules_hold_for_newcomers_alone_and_count_those_inside() {
     let totals = ctx.tallies.list()[0].totals();
     assert_eq!((totals.accepted, totals.refused.values().sum::<u64>()), (2, 2), "{totals:?}");
     drop(inside);
+    ctx.stop.hurry();
+    server.served().await;
+}
+
+#[tokio::test]
+async fn those_whom_the_rules_before_refused_are_told_when_others_follow() {
+    let mut ctx = Ctx::default();
+    let mut events = ctx.events.subscribe(64, Wants::Trouble);
+    let mut server = Server::start("tcp-l:127.0.0.1:0,deny=127.0.0.1", saying("."), &ctx).await;
+    for _ in 0..3 {
+        // The reset may be there before the connection is used.
+        if let Ok(mut refused) = sockeye::dial(&address(&server.local), &ctx).await {
+            refused.read(&mut [0]).await.unwrap_err();
+        }
+    }
+    server.follow("tcp-l:127.0.0.1:0", saying("."), "test", &ctx);
+    let mut told = 0;
+    while told < 3 {
+        told += event(&mut events, |event| match event {
+            Event::Refused { newcomers, .. } => Some(newcomers),
+            _ => None,
+        })
+        .await;
+    }
+    assert_eq!(told, 3);
     ctx.stop.hurry();
     server.served().await;
 }

@@ -33,6 +33,8 @@ fn watch(socket: OwnedFd) -> io::Result<Watched> {
 pub(super) struct Socket {
     fd: Watched,
     kind: Kind,
+    /// Whether the last write found no room: who closes it now cuts off what was to follow.
+    is_blocked: bool,
     /// Says that the peer has left, when the socket is closed.
     _pass: Option<Box<Pass>>,
 }
@@ -66,9 +68,10 @@ impl Kind {
     /// The connection of a connected socket.
     fn conn(self, socket: Watched, peer: Peer, pass: Option<Pass>, ctx: &Ctx) -> io::Result<Conn> {
         match self {
-            Self::Tcp | Self::Unix => {
-                Ok(Conn::bytes(Socket { fd: socket, kind: self, _pass: pass.map(Box::new) }, peer))
-            }
+            Self::Tcp | Self::Unix => Ok(Conn::bytes(
+                Socket { fd: socket, kind: self, is_blocked: false, _pass: pass.map(Box::new) },
+                peer,
+            )),
             Self::UnixSeq => {
                 let most = most_unix(&socket)?;
                 let dialled = Dialled::new(socket, datagram::Kind::UnixSeq, &peer, ctx)?;
@@ -106,6 +109,7 @@ impl Bytes for Socket {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.is_blocked = true;
         loop {
             let mut guard = ready!(self.fd.poll_write_ready(cx))?;
             match net::send(self.fd.as_fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
@@ -113,6 +117,7 @@ impl Bytes for Socket {
                     if written < bytes.len() {
                         guard.clear_ready();
                     }
+                    self.is_blocked = false;
                     return Poll::Ready(Ok(written));
                 }
                 Err(Errno::AGAIN) => guard.clear_ready(),
@@ -140,6 +145,16 @@ impl Bytes for Socket {
 
     fn bare(&self) -> Option<&Watched> {
         Some(&self.fd)
+    }
+}
+
+/// Whoever has to end a connection in the middle of a write, for instance because a limit has run out, need not think of
+/// [`Bytes::abort`].
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.is_blocked {
+            self.abort();
+        }
     }
 }
 
@@ -323,14 +338,14 @@ impl Listener for SocketListener {
     }
 
     fn guard_with(&mut self, entrance: Option<Arc<Entrance>>) {
-        self.entrance = entrance;
+        if let Some(before) = std::mem::replace(&mut self.entrance, entrance) {
+            before.tell_rest();
+        }
     }
 
     fn stop_accepting(&mut self) {
         self.sockets.clear();
-        if let Some(entrance) = self.entrance.take() {
-            entrance.tell_rest();
-        }
+        self.guard_with(None);
     }
 
     fn locals(&self) -> Vec<Peer> {

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::Kind;
-use super::answer::answer_all;
+use super::answer::{Batch, answer_all};
 use super::bound::Bound;
 use super::peer::PeerConn;
 use super::peers::Peers;
@@ -26,6 +26,8 @@ pub(in crate::scheme) struct DatagramListener {
     peers: Arc<Peers>,
     ctx: Ctx,
     is_read: bool,
+    /// One for each socket, where a service without sessions answers. They outlast it: another may follow.
+    batches: Vec<Batch>,
 }
 
 impl DatagramListener {
@@ -37,13 +39,14 @@ impl DatagramListener {
         ctx: &Ctx,
     ) -> Self {
         let peers = Peers::new(sockets, limits);
-        Self { claim, peers, ctx: ctx.clone(), is_read: false }
+        Self { claim, peers, ctx: ctx.clone(), is_read: false, batches: Vec::new() }
     }
 }
 
 impl Listener for DatagramListener {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
         if !std::mem::replace(&mut self.is_read, true) {
+            self.batches = Vec::new();
             self.ctx.tasks.spawn(read(self.peers.clone(), self.ctx.clone()));
         }
         loop {
@@ -85,10 +88,16 @@ impl Listener for DatagramListener {
         service: &'a dyn Datagrams,
         ctx: &'a Ctx,
     ) -> Option<BoxFuture<'a, Result<()>>> {
-        let is_udp = self.peers.sockets.iter().all(|socket| socket.kind == Kind::Udp);
+        let Self { peers, batches, .. } = self;
+        let is_udp = peers.sockets.iter().all(|socket| socket.kind == Kind::Udp);
         is_udp.then(|| -> BoxFuture<'a, Result<()>> {
-            let entrance = self.peers.entrance();
-            Box::pin(async move { answer_all(&self.peers.sockets, entrance.as_ref(), service, ctx).await })
+            if batches.is_empty() {
+                batches.extend(peers.sockets.iter().map(|socket| Batch::new(socket, ctx)));
+            }
+            let entrance = peers.entrance();
+            Box::pin(
+                async move { answer_all(&peers.sockets, batches, entrance.as_ref(), service, ctx).await },
+            )
         })
     }
 }
