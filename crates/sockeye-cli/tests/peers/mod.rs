@@ -23,6 +23,7 @@ mod listener;
 mod messages;
 mod operator;
 mod port;
+mod programs;
 mod python;
 mod relay;
 mod relay_ends;
