@@ -1,6 +1,6 @@
 //! Whose programs may reach a program: our own user's alone, and those that are let in by name.
 
-use testkit::{LIMIT, Process, run};
+use testkit::{LIMIT, Process};
 
 use crate::peers::admission::{another_user, heard};
 use crate::peers::sockeye;
@@ -50,21 +50,4 @@ fn refused_user(server: &Process) -> u64 {
 fn another_user_reaches_no_program_of_a_relay() {
     let (server, to) = serving(&["relay", "tcp-l:127.0.0.1:0", "exec:cat"], "TCP:");
     assert_eq!((&*heard(&["env"], &to), &*heard(&another_user(), &to)), ("hello", ""), "{server:?}");
-}
-
-#[test]
-fn a_program_for_everybody_is_refused_at_the_start() {
-    for words in [
-        &["listen", "--exec", "cat", "tcp:any:0"][..],
-        &["listen", "--sh", "cat", "tcp:0.0.0.0:0"],
-        &["listen", "--exec", "cat", "--lines", "udp:any:0"],
-        &["relay", "tcp-l:any:0", "sh:cat"],
-        &["relay", "tcp-l:any:0", "pty:cat"],
-    ] {
-        let exit = run(&mut sockeye(words), b"", LIMIT);
-        let lines: Vec<&str> = exit.stderr.lines().collect();
-        let [first, second] = lines[..] else { panic!("{words:?}: {exit:?}") };
-        assert!(first.starts_with("sockeye: cannot listen on "), "{first}");
-        assert_eq!(exit.code, Some(2), "{words:?}: {first}\n{second}");
-    }
 }
