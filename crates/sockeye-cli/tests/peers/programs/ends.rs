@@ -1,16 +1,17 @@
 //! When a peer has left, so has all that was started for it, however it resists; and so it has when we end.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 use rustix::process::{Pid, kill_process};
-use testkit::{LIMIT, Process, Signal, Stream, connect, wait_until};
+use testkit::{LIMIT, Process, Scratch, Signal, Stream, connect, wait_until};
 
 use super::servers::{Kind, Program, Serving, each, each_of_ours};
 use super::side_by_side::line;
-use crate::peers::sockeye;
+use crate::peers::{listening, sockeye};
 
 /// How long after its peer a program may be there: a look each half second, a second between SIGTERM and SIGKILL.
 const GONE: Duration = Duration::from_secs(3);
@@ -164,6 +165,24 @@ time.sleep(60)
         let told = numbers().lines().count();
         assert!(told < 50, "it went on to its end");
     });
+}
+
+#[test]
+fn what_was_sent_one_way_is_worked_on_when_the_sender_has_left() {
+    let scratch = Scratch::new();
+    let (path, heard) = (scratch.path("socket"), scratch.path("heard"));
+    let script = format!("sh:sleep 1; cat >{0}.part; mv {0}.part {0}", heard.display());
+    for listener in [format!("unix-l:{}", path.display()), "tcp-l:127.0.0.1:0".to_owned()] {
+        let relay = listening(&["relay", "-v", "--one-way", &listener, &script]);
+        let mut sender = connect(&relay.address(0));
+        sender.write_all(b"all of it").unwrap();
+        // Whose it was could not be told had it left before it was let in.
+        relay.wait_stderr_line(LIMIT, |line| line.contains(" came to relay"));
+        drop(sender);
+        wait_until(LIMIT, "the program to have done its work", || heard.exists());
+        assert_eq!(fs::read(&heard).unwrap(), b"all of it");
+        fs::remove_file(&heard).unwrap();
+    }
 }
 
 /// Whether all that was started is gone some seconds after `leave`.

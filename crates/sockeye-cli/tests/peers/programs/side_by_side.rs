@@ -1,9 +1,10 @@
 //! What a peer hears and what is told, of ours and of the programs that people have.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
+use std::fs;
+use std::io::{Read as _, Write as _};
 
-use testkit::{LIMIT, Stream, connect, exchange, read_to_end};
+use testkit::{LIMIT, Stream, connect, exchange, read_to_end, wait_until};
 
 use super::servers::{Program, SOCAT_WAITING, each};
 use crate::peers::noise;
@@ -24,6 +25,22 @@ fn an_answer_two_seconds_after_the_peers_end_of_file_arrives() {
     each(&[SOCAT_WAITING], |kind| {
         let serving = kind.start(program, "");
         assert_eq!(text(&exchange(&mut connect(&serving.address), b"question")), "late\n");
+    });
+}
+
+#[test]
+fn a_program_that_closes_its_output_may_work_on_what_it_heard_when_its_peer_has_left() {
+    // Under its last name only when it is whole.
+    let program = Program::Shell("exec >&-; cat >$0.part; sleep 1; mv $0.part $0.heard");
+    each(&[], |kind| {
+        let serving = kind.start(program, "");
+        let mut peer = connect(&serving.address);
+        assert_eq!(text(&read_to_end(&mut peer)), "");
+        peer.write_all(b"and afterwards").unwrap();
+        drop(peer);
+        let heard = serving.beside("heard");
+        wait_until(LIMIT, "the program to have done its work", || heard.exists());
+        assert_eq!(fs::read(heard).unwrap(), b"and afterwards");
     });
 }
 
