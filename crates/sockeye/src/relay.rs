@@ -109,7 +109,8 @@ impl Plan {
 ///
 /// A side that is a command is waited for until it has ended, as long as that takes: its exit code says how it went,
 /// also where it did not read all that was sent. Then nobody is there to hear the other side, and all is over. It is not
-/// waited for once the other side has left for good, which can be told of Unix sockets, and of TCP over loopback.
+/// waited for once the other side has left for good before all was said, which can be told of Unix sockets, and of TCP over
+/// loopback.
 ///
 /// # Errors
 /// Names the side that failed, which may be a command that ended with another exit code than 0; a limit that ran out;
@@ -226,7 +227,7 @@ impl Joint<'_> {
             {
                 return Poll::Ready(self.verdict());
             }
-            if self.runs_for_nobody(cx) {
+            if self.runs_for_nobody(plan.flow, cx) {
                 return Poll::Ready(self.deserted(plan.flow));
             }
             Poll::Pending
@@ -291,8 +292,13 @@ impl Joint<'_> {
         is_left_gone || is_right_gone
     }
 
-    /// Whether one side is a command that goes on, and the other one has left for good.
-    fn runs_for_nobody(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Whether one side is a command that goes on, and the other one has left for good before all was said. Afterwards it
+    /// may: the command still works on what it heard. It could not be told either: a socket of which both sides have
+    /// ended looks as if the peer were gone (poll(2), POLLHUP).
+    fn runs_for_nobody(&mut self, flow: Flow, cx: &mut Context<'_>) -> bool {
+        if self.to_right.is_told() && (self.to_left.is_told() || flow == Flow::OneWay) {
+            return false;
+        }
         let Commands { left, right, presence } = &mut self.commands;
         match (*left, *right) {
             (Command::None, Command::Runs) => presence.poll_left(self.left, cx),

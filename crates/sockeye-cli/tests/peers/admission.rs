@@ -13,7 +13,7 @@ use super::{BINARY, listening};
 use crate::namespace::Namespace;
 
 /// What socat hears from an echo service, as whoever `before` makes of it.
-fn heard(before: &[&str], to: &str) -> String {
+pub(super) fn heard(before: &[&str], to: &str) -> String {
     let socat = require("socat");
     let mut words: Vec<&str> = before.to_vec();
     let path = socat.to_str().unwrap();
@@ -25,7 +25,7 @@ fn heard(before: &[&str], to: &str) -> String {
 
 /// A command before which another user stands: nobody, or for who is not root the first of those that are theirs to use
 /// (subuid(5)).
-fn another_user() -> Vec<&'static str> {
+pub(super) fn another_user() -> Vec<&'static str> {
     require("setpriv");
     let become_nobody = ["setpriv", "--reuid=65534", "--clear-groups"];
     if geteuid().is_root() {

@@ -25,6 +25,7 @@ mod messages;
 mod metrics;
 mod operator;
 mod port;
+mod programs;
 mod python;
 mod relay;
 mod relay_ends;

@@ -27,6 +27,7 @@ mod stop;
 mod taken;
 mod telling;
 mod wrong_addresses;
+mod wrong_programs;
 mod wrong_udp;
 mod wrong_words;
 
