@@ -109,7 +109,8 @@ impl Plan {
 ///
 /// A side that is a command is waited for until it has ended, as long as that takes: its exit code says how it went,
 /// also where it did not read all that was sent. Then nobody is there to hear the other side, and all is over. It is not
-/// waited for once the other side has left for good, which can be told of Unix sockets, and of TCP over loopback.
+/// waited for once the other side has left for good, which can be told of Unix sockets, and of TCP over loopback: it is
+/// ended when it has taken nothing for ten seconds of what that side sent, unless all goes one way, to the command.
 ///
 /// # Errors
 /// Names the side that failed, which may be a command that ended with another exit code than 0; a limit that ran out;
@@ -226,7 +227,7 @@ impl Joint<'_> {
             {
                 return Poll::Ready(self.verdict());
             }
-            if self.runs_for_nobody(cx) {
+            if self.runs_for_nobody(plan.flow, cx) {
                 return Poll::Ready(self.deserted(plan.flow));
             }
             Poll::Pending
@@ -292,13 +293,17 @@ impl Joint<'_> {
     }
 
     /// Whether one side is a command that goes on, and the other one has left for good.
-    fn runs_for_nobody(&mut self, cx: &mut Context<'_>) -> bool {
+    ///
+    /// Only a peer that is not being read is looked after: reading tells that one has left. One that was to send alone
+    /// has nothing to stay for.
+    fn runs_for_nobody(&mut self, flow: Flow, cx: &mut Context<'_>) -> bool {
         let Commands { left, right, presence } = &mut self.commands;
-        match (*left, *right) {
-            (Command::None, Command::Runs) => presence.poll_left(self.left, cx),
-            (Command::Runs, Command::None) => presence.poll_left(self.right, cx),
-            _ => false,
-        }
+        let (peer, command, course) = match (*left, *right) {
+            (Command::None, Command::Runs) if flow == Flow::Both => (&self.left, &self.right, &self.to_right),
+            (Command::Runs, Command::None) => (&self.right, &self.left, &self.to_left),
+            _ => return false,
+        };
+        !course.is_reading() && presence.poll_left(peer, command.counts().sent(), cx)
     }
 
     /// How it ended where a command runs for nobody: well, if there was nothing left to say.
