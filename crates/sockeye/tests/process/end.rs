@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use sockeye::{Conn, Ctx, Event, Exit, Forward, Op, Plan, Side, Wants};
+use sockeye::{Cause, Conn, Ctx, Event, Exit, Flow, Forward, Op, Plan, Side, Wants};
 use testkit::Scratch;
 use tokio::time::Instant;
 
@@ -213,6 +213,55 @@ fn who_is_joined_to_a_command_that_is_over_is_let_go() {
         let served = server.served().await;
         assert_eq!((served.accepted, served.failed, served.outstayed), (2, 0, 0), "{served:?}");
     });
+}
+
+#[test]
+fn what_a_peer_sent_before_it_left_is_worked_on() {
+    block_on(async {
+        let (folder, ctx) = (Scratch::new(), Ctx::default());
+        let file = folder.path("lines");
+        let mut listening = listen("tcp-l:127.0.0.1:0", &ctx).await;
+        let mut peer = lab::dial(&local(&listening), &ctx).await;
+        let mut near = lab::accept(&mut listening).await;
+        let mut slow = dial(&format!("sh:sleep 0.3; wc -l >{}", file.display()), &[], &ctx).await;
+        peer.write_all(&b"line\n".repeat(50_000)).await.unwrap();
+        drop(peer);
+        soon("both", sockeye::relay(&mut near, &mut slow, &Plan::default(), &ctx)).await.1.unwrap();
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "50000\n");
+    });
+}
+
+/// Time flies here as soon as everybody waits.
+#[test]
+fn a_command_that_takes_nothing_is_ended_after_its_peer_unless_none_is_to_hear_it() {
+    block_on(async {
+        let ctx = Ctx::default();
+        for word in ["exec:sleep 1000", "sh:cat >/dev/null; sleep 1000"] {
+            let (mut near, mut command) = left_behind(word, &ctx).await;
+            let began = Instant::now();
+            let ended = sockeye::relay(&mut near, &mut command, &Plan::default(), &ctx).await.1;
+            assert!(matches!(ended.unwrap_err().cause(), Cause::Deserted), "{word}");
+            let lasted = began.elapsed().as_secs();
+            assert!((1..10).contains(&lasted), "{word}: {lasted} s");
+            tokio::time::resume();
+        }
+        let (mut near, mut command) = left_behind("exec:sleep 1000", &ctx).await;
+        let one_way = Plan { flow: Flow::OneWay, ..Plan::default() };
+        let relay = sockeye::relay(&mut near, &mut command, &one_way, &ctx);
+        assert!(tokio::time::timeout(Duration::from_secs(900), relay).await.is_err());
+        tokio::time::resume();
+    });
+}
+
+/// What a peer that sends and leaves for good was joined to, and its command; with a clock that waits for nobody.
+async fn left_behind(word: &str, ctx: &Ctx) -> (Conn, Conn) {
+    let mut listening = listen("tcp-l:127.0.0.1:0", ctx).await;
+    let mut peer = lab::dial(&local(&listening), ctx).await;
+    let (near, command) = (lab::accept(&mut listening).await, dial(word, &[], ctx).await);
+    peer.write_all(&b"line\n".repeat(50_000)).await.unwrap();
+    drop(peer);
+    tokio::time::pause();
+    (near, command)
 }
 
 #[test]
