@@ -110,7 +110,7 @@ impl Plan {
 /// A side that is a command is waited for until it has ended, as long as that takes: its exit code says how it went,
 /// also where it did not read all that was sent. Then nobody is there to hear the other side, and all is over. It is not
 /// waited for once the other side has left for good before all was said, which can be told of Unix sockets, and of TCP over
-/// loopback: it is ended when it has taken nothing for a second of what that side sent, unless all goes one way, to the
+/// loopback: it is ended when it has taken nothing for half a second of what that side sent, unless all goes one way, to the
 /// command.
 ///
 /// # Errors

@@ -9,11 +9,11 @@ use crate::conn::Conn;
 use crate::owner;
 
 /// How often the kernel is asked: it tells nobody that a peer that had ended its side has left altogether.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(250);
 
 /// How long a command whose peer has left may take nothing more before it is ended: many a peer sends and leaves at
 /// once, and what it sent is still to be worked on.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Looks after one side. An end of file says only that no more will come, and an answer may still be waited for; so
 /// the other side may work on it as long as it likes, but not once nobody can read it any more.
