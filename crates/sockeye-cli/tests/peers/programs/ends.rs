@@ -190,25 +190,22 @@ fn gone_after(kind: &Kind, options: &str, leave: impl Fn(Stream, &mut Serving)) 
     let mut serving = kind.start(STUBBORN, options);
     let mut peer = connect(&serving.address);
     let numbers: Vec<String> = (0..FAMILY).map(|_| line(&mut peer)).collect();
-    let family = Family::new(numbers.iter().map(String::as_str), &serving);
     leave(peer, &mut serving);
-    family.wait_until_gone();
+    Family::new(numbers.iter().map(String::as_str), &serving).wait_until_gone();
 }
 
 /// The processes that were started for a peer. Dropping it ends those that are still there.
-struct Family {
+struct Family<'a> {
     processes: Vec<Pid>,
-    /// In the command line of each.
-    program: String,
+    serving: &'a Serving,
 }
 
-impl Family {
-    fn new<'a>(numbers: impl IntoIterator<Item = &'a str>, serving: &Serving) -> Self {
+impl<'a> Family<'a> {
+    fn new<'n>(numbers: impl IntoIterator<Item = &'n str>, serving: &'a Serving) -> Self {
         let processes = numbers.into_iter().map(|number| Pid::from_raw(number.parse().unwrap()).unwrap());
         // Where there is no guard, the parent may be the server.
         let server = serving.process.pid().cast_signed();
-        let processes = processes.filter(|process| process.as_raw_pid() != server).collect();
-        Self { processes, program: serving.beside("").display().to_string().trim_end_matches('.').to_owned() }
+        Self { processes: processes.filter(|process| process.as_raw_pid() != server).collect(), serving }
     }
 
     fn living(&self) -> Vec<Pid> {
@@ -221,14 +218,10 @@ impl Family {
     }
 }
 
-impl Drop for Family {
+impl Drop for Family<'_> {
     fn drop(&mut self) {
-        for process in self.living() {
-            let words = fs::read(format!("/proc/{}/cmdline", process.as_raw_pid())).unwrap_or_default();
-            // The number of one that has ended may be somebody else's by now.
-            if String::from_utf8_lossy(&words).contains(&self.program) {
-                kill_process(process, Signal::KILL).ok();
-            }
+        for process in self.living().into_iter().filter(|process| self.serving.is_run_by(*process)) {
+            kill_process(process, Signal::KILL).ok();
         }
     }
 }
