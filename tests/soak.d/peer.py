@@ -129,6 +129,15 @@ class Peer:
             else:
                 self.take(64 * KIB)
 
+    def post(self, payload: bytes) -> Steps:
+        """Sends a message, as soon as there is room for it in the queue of a Unix socket."""
+        while True:
+            try:
+                self.sent += self.sock.send(payload)
+                return
+            except BlockingIOError:
+                yield Wait(0, 0.02)
+
     def say_without_reading(self) -> Steps:
         """Says as much as the other side takes, up to a bound, and gives it time to take more."""
         for _ in range(3):
@@ -316,12 +325,7 @@ def ask(peer: Peer) -> Steps:
     """Sends messages, one after the answer to the other, and counts those that are not answered."""
     for _ in range(peer.rng.randint(1, 12)):
         payload = SAID[: peer.size(1200 if peer.rng.random() < 0.8 else 30 * KIB)]
-        try:
-            peer.sent += peer.sock.send(payload)
-        except BlockingIOError:
-            # The queue of a Unix listener is full.
-            yield Wait(0, 0.02)
-            continue
+        yield from peer.post(payload)
         yield Wait(READ, 10)
         try:
             answer = peer.sock.recv(64 * KIB)
@@ -337,10 +341,7 @@ def ask(peer: Peer) -> Steps:
 def tell_and_leave(peer: Peer) -> Steps:
     """Sends messages, perhaps more than may wait for it, and does not read the answers."""
     for _ in range(peer.rng.choice((1, 5, 40))):
-        try:
-            peer.sent += peer.sock.send(SAID[: peer.size(1200)])
-        except BlockingIOError:
-            return
+        yield from peer.post(SAID[: peer.size(1200)])
     yield from peer.pause(peer.rng.choice((MOMENT, LONG, LONG)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import json
 import os
@@ -13,6 +14,9 @@ from typing import Callable
 
 # Seconds until a server is ready, and until it has ended after it was told to.
 READY, DRAIN = 20, 5
+
+# prctl(2)
+PRCTL, PR_SET_PDEATHSIG = ctypes.CDLL(None).prctl, 1
 
 # The most that a pipe may hold for a user who is not root (pipe(7)).
 PIPE = 1 << 20
@@ -55,8 +59,13 @@ class Server:
         self.totals: dict[str, Totals] = {}
         self.open: dict[int, dict] = {}
         self.most_open = 0
+        self.has_config = "--config" in words
+        # How often it was told to read its file again, and has not said that it did.
+        self.reloads = 0
+        # What each listener said of itself when it was last asked.
+        self.sums: dict[str, dict] = {}
         self.is_stopping = False
-        self.has_commands = words[-1].startswith(("exec:", "sh:"))
+        self.has_commands = any(word.startswith(("exec:", "sh:", "--exec")) for word in words)
         self.rest = b""
         self.addresses: list[str] = []
         self.mark = f"{os.getpid()} {label}"
@@ -68,6 +77,7 @@ class Server:
             # Whatever it starts is found by one of these, also when its parent is gone.
             env={**os.environ, "SOAK": self.mark},
             start_new_session=True,
+            preexec_fn=end_with_parent,
         )
         assert self.process.stderr
         self.stderr = self.process.stderr.fileno()
@@ -75,10 +85,11 @@ class Server:
         os.set_blocking(self.stderr, False)
         limit = time.monotonic() + READY
         while len(self.addresses) < listeners:
+            self.hear()
             if time.monotonic() > limit or self.process.poll() is not None:
                 self.kill()
+                self.hear()
                 raise SystemExit(f"soak: {label} is not ready")
-            self.hear()
             time.sleep(0.01)
         self.before = self.held()
 
@@ -126,12 +137,40 @@ class Server:
         elif what == "dropped":
             counts = [count for key, count in event.items() if key not in ("event", "socket", "time")]
             self.totals.setdefault("datagrams", Totals()).dropped += sum(counts)
-        elif what == "stopping" and self.is_stopping:
+        elif what == "reloaded" and (event["kept"], event["new"], event["gone"]) == (len(self.addresses), 0, 0):
+            # Signals that come while it reads are one.
+            self.reloads = 0
+        elif what == "listener":
+            self.sums[event["listener"]] = event
+        elif what == "connection" or (what == "stopping" and self.is_stopping):
+            pass
+        elif what == "refused" and self.has_commands:
+            # Whoever has left again before it was looked at cannot be shown to be one of our own user's.
             pass
         elif what == "listening" and self.process.poll() is None:
             self.addresses.append(event["address"])
         else:
             self.faults.add(f"{self.label} says what it should not: {event}")
+
+    def reload(self) -> None:
+        """Tells it to read its file again, in which nothing is new: nobody may notice."""
+        self.reloads += 1
+        self.process.send_signal(signal.SIGHUP)
+    def ask(self) -> None:
+        """Asks who is inside, and for the sums of each listener."""
+        self.sums.clear()
+        self.process.send_signal(signal.SIGUSR1)
+
+    def compare_sums(self) -> None:
+        """The sums of its listeners, beside those of what it told of each connection. It must be empty."""
+        told = self.totals.values()
+        opened, received = sum(totals.opened for totals in told), sum(totals.received for totals in told)
+        known = {"open": 0, "accepted": opened, "received": received, "sent": sum(totals.sent for totals in told)}
+        # A service that needs no sessions tells of none.
+        sums = [of for at, of in self.sums.items() if not at.startswith("udp:") or of["service"] == "relay"]
+        said = {what: sum(of[what] for of in sums) for what in known}
+        if said != known or len(self.sums) != len(self.addresses):
+            self.faults.add(f"{self.label} sums up {said} of {len(self.sums)} listeners, and told of {known}")
 
     def drain(self) -> None:
         """Tells it to take nobody new, and to end once those inside have left."""
@@ -164,6 +203,11 @@ class Server:
         except ProcessLookupError:
             pass
         self.process.wait()
+
+
+def end_with_parent() -> None:
+    """Whatever becomes of us, no server is left behind."""
+    PRCTL(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def family(servers: list[Server]) -> dict[int, list[str]]:

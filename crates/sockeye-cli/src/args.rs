@@ -1,6 +1,7 @@
 //! What was typed: flags and words, checked against the verb's rows, and nothing decided yet.
 
 use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lexopt::Arg;
@@ -11,6 +12,7 @@ use sockeye::{Family, Names, Resolver};
 
 use crate::failure::Failure;
 use crate::flag::{self, Flag};
+use crate::parent::Parent;
 use crate::verb::{Takes, Verb};
 
 /// An address as it was typed, and the options that stood behind it.
@@ -21,7 +23,7 @@ pub(crate) struct Word {
 }
 
 /// Words and flags that belong together: all of them, or on the line of `serve` those behind one service's name.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) service: Option<String>,
     pub(crate) words: Vec<Word>,
@@ -29,10 +31,12 @@ pub(crate) struct Group {
 }
 
 /// Everything behind the verb.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Request {
     /// The first has no service.
     pub(crate) groups: Vec<Group>,
+    /// What was handed to us beside them.
+    pub(crate) parent: Arc<Parent>,
 }
 
 /// A word as text.
@@ -46,7 +50,7 @@ pub(crate) fn text(word: OsString) -> Result<String, Failure> {
 /// Reads what stands behind a verb.
 pub(crate) fn read(verb: &'static Verb, words: impl Iterator<Item = OsString>) -> Result<Request, Failure> {
     let mut parser = lexopt::Parser::from_args(words);
-    let mut request = Request { groups: vec![Group::default()] };
+    let mut request = Request { groups: vec![Group::default()], parent: Arc::default() };
     loop {
         // Standard input and output with options begins like a flag, and is none.
         let is_address = |word: &OsStr| word.as_encoded_bytes().starts_with(b"-,");
@@ -137,6 +141,16 @@ impl Request {
             return Ok(());
         }
         Err(Failure::usage(format!("{}: {}", verb.name, verb.expects), format!("usage: {}", verb.usage)))
+    }
+
+    /// The same, with `flags` beneath: where one was typed too, what was typed counts.
+    pub(crate) fn above(&self, mut flags: Vec<(&'static str, Option<String>)>) -> Self {
+        let mut request = self.clone();
+        if let Some(group) = request.groups.first_mut() {
+            flags.append(&mut group.flags);
+            group.flags = flags;
+        }
+        request
     }
 
     /// Whether a flag was given.

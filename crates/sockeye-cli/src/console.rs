@@ -11,11 +11,13 @@ mod tap;
 mod waiting;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::termios::isatty;
 use serde_json::json;
 use sockeye::proto::address::Address;
 use sockeye::proto::shape::Shape;
+use sockeye::proto::unit::{print_duration, print_flow, rounded};
 use sockeye::{Bytes, Conn, Ctx, End, Flow, Io, Kind, Message, Moved, Plan, Side};
 use tokio::sync::Mutex;
 
@@ -132,11 +134,16 @@ fn over(conn: Conn, name: &'static str, layer: impl FnOnce(Box<dyn Bytes>) -> Io
 pub(crate) fn ended(
     request: &Request,
     (moved, result): (Moved, sockeye::Result<()>),
+    lasted: Duration,
     here: Option<Side>,
 ) -> Result<Exit, Failure> {
     if request.has(&flag::VERBOSE) {
-        let object = json!({ "event": "moved", "to_right": moved.to_right, "to_left": moved.to_left });
-        say::note(request, object, &format!("{} B there, {} B back", moved.to_right, moved.to_left));
+        let Moved { to_right, to_left } = moved;
+        let seconds = lasted.as_secs_f64();
+        let object =
+            json!({ "event": "moved", "to_right": to_right, "to_left": to_left, "seconds": seconds });
+        let (there, back) = (print_flow(to_right, "there", lasted), print_flow(to_left, "back", lasted));
+        say::note(request, object, &format!("{there}, {back}, after {}", print_duration(rounded(lasted))));
     }
     match result {
         Ok(()) => Ok(Exit::Done),

@@ -1,21 +1,30 @@
 //! What went wrong, as people are told: what failed on what and why, and a second line with what to try.
 
 use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
 
 use sockeye::Op;
 use sockeye::proto::address::ParseError;
 use sockeye::proto::printable;
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::args::Request;
+use crate::config::Fault;
 use crate::exit::Exit;
-use crate::hint;
-use crate::say::{INDENT, NAME};
+use crate::say::{self, INDENT, NAME};
+use crate::{hint, log};
 
 /// Why a verb could not do what was asked.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// An address that cannot be read.
     Address(ParseError),
+    /// Something in a config file that cannot be taken.
+    Config(Fault),
+    /// A file that we were to write.
+    File(sockeye::Error),
     /// A connection or a listener failed.
     Run(sockeye::Error),
     /// Flags and words that make no sense.
@@ -26,7 +35,7 @@ pub(crate) enum Failure {
         hint: String,
     },
     /// The machine refused us something that every verb needs.
-    Start(std::io::Error),
+    Start(io::Error),
 }
 
 impl Failure {
@@ -38,6 +47,8 @@ impl Failure {
     pub(crate) fn json(&self) -> serde_json::Value {
         let (error, hint) = match self {
             Self::Address(error) => (error.to_string(), None),
+            Self::Config(fault) => (fault.sentence(), fault.advice().map(str::to_owned)),
+            Self::File(error) => (one_line(error), Some(hint::FILE.to_owned())),
             Self::Run(error) => (one_line(error), hint::of(error).map(str::to_owned)),
             Self::Start(error) => (error.to_string(), None),
             Self::Usage { reason, hint } => (reason.clone(), Some(hint.clone())),
@@ -45,10 +56,19 @@ impl Failure {
         serde_json::json!({ "event": "failed", "error": error, "hint": hint, "exit": self.exit() as u8 })
     }
 
+    /// Tells it where that is asked for as JSON; otherwise it is still to be told.
+    pub(crate) fn tell(self, request: &Request) -> Result<Exit, Self> {
+        if !log::wants_json(request) {
+            return Err(self);
+        }
+        say::to_people(&log::timed(self.json()).to_string());
+        Ok(self.exit())
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Address(_) | Self::Usage { .. } => Exit::Usage,
-            Self::Start(_) => Exit::Failed,
+            Self::Address(_) | Self::Config(_) | Self::Usage { .. } => Exit::Usage,
+            Self::File(_) | Self::Start(_) => Exit::Failed,
             Self::Run(error) => match (error.cause(), error.kind()) {
                 (sockeye::Cause::Limit(..), _) => Exit::TimeLimit,
                 (_, sockeye::Kind::Usage) => Exit::Usage,
@@ -64,6 +84,12 @@ impl From<ParseError> for Failure {
     }
 }
 
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Config(fault)
+    }
+}
+
 impl From<sockeye::Error> for Failure {
     fn from(error: sockeye::Error) -> Self {
         Self::Run(error)
@@ -74,13 +100,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(error) => {
-                let (before, at) = (error.text().get(..error.span().start), error.text().get(error.span()));
-                let columns =
-                    |text: Option<&str>| printable::line(text.unwrap_or_default().as_bytes()).width();
-                let caret = "^".repeat(columns(at).max(1));
                 writeln!(f, "{NAME}: {}", printable::line(error.to_string().as_bytes()))?;
-                write!(f, "{INDENT}{}{caret}", " ".repeat(columns(before)))
+                write!(f, "{INDENT}{}", caret(error.text(), error.span()))
             }
+            Self::Config(fault) => write!(f, "{NAME}: {fault}"),
+            Self::File(error) => write!(f, "{NAME}: {}\n{INDENT}{}", one_line(error), hint::FILE),
             Self::Run(error) => {
                 write!(f, "{NAME}: {}", one_line(error))?;
                 hint::of(error).map_or(Ok(()), |hint| write!(f, "\n{INDENT}{hint}"))
@@ -92,6 +116,18 @@ impl fmt::Display for Failure {
             }
         }
     }
+}
+
+/// The line beneath `text` that points at its bytes `span`, or at the place where something is missing.
+pub(crate) fn caret(text: &str, span: Range<usize>) -> String {
+    let columns = |text: Option<&str>| printable::line(text.unwrap_or_default().as_bytes()).width();
+    let (before, at) = (text.get(..span.start), text.get(span));
+    format!("{}{}", " ".repeat(columns(before)), "^".repeat(columns(at).max(1)))
+}
+
+/// Why a file of ours cannot be written.
+pub(crate) fn unwritable(path: &Path, error: io::Error) -> sockeye::Error {
+    sockeye::Error::new(Op::Write, error).on(path.display())
 }
 
 /// What failed on what, and why, without the name of the program.

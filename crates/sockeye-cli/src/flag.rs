@@ -11,7 +11,7 @@ pub(crate) struct Flag {
     pub(crate) value: Option<&'static str>,
     /// What it is where nobody sets it, or else something that it can be set to; empty where it takes no value.
     pub(crate) example: &'static str,
-    /// What it can be set to, where only a few words can.
+    /// Words that it can be set to, where there are some; one that ends with a colon goes on with a path.
     pub(crate) choices: &'static [&'static str],
     /// What it does, in one line.
     pub(crate) help: &'static str,
@@ -24,6 +24,8 @@ const fn flag(long: &'static str, help: &'static str) -> Flag {
 pub(crate) static BROKER: Flag = flag("broker", "many peers at once: what one says, all others hear");
 pub(crate) static CHUNKS: Flag =
     flag("chunks", "show what comes piece by piece: when, how long, whence, what");
+pub(crate) static CONFIG: Flag =
+    Flag { value: Some("FILE"), example: "sockeye.toml", ..flag("config", "serve what a TOML file says") };
 pub(crate) static CRLF: Flag = flag("crlf", "send each line end as CR LF");
 pub(crate) static DIR: Flag = Flag {
     value: Some("DIR"),
@@ -49,8 +51,13 @@ pub(crate) static LINES: Flag =
 pub(crate) static LOG: Flag = Flag {
     value: Some("FORMAT"),
     example: "text",
-    choices: &["text", "json"],
-    ..flag("log", "what happens, on standard error: text or json")
+    choices: &["text", "json", "file:", "json:"],
+    ..flag("log", "what happens: text, json, or to a file: file:PATH, json:PATH")
+};
+pub(crate) static METRICS: Flag = Flag {
+    value: Some("ADDR"),
+    example: "tcp:9100",
+    ..flag("metrics", "counts of all listeners, as OpenMetrics at http://ADDR/metrics")
 };
 pub(crate) static NUMERIC: Flag = Flag { short: Some('n'), ..flag("numeric", "look no names up") };
 pub(crate) static ONE_WAY: Flag = flag("one-way", "left to right alone; what comes back is dropped");

@@ -2,12 +2,17 @@
 
 use std::io::ErrorKind;
 
+use rustix::io::Errno;
 use sockeye::proto::cut::TooLong;
 use sockeye::proto::frame::FrameError;
 use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, RuleFault, Unstarted};
 
 /// How bytes and messages come together.
 pub(crate) const FRAME: &str = "frame=line makes messages of bytes; sockeye help address has other frames";
+
+/// Where files can be written.
+pub(crate) const FILE: &str =
+    "choose a place in a folder that is there and yours to write: ls -ld shows whose it is";
 
 /// The second line of a failure, where there is something to try.
 pub(crate) fn of(error: &Error) -> Option<&'static str> {
@@ -71,8 +76,13 @@ fn of_operation(error: &Error) -> Option<&'static str> {
         (Op::Dial | Op::Read | Op::Write, Kind::Refused, _) => {
             "nobody listens there: is the server up, and the address right?"
         }
+        (Op::Write, _, Cause::Io(error)) if Errno::from_io_error(error) == Some(Errno::BADF) => {
+            "it is open for reading only: add ,write or ,append, or use --one-way"
+        }
         (Op::Dial, Kind::NotFound, _) if is_on("fd:") => "open it in the shell: sockeye ... 3<FILE",
-        (Op::Dial, Kind::NotFound, _) => "check what is named there, or start what listens there first",
+        (Op::Dial | Op::Write, Kind::NotFound, _) => {
+            "check what is named there, or start what listens there first"
+        }
         (Op::Dial, Kind::TimeLimit, _) => "is the host up, and no firewall between? connect= sets the limit",
         (Op::Dial, Kind::Unreachable, _) => {
             "check the network, or the name server: ip route; cat /etc/resolv.conf"
@@ -81,6 +91,9 @@ fn of_operation(error: &Error) -> Option<&'static str> {
             "to send to a broadcast address, add ,broadcast"
         }
         (Op::Dial, Kind::NoRight, _) => "check who may use it: ls -l, id",
+        (Op::Listen, ..) if is_on("fd-l:") => {
+            "it is for sockets that systemd or a shell hands down, by number or FileDescriptorName="
+        }
         (Op::Listen, Kind::InUse, _) => {
             "choose another; ss -lxtp shows who listens, and port 0 is the kernel's choice"
         }
@@ -92,9 +105,6 @@ fn of_operation(error: &Error) -> Option<&'static str> {
         (Op::Read, _, Cause::Limit(..)) => "idle= sets how long nothing may go over it",
         (Op::Read, Kind::Reset, _) => "the peer broke off: what came before may not be all",
         (Op::Write, Kind::Reset, _) => "the peer no longer reads: what was sent last may not have arrived",
-        (Op::Write, Kind::NotFound, _) => {
-            "it is open for reading only: add ,write or ,append, or use --one-way"
-        }
         (_, Kind::Exhausted, _) => "raise the limit of open files: ulimit -n",
         _ => return None,
     };
@@ -106,6 +116,9 @@ fn unstarted(what: &Unstarted, error: &std::io::Error) -> Option<&'static str> {
         (Unstarted::Folder(_), _) => "cwd= names a folder that is there and that it may enter",
         (Unstarted::Identity, _) => "only root may run commands as others: leave out user= and group=",
         (Unstarted::Link(_), _) => "link= makes a link in a folder of yours, and replaces nothing but a link",
+        (Unstarted::Program(name), ErrorKind::NotFound) if name.contains(',') => {
+            "the options of a command stand beside it: -o key=value"
+        }
         (Unstarted::Program(_), ErrorKind::NotFound) => {
             "check the spelling, and PATH; sh: runs what only a shell knows"
         }

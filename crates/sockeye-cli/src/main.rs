@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod attendance;
 mod complete;
 mod config;
 mod console;
@@ -11,8 +12,10 @@ mod flag;
 mod help;
 mod hint;
 mod log;
+mod metrics;
 mod operator;
 mod page;
+mod parent;
 mod plan;
 mod say;
 mod server;
@@ -22,9 +25,11 @@ mod verb;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use exit::Exit;
 use failure::Failure;
+use parent::Parent;
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
@@ -53,17 +58,13 @@ fn run(first: Option<OsString>, rest: impl Iterator<Item = OsString>) -> Result<
         }
         name => {
             let verb = verb::find(name)?;
-            let request = args::read(verb, rest)?;
+            let mut request = args::read(verb, rest)?;
             if request.has(&flag::HELP) {
                 return Ok(say::data(&help::verb(verb).text()));
             }
-            (verb.run)(&request).or_else(|failure| {
-                if !log::wants_json(&request) {
-                    return Err(failure);
-                }
-                say::to_people(&log::timed(failure.json()).to_string());
-                Ok(failure.exit())
-            })
+            // Before anything starts a thread.
+            let taken = Parent::take().map(|parent| request.parent = Arc::new(parent));
+            taken.and_then(|()| (verb.run)(&request)).or_else(|failure| failure.tell(&request))
         }
     }
 }

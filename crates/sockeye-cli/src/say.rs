@@ -45,11 +45,14 @@ fn line_of(text: &str) -> String {
     if text.ends_with('\n') { text.to_owned() } else { format!("{text}\n") }
 }
 
-/// Writes what can be written without waiting: a line that fits a pipe's buffer is not mixed with another thread's.
+/// Writes what can be written without waiting, whole lines if it can: one that fits a pipe's buffer is not mixed with
+/// another thread's.
 /// `false` where standard error is gone, and nobody is left to tell.
 fn write_some(rest: &mut &[u8]) -> bool {
     let piece = rest.get(..PIPE_BUF).unwrap_or(rest);
-    match rustix::io::write(rustix::stdio::stderr(), piece) {
+    let lines =
+        piece.iter().rposition(|byte| *byte == b'\n').map_or(piece, |at| piece.get(..=at).unwrap_or(piece));
+    match rustix::io::write(rustix::stdio::stderr(), lines) {
         Ok(written) => *rest = rest.get(written..).unwrap_or_default(),
         Err(Errno::INTR | Errno::AGAIN) => {}
         Err(_) => return false,
@@ -80,6 +83,11 @@ const PIPE_BUF: usize = 4096;
 /// Says something to people, or with `--log json` to programs.
 pub(crate) fn note(request: &Request, object: serde_json::Value, text: &str) {
     if log::wants_json(request) { to_people(&log::timed(object).to_string()) } else { line(text) }
+}
+
+/// As [`note`], for lines that have our name before them already.
+pub(crate) fn note_lines(request: &Request, object: serde_json::Value, text: &str) {
+    to_people(&if log::wants_json(request) { log::timed(object).to_string() } else { text.to_owned() });
 }
 
 /// One line for people, with our name before it.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use sockeye::{Ctx, Listening, Served, Service};
+use sockeye::{Ctx, Listening, Served, Service, Stop, Terms};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::args::Request;
@@ -17,8 +18,8 @@ pub(crate) struct Place {
     pub(crate) name: &'static str,
     pub(crate) listening: Listening,
     pub(crate) service: Arc<dyn Service>,
-    /// Whether its messages are shown to those who asked for messages.
-    pub(crate) shown: bool,
+    /// What it was opened in.
+    pub(crate) ctx: Ctx,
 }
 
 /// Tells where all places listen.
@@ -34,55 +35,129 @@ pub(crate) fn ready(name: &str, listening: &Listening, request: &Request) {
     }
 }
 
-/// Serves all places until they end on their own, or are told to: the first interrupt drains, the second hurries, the
-/// third ends.
+/// All of us listen: whoever started us is told so, and which of the sockets that it handed down nobody asked for.
+pub(crate) fn up(request: &Request, ctx: &Ctx) {
+    for unused in ctx.handed.unused() {
+        let object = json!({ "event": "unused-socket", "socket": unused });
+        say::note(request, object, &format!("no address takes descriptor {unused}, which was handed down"));
+    }
+    request.parent.ready();
+}
+
+/// Serves all places until they end on their own, or are told to; see [`Server::run`].
 pub(crate) async fn run(
     places: Vec<Place>,
-    mut interrupts: Interrupts,
+    interrupts: Interrupts,
     request: &Request,
     ctx: &Ctx,
 ) -> Result<Exit, Failure> {
-    let mut tasks = JoinSet::new();
-    for place in places {
-        let events = if place.shown { ctx.events.clone() } else { ctx.events.without_messages() };
-        let ctx = Ctx { events, ..ctx.clone() };
-        tasks.spawn(async move {
-            let once = place.listening.limits.once;
-            (once, sockeye::serve(place.listening, place.service, place.name, &ctx).await)
-        });
+    up(request, ctx);
+    let mut server = Server::new(interrupts, request, ctx);
+    let _all_open: Vec<Serving> = places.into_iter().map(|place| server.serve(place)).collect();
+    server.run().await
+}
+
+/// Listeners that are served.
+pub(crate) struct Server<'a> {
+    interrupts: Interrupts,
+    request: &'a Request,
+    ctx: &'a Ctx,
+    tasks: JoinSet<(bool, Served)>,
+    /// How often.
+    interrupted: u32,
+    /// Of a listener that was to end with its first connection.
+    failure: Option<sockeye::Error>,
+    /// Connections that were still there when the drain limit of the stop ran out.
+    outstayed: u64,
+}
+
+/// A listener that is served. Once it is dropped nobody new is taken, and those inside have all the time they want.
+pub(crate) struct Serving {
+    terms: watch::Sender<Terms>,
+    stop: Stop,
+}
+
+impl Serving {
+    /// The terms of newcomers.
+    pub(crate) fn terms(&self) -> watch::Ref<'_, Terms> {
+        self.terms.borrow()
     }
-    let mut interrupted = 0;
-    let mut failure = None;
-    let mut outstayed = 0;
-    loop {
-        tokio::select! {
-            ended = tasks.join_next() => match ended {
-                None => break,
-                Some(Ok((once, Served { last_failure, outstayed: late, .. }))) => {
-                    outstayed += late;
-                    failure = failure.or(last_failure.filter(|_| once));
-                }
-                // It printed why where it happened.
-                Some(Err(_panicked)) => return Ok(Exit::Failed),
-            },
-            () = interrupts.next() => {
-                interrupted += 1;
-                match interrupted {
-                    1 => ctx.stop.drain(),
-                    2 => ctx.stop.hurry(),
-                    _ => return Ok(Exit::Interrupted),
+
+    /// Newcomers get these terms from now on.
+    pub(crate) fn change(&self, terms: Terms) {
+        self.terms.send_replace(terms);
+    }
+
+    /// Takes nobody new, and gives those inside as long as the drain limit says.
+    pub(crate) fn drain(self) {
+        self.stop.drain();
+    }
+}
+
+impl<'a> Server<'a> {
+    pub(crate) fn new(interrupts: Interrupts, request: &'a Request, ctx: &'a Ctx) -> Self {
+        Self { interrupts, request, ctx, tasks: JoinSet::new(), interrupted: 0, failure: None, outstayed: 0 }
+    }
+
+    /// Serves a place beside the others.
+    pub(crate) fn serve(&mut self, place: Place) -> Serving {
+        let Place { name, listening, service, ctx } = place;
+        let (terms, changes) = watch::channel(Terms::of(&listening, service, name, &ctx));
+        let stop = ctx.stop.clone();
+        self.tasks.spawn(async move {
+            let once = listening.limits.once;
+            (once, sockeye::serve_on(listening, changes, &ctx).await)
+        });
+        Serving { terms, stop }
+    }
+
+    /// Serves until all listeners have ended on their own, or are told to: the first interrupt drains, the second
+    /// hurries, the third ends. Cancel safe: it goes on when it is called again.
+    pub(crate) async fn run(&mut self) -> Result<Exit, Failure> {
+        loop {
+            tokio::select! {
+                ended = self.tasks.join_next() => match ended {
+                    None => break,
+                    Some(Ok((once, served))) => self.count(once, served),
+                    // It printed why where it happened.
+                    Some(Err(_panicked)) => return Ok(Exit::Failed),
+                },
+                () = self.interrupts.next() => {
+                    self.interrupted += 1;
+                    match self.interrupted {
+                        1 => {
+                            self.request.parent.stopping();
+                            self.ctx.stop.drain();
+                        }
+                        2 => self.ctx.stop.hurry(),
+                        _ => return Ok(Exit::Interrupted),
+                    }
                 }
             }
         }
-    }
-    match (failure, interrupted, outstayed) {
-        (_, 2.., _) => Ok(Exit::Interrupted),
-        (_, _, 1..) => {
-            let said = format!("the drain limit ran out with {outstayed} still inside; drain= sets it");
-            say::note(request, json!({ "event": "drain-limit", "open": outstayed }), &said);
-            Ok(Exit::TimeLimit)
+        match (self.failure.take(), self.interrupted, self.outstayed) {
+            (_, 2.., _) => Ok(Exit::Interrupted),
+            (_, _, 1..) => {
+                self.tell_outstayed(self.outstayed);
+                Ok(Exit::TimeLimit)
+            }
+            (Some(error), _, 0) => Err(error.into()),
+            (None, _, 0) => Ok(Exit::Done),
         }
-        (Some(error), _, 0) => Err(error.into()),
-        (None, _, 0) => Ok(Exit::Done),
+    }
+
+    fn count(&mut self, once: bool, served: Served) {
+        if self.ctx.stop.is_draining() {
+            self.outstayed += served.outstayed;
+        } else if served.outstayed > 0 {
+            // Its own limit ran out, and the others go on.
+            self.tell_outstayed(served.outstayed);
+        }
+        self.failure = self.failure.take().or(served.last_failure.filter(|_| once));
+    }
+
+    fn tell_outstayed(&self, outstayed: u64) {
+        let said = format!("the drain limit ran out with {outstayed} still inside; drain= sets it");
+        say::note(self.request, json!({ "event": "drain-limit", "open": outstayed }), &said);
     }
 }

@@ -1,14 +1,20 @@
 //! What every verb begins with: limits, events, a runtime, and the world that connections live in.
 
 use std::future::Future;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sockeye::{Ctx, Events, Limits};
+use serde_json::json;
+use sockeye::proto::unit::{print_duration, print_flow, rounded};
+use sockeye::{Ctx, Events, Limits, Tallies, Totals};
+use tokio::time::Instant;
 
 use crate::args::Request;
+use crate::attendance::Attendance;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::log::Log;
+use crate::{flag, say};
 
 /// How many descriptors are left for ourselves when the limit of open files bounds the number of connections.
 const OWN_DESCRIPTORS: u64 = 64;
@@ -22,7 +28,8 @@ pub(crate) enum Threads {
     Cores,
 }
 
-/// Runs a verb that opens so many listeners to its end, and then lets those who read events finish.
+/// Runs a verb that opens so many listeners to its end, and then lets those who read events finish. One that listens is
+/// attended: see [`Attendance`].
 pub(crate) fn run<F>(
     request: &Request,
     threads: Threads,
@@ -42,8 +49,17 @@ where
     };
     let runtime = builder.enable_all().build().map_err(Failure::Start)?;
     let (tasks, clean_up) = (ctx.tasks.clone(), ctx.limits.hurry);
+    let (began, tallies) = (Instant::now(), ctx.tallies.clone());
     let exit = runtime.block_on(async {
-        let exit = verb(ctx).await;
+        let exit = if listeners == 0 {
+            verb(ctx).await
+        } else {
+            let attendance = Attendance::begin(request, &ctx, &log).await?;
+            tokio::select! {
+                exit = verb(ctx) => exit,
+                never = attendance.attend() => match never {},
+            }
+        };
         // Those who read for others end with them.
         tasks.close();
         let (Ok(()) | Err(_)) = tokio::time::timeout(clean_up, tasks.wait()).await;
@@ -52,13 +68,41 @@ where
     // A name look-up that nobody waits for any more must not hold us.
     runtime.shutdown_background();
     log.finish();
+    if request.has(&flag::VERBOSE) && !tallies.list().is_empty() {
+        summary(request, &tallies, began.elapsed());
+    }
     exit
+}
+
+/// What all listeners did, and how fast, once they are over.
+fn summary(request: &Request, tallies: &Tallies, lasted: Duration) {
+    let Totals { accepted, failed, volume, .. } = tallies.sum();
+    let object = json!({
+        "event": "served", "accepted": accepted, "failed": failed, "received": volume.received,
+        "sent": volume.sent, "seconds": lasted.as_secs_f64(),
+    });
+    let (came, went) = (print_flow(volume.received, "in", lasted), print_flow(volume.sent, "out", lasted));
+    let connections =
+        if accepted == 1 { "1 connection".to_owned() } else { format!("{accepted} connections") };
+    let lasted = print_duration(rounded(lasted));
+    say::note(request, object, &format!("{connections} in {lasted}, {failed} failed, {came}, {went}"));
 }
 
 /// What connections live in, as the flags ask; so many listeners share what may be open.
 pub(crate) fn context(request: &Request, events: Events, listeners: usize) -> Result<Ctx, Failure> {
-    let limits = limits(getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX), listeners);
-    Ok(Ctx { resolver: request.resolver()?, limits, events, ..Ctx::default() })
+    let handed = request.parent.sockets.clone();
+    Ok(Ctx {
+        resolver: request.resolver()?,
+        limits: shared_limits(listeners),
+        events,
+        handed,
+        ..Ctx::default()
+    })
+}
+
+/// The defaults of each of so many listeners, which share what may be open.
+pub(crate) fn shared_limits(listeners: usize) -> Limits {
+    limits(getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX), listeners)
 }
 
 /// The defaults, with no more connections than half of the files that may be open: a relay needs two for each. Several

@@ -1,4 +1,4 @@
-//! Interrupts: SIGINT and SIGTERM.
+//! Signals: SIGINT and SIGTERM interrupt, SIGHUP asks to begin anew, SIGUSR1 for a report.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -23,5 +23,35 @@ impl Interrupts {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+/// SIGHUP: files are read again, and those that were moved away are opened anew.
+pub(crate) struct Hangups(Signal);
+
+impl Hangups {
+    /// From here on the signal no longer kills the process.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        signal(SignalKind::hangup()).map(Self).map_err(Failure::Start)
+    }
+
+    /// Waits for the next one; several that come at once are one. Cancel safe.
+    pub(crate) async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
+
+/// SIGUSR1: whoever sends it wants to know who is inside.
+pub(crate) struct Reports(Signal);
+
+impl Reports {
+    /// From here on the signal no longer kills the process.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        signal(SignalKind::user_defined1()).map(Self).map_err(Failure::Start)
+    }
+
+    /// Waits for the next one; several that come at once are one. Cancel safe.
+    pub(crate) async fn next(&mut self) {
+        self.0.recv().await;
     }
 }

@@ -53,6 +53,12 @@ impl<K: Copy + Eq + Hash, V> Crowd<K, V> {
         Self { most: most.max(1), policy, inside: HashMap::new(), strangers: VecDeque::new(), admitted: 0 }
     }
 
+    /// From now on there is room for `most`, at least one. Nobody has to leave; where more are inside, each who is let in
+    /// takes the place of another.
+    pub fn resize(&mut self, most: usize, policy: Strangers) {
+        (self.most, self.policy) = (most.max(1), policy);
+    }
+
     /// Who is heard now, if inside: they are no strangers from here on.
     pub fn hear(&mut self, name: &K) -> Option<&V> {
         let guest = self.inside.get_mut(name)?;

@@ -41,11 +41,15 @@ const ENOENT: i32 = 2;
 /// `AF_INET` and `AF_INET6`.
 const INET: u8 = 2;
 const INET6: u8 = 10;
-/// The state of a TCP socket that listens.
+/// The states of a TCP socket that listens, and of one whose first word was not answered yet.
 const LISTENS: u8 = 10;
+const CONNECTS: u8 = 2;
 
-/// Asks about the socket whose own end is `own`, and whose other end is `other`. Both are of one family; IPv4 in IPv6 is
-/// IPv4. The answer has the same number.
+/// The loopback interface, which is the first of every network namespace.
+const LOOPBACK: u32 = 1;
+
+/// Asks about the socket whose own end is `own`, and whose other end is `other`. Both are loopback addresses of one
+/// family; IPv4 in IPv6 is IPv4. The answer has the same number.
 pub fn request(transport: Transport, own: SocketAddr, other: SocketAddr, number: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(REQUEST);
     bytes.extend(u32::try_from(REQUEST).unwrap_or_default().to_ne_bytes());
@@ -57,8 +61,8 @@ pub fn request(transport: Transport, own: SocketAddr, other: SocketAddr, number:
     bytes.extend([family, protocol, 0, 0]);
     bytes.extend(u32::MAX.to_ne_bytes());
     bytes.extend(ends(transport, own, other));
-    // Any interface, and no cookie.
-    bytes.extend([0; 4]);
+    // Without an interface the kernel passes over a socket that is bound to one (SO_BINDTODEVICE). No cookie.
+    bytes.extend(LOOPBACK.to_ne_bytes());
     bytes.extend([0xff; 8]);
     bytes
 }
@@ -91,8 +95,14 @@ pub fn answer(
             let wanted = [&own.port().to_be_bytes()[..], &other.port().to_be_bytes()].concat();
             let is_it = match transport {
                 // Where no socket has these ends, the kernel answers with one that listens on the port, which may be
-                // anybody's.
-                Transport::Tcp => state != LISTENS && ports[..] == wanted && holds(&addresses, own, other),
+                // anybody's. One that still connects is not the peer either: a socket that is bound to an interface
+                // hides its ends from the kernel's choice of ports, so that another user's may come to have them too
+                // until it is refused.
+                Transport::Tcp => {
+                    ![LISTENS, CONNECTS].contains(&state)
+                        && ports[..] == wanted
+                        && holds(&addresses, own, other)
+                }
                 Transport::Udp => ports.get(..2) == wanted.get(..2),
             };
             Some(match (is_it, inode) {
@@ -176,6 +186,7 @@ mod tests {
         assert_eq!(read(&answered(5, own, other, 0, 0)), Some(Found::Orphan));
         assert_eq!(read(&answered(10, own, at("0.0.0.0:0"), 1000, 9)), Some(Found::Nothing));
         assert_eq!(read(&answered(10, own, other, 1000, 9)), Some(Found::Nothing));
+        assert_eq!(read(&answered(2, own, other, 1000, 9)), Some(Found::Nothing));
         assert_eq!(read(&answered(1, other, own, 1000, 9)), Some(Found::Nothing));
         assert_eq!(read(&answered(1, own, at("127.0.0.2:80"), 1000, 9)), Some(Found::Nothing));
         let mapped = (at("[::ffff:127.0.0.1]:4000"), at("[::ffff:127.0.0.1]:80"));

@@ -7,7 +7,9 @@
 //! - [`diag`]: asking the kernel about a socket, as bytes.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
 //! - [`hex`]: bytes in hexadecimal, for people.
+//! - [`http`]: the head of a request for one page.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
+//! - [`openmetrics`]: counts as text that monitoring programs read.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
@@ -27,7 +29,9 @@ pub mod cut;
 pub mod diag;
 pub mod frame;
 pub mod hex;
+pub mod http;
 pub mod newline;
+pub mod openmetrics;
 pub mod printable;
 pub mod queue;
 pub mod race;

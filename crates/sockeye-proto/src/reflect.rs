@@ -70,6 +70,11 @@ impl Guard {
         Self { policy, counters: vec![full; count].into(), secret: RandomState::new() }
     }
 
+    /// The policy that they follow.
+    pub fn policy(&self) -> Outsiders {
+        self.policy
+    }
+
     /// Whether what this sender says is to be heard.
     pub fn hears(&mut self, from: SocketAddr, now: Duration) -> bool {
         match self.policy {

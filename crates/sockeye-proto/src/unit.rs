@@ -1,6 +1,6 @@
 //! Durations, sizes and file modes as people type them, and as we print them.
 //!
-//! What is printed reads back as the same value.
+//! What [`print_duration`] prints reads back as the same value; other measures are rounded for people.
 
 use std::time::Duration;
 
@@ -56,6 +56,41 @@ pub fn print_duration(duration: Duration) -> String {
 pub fn rounded(measured: Duration) -> Duration {
     let unit = if measured < Duration::from_millis(10) { 1 } else { 1000 };
     Duration::from_micros(u64::try_from(measured.as_micros()).unwrap_or(u64::MAX) / unit * unit)
+}
+
+/// How long something has lasted, in its two largest units: `7s`, `3m12s`, `5h03m`, `12d04h`.
+pub fn print_age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m{:02}s", seconds % 60),
+        (0, ..) => format!("{hours}h{:02}m", minutes % 60),
+        _ => format!("{days}d{:02}h", hours % 24),
+    }
+}
+
+/// A count of bytes, to a tenth of the largest unit (of 1,024) of which there is one: `512 B`, `1.2 MiB`.
+pub fn print_size(bytes: u64) -> String {
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut units = [(10, "KiB"), (20, "MiB"), (30, "GiB"), (40, "TiB"), (50, "PiB")].into_iter();
+    let tenths = |shift: u32| (u128::from(bytes) * 10 + (1u128 << shift) / 2) >> shift;
+    // What would be rounded to 1024.0 of a unit is one of the next.
+    let (shift, name) = units.find(|(shift, _)| tenths(*shift) < 10_240).unwrap_or((60, "EiB"));
+    format!("{}.{} {name}", tenths(shift) / 10, tenths(shift) % 10)
+}
+
+/// What went one way, and how fast: `1.2 MiB in (3.4 MiB/s)`. Of less than a KiB a rate says nothing.
+pub fn print_flow(bytes: u64, way: &str, lasted: Duration) -> String {
+    let nanos = lasted.as_nanos();
+    let flow = format!("{} {way}", print_size(bytes));
+    if bytes < 1024 || nanos == 0 {
+        return flow;
+    }
+    let rate = u64::try_from(u128::from(bytes) * 1_000_000_000 / nanos).unwrap_or(u64::MAX);
+    format!("{flow} ({}/s)", print_size(rate))
 }
 
 /// Reads a count of bytes: a number and nothing, `B`, `k M G` or `KiB MiB GiB` (1,024), or `kB KB MB GB` (1,000).
@@ -128,6 +163,29 @@ mod tests {
         ] {
             assert_eq!(size(text), want, "{text:?}");
         }
+    }
+
+    #[test]
+    fn measures_are_printed_for_people() {
+        for (bytes, want) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_258_291, "1.2 MiB"),
+            ((1 << 20) - 1, "1.0 MiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(print_size(bytes), want);
+        }
+        for (seconds, want) in
+            [(0, "0s"), (59, "59s"), (60, "1m00s"), (18_180, "5h03m"), (1_051_200, "12d04h")]
+        {
+            assert_eq!(print_age(Duration::from_secs(seconds)), want);
+        }
+        let second = Duration::from_secs(1);
+        assert_eq!(print_flow(1 << 20, "in", second / 2), "1.0 MiB in (2.0 MiB/s)");
+        assert_eq!(print_flow(1023, "out", second), "1023 B out");
+        assert_eq!(print_flow(1 << 20, "in", Duration::ZERO), "1.0 MiB in");
     }
 
     #[test]

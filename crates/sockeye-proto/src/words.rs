@@ -23,8 +23,8 @@ impl fmt::Display for WordsError {
     }
 }
 
-/// Splits `text` as a POSIX shell splits words, and does nothing else that a shell does: what stands in single quotes is
-/// taken as it is; in double quotes a backslash takes `"` and `\` as they are; outside, it takes anything so. Quotes
+/// Splits `text` as a POSIX shell splits words, and does nothing else that a shell does: what stands in single quotes
+/// is taken as it is; in double quotes a backslash takes `"` and `\` as they are; outside, it takes anything so. Quotes
 /// with nothing between them are an empty word.
 ///
 /// # Errors

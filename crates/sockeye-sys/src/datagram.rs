@@ -1,6 +1,6 @@
 //! Datagrams, many at a call: with who sent them, where they were sent to, and what the kernel had to drop.
 //!
-//! recvmmsg(2) and sendmmsg(2), and the control messages of ip(7), ipv6(7) and socket(7) that no safe library reads.
+//! recvmmsg(2) and sendmmsg(2), and the control messages of ip(7), ipv6(7), socket(7) and unix(7) that no safe library reads.
 
 mod name;
 

@@ -145,7 +145,8 @@ unsafe fn copy_process(flags: libc::c_int, process: *mut libc::c_int) -> io::Res
     if pid < 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(Pid::from_raw(libc::pid_t::try_from(pid).unwrap_or_default()))
+    // Only the copy is told 0.
+    Ok(Pid::from_raw(libc::pid_t::try_from(pid).unwrap_or(libc::pid_t::MAX)))
 }
 
 /// No signal reaches this thread, nor what is copied from it: a handler of ours must not run in the copy. As it was

@@ -1,6 +1,7 @@
 //! The unsafe code of sockeye: small safe functions over calls that no safe library offers.
 //!
 //! - [`datagram`]: datagrams in batches, with what the kernel knows of each.
+//! - [`environment`]: variables that our parent meant for us alone.
 //! - [`guard`]: commands, each under a process that ends all of what it started.
 //! - [`lookup`]: names and services into addresses, with the resolver's own words for what failed.
 //! - [`inherited`]: descriptors that our parent left open for us.
@@ -12,6 +13,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod datagram;
+pub mod environment;
 pub mod guard;
 pub mod inherited;
 pub mod lookup;

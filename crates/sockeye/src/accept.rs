@@ -2,23 +2,22 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::conn::Conn;
-use crate::counts::Counts;
-use crate::ctx::{Ctx, within};
+use crate::ctx::{Ctx, Limits, within};
 use crate::error::{Cause, Error, Kind, Limit, Op, Result};
 use crate::event::{Ended, Event, Wants};
 use crate::idle::quiet;
 use crate::layer::{self, Wrap};
 use crate::listener::{Listener, accept};
 use crate::open::Listening;
-use crate::peer::Peer;
 use crate::service::{BoxFuture, Service};
 use crate::show::{ShownDatagrams, show};
 use crate::tally::Inside;
+use crate::terms::Terms;
 
 /// What a listener did in its life.
 #[derive(Debug, Default)]
@@ -37,71 +36,65 @@ pub struct Served {
 
 /// Serves every connection of a listener until a stop is asked for, or, with `once`, the first has ended.
 ///
-/// The slot is taken first, then the connection: a full house leaves newcomers in the kernel's queue. A failed accept
-/// is told, and tried again after a pause; it never ends a server. Handshakes run in the connection's own task.
+/// Where nobody more may be inside, newcomers stay in the kernel's queue. A failed accept is told, and tried again after
+/// a pause; it never ends a server. Handshakes run in the connection's own task.
 ///
 /// `name` says what is served, for those who read events and [`Ctx::tallies`].
 pub async fn serve(listening: Listening, service: Arc<dyn Service>, name: &str, ctx: &Ctx) -> Served {
-    let Listening { mut listener, wraps, limits, tally } = listening;
-    let ctx = Ctx { limits, tally, ..ctx.child() };
-    ctx.tallies.add(name, &listener.locals(), ctx.tally.clone());
-    if let Some(served) = answer_datagrams(&mut *listener, &wraps, &*service, name, &ctx).await {
-        return served;
-    }
+    let (_unchanged, terms) = watch::channel(Terms::of(&listening, service, name, ctx));
+    serve_on(listening, terms, ctx).await
+}
+
+/// As [`serve`], on terms that can change: whoever comes gets the last that were sent. Those who are inside go on as
+/// they were let in.
+///
+/// Once the sender is dropped, nobody new is taken, and those inside have all the time they want, until a stop is asked
+/// for.
+pub async fn serve_on(listening: Listening, mut terms: watch::Receiver<Terms>, ctx: &Ctx) -> Served {
+    let mut listener = listening.listener;
+    let first = terms.borrow_and_update().clone();
+    ctx.tallies.add(&first.name, &first.locals, first.tally.clone());
     let house = House {
-        slots: Arc::new(Semaphore::new(limits.max_conns.min(Semaphore::MAX_PERMITS))),
-        guest: Arc::new(Guest { service, wraps, name: name.into(), ctx: ctx.clone() }),
+        guest: Arc::new(Guest::new(first, &mut *listener, ctx.child())),
         tasks: JoinSet::new(),
+        failures: 0,
+        has_sessions: false,
         served: Served::default(),
     };
-    house.run(listener, &ctx).await
+    house.run(listener, terms).await
 }
 
-/// Hands datagrams to a service that needs no session, where listener and service both can. A failure is told, and
-/// after a pause it goes on.
-async fn answer_datagrams(
-    listener: &mut dyn Listener,
-    wraps: &[Arc<dyn Wrap>],
-    service: &dyn Service,
-    name: &str,
-    ctx: &Ctx,
-) -> Option<Served> {
-    let datagrams = service.as_datagrams().filter(|_| wraps.is_empty())?;
-    let scheme = listener.locals().first().map_or("", |local| local.scheme);
-    let shown = ShownDatagrams::new(datagrams, scheme);
-    loop {
-        let pump = listener.answer(&shown, ctx)?;
-        let error = tokio::select! {
-            () = ctx.stop.draining() => break,
-            ended = pump => ended.err(),
-        };
-        let Some(error) = error else { break };
-        ctx.tally.fail_to_accept();
-        ctx.events.tell(Wants::Trouble, || Event::AcceptFailed { listener: name.into(), error });
-        tokio::select! {
-            () = ctx.stop.draining() => break,
-            () = sleep(ctx.limits.accept_pause) => {}
-        }
-    }
-    Some(Served::default())
-}
-
-/// Those who are inside, and what they need.
+/// Those who are inside, and what the next ones get.
 struct House {
-    slots: Arc<Semaphore>,
     guest: Arc<Guest>,
     tasks: JoinSet<Result<()>>,
+    /// How often accepting has failed since it last worked.
+    failures: u64,
+    /// Whether there are connections: then there is no way back to answering datagrams without any.
+    has_sessions: bool,
     served: Served,
 }
 
 impl House {
-    async fn run(mut self, mut listener: Box<dyn Listener>, ctx: &Ctx) -> Served {
-        self.admit(&mut *listener, ctx).await;
+    async fn run(mut self, mut listener: Box<dyn Listener>, mut terms: watch::Receiver<Terms>) -> Served {
+        loop {
+            let changed = tokio::select! {
+                biased;
+                changed = terms.changed() => changed,
+                () = self.attend(&mut *listener) => break,
+            };
+            if changed.is_err() {
+                break;
+            }
+            let next = terms.borrow_and_update().clone();
+            self.change(&mut *listener, next);
+        }
 
         // Refuse newcomers at once.
         listener.stop_accepting();
         drop(listener);
-        // With `once`, the one inside has all the time it wants, until a stop is asked for.
+        let ctx = self.guest.ctx.clone();
+        // Until a stop is asked for, those inside have all the time they want.
         if !ctx.stop.is_draining() {
             tokio::select! {
                 () = self.empty() => {}
@@ -136,11 +129,53 @@ impl House {
         self.served
     }
 
+    /// Newcomers get other terms from now on.
+    fn change(&mut self, listener: &mut dyn Listener, terms: Terms) {
+        let ctx = self.guest.ctx.clone();
+        if !Arc::ptr_eq(&ctx.tally, &terms.tally) {
+            ctx.tallies.add(&terms.name, &terms.locals, terms.tally.clone());
+        }
+        self.guest = Arc::new(Guest::new(terms, listener, ctx));
+    }
+
+    /// Serves whoever comes, until it is asked to stop, or has taken its only one. Cancel safe.
+    async fn attend(&mut self, listener: &mut dyn Listener) {
+        if self.has_sessions || !self.answer_datagrams(listener).await {
+            self.has_sessions = true;
+            self.admit(listener).await;
+        }
+    }
+
+    /// Hands datagrams to a service that needs no session until it is asked to stop; `false` where listener or service
+    /// cannot. A failure is told, and after a pause it goes on.
+    async fn answer_datagrams(&self, listener: &mut dyn Listener) -> bool {
+        let Guest { service, wraps, name, ctx } = &*self.guest;
+        let Some(datagrams) = service.as_datagrams().filter(|_| wraps.is_empty()) else { return false };
+        let scheme = listener.locals().first().map_or("", |local| local.scheme);
+        let shown = ShownDatagrams::new(datagrams, scheme);
+        loop {
+            let Some(pump) = listener.answer(&shown, ctx) else { return false };
+            let error = tokio::select! {
+                () = ctx.stop.draining() => return true,
+                ended = pump => ended.err(),
+            };
+            let Some(error) = error else { return true };
+            ctx.tally.fail_to_accept();
+            ctx.events.tell(Wants::Trouble, || Event::AcceptFailed { listener: name.clone(), error });
+            tokio::select! {
+                () = ctx.stop.draining() => return true,
+                () = sleep(ctx.limits.accept_pause) => {}
+            }
+        }
+    }
+
     /// Takes connections until it is asked to stop, or has taken its only one.
-    async fn admit(&mut self, listener: &mut dyn Listener, ctx: &Ctx) {
-        let mut failures = 0u64;
+    async fn admit(&mut self, listener: &mut dyn Listener) {
+        let guest = self.guest.clone();
+        let ctx = &guest.ctx;
         let mut draining = std::pin::pin!(ctx.stop.draining());
         loop {
+            let has_room = self.tasks.len() < ctx.limits.max_conns;
             let next = tokio::select! {
                 biased;
                 () = &mut draining => return,
@@ -148,17 +183,17 @@ impl House {
                     self.served.count(ended);
                     continue;
                 }
-                next = take(listener, &self.slots) => next,
+                next = accept(listener), if has_room => next,
             };
             match next {
-                Ok((conn, slot)) => {
+                Ok(conn) => {
+                    let failures = std::mem::take(&mut self.failures);
                     if failures > 0 {
-                        let listener = self.guest.name.clone();
+                        let listener = guest.name.clone();
                         ctx.events.tell(Wants::Trouble, || Event::AcceptResumed { listener, failures });
-                        failures = 0;
                     }
                     self.served.accepted += 1;
-                    self.tasks.spawn(self.guest.clone().host(conn, slot));
+                    self.tasks.spawn(guest.clone().host(conn));
                     if ctx.limits.once {
                         return;
                     }
@@ -167,11 +202,11 @@ impl House {
                 Err(error) if error.kind() == Kind::Reset => {}
                 Err(error) => {
                     ctx.tally.fail_to_accept();
-                    if failures == 0 {
-                        let listener = self.guest.name.clone();
+                    if self.failures == 0 {
+                        let listener = guest.name.clone();
                         ctx.events.tell(Wants::Trouble, || Event::AcceptFailed { listener, error });
                     }
-                    failures += 1;
+                    self.failures += 1;
                     tokio::select! {
                         () = &mut draining => return,
                         () = sleep(ctx.limits.accept_pause) => {}
@@ -189,14 +224,7 @@ impl House {
     }
 }
 
-/// The slot first, then the connection. Cancel safe: a slot that leads to no connection is given back.
-async fn take(listener: &mut dyn Listener, slots: &Arc<Semaphore>) -> Result<(Conn, OwnedSemaphorePermit)> {
-    let slot = slots.clone().acquire_owned().await;
-    let slot = slot.map_err(|closed| Error::new(Op::Accept, std::io::Error::other(closed)))?;
-    Ok((accept(listener).await?, slot))
-}
-
-/// What every connection of a listener shares.
+/// What connections that came on the same terms share.
 struct Guest {
     service: Arc<dyn Service>,
     wraps: Vec<Arc<dyn Wrap>>,
@@ -205,11 +233,21 @@ struct Guest {
 }
 
 impl Guest {
+    fn new(terms: Terms, listener: &mut dyn Listener, ctx: Ctx) -> Self {
+        let Terms { service, wraps, limits, events, name, entrance, tally, .. } = terms;
+        if let Some(entrance) = &entrance {
+            entrance.begin();
+        }
+        listener.guard_with(entrance);
+        let limits = Limits { idle: listener.keep_to(&limits), ..limits };
+        Self { service, wraps, name, ctx: Ctx { limits, events, tally, ..ctx } }
+    }
+
     /// The life of one connection.
     ///
     /// What an idle one holds is the size of this future, times thousands: what is needed for a moment, or by few, is
     /// boxed.
-    async fn host(self: Arc<Self>, conn: Conn, _slot: OwnedSemaphorePermit) -> Result<()> {
+    async fn host(self: Arc<Self>, conn: Conn) -> Result<()> {
         let mut visit = Visit::begin(&self, &conn);
         let wrapped = if self.wraps.is_empty() { Ok(conn) } else { Box::pin(self.wrap(conn)).await };
         let ended = match wrapped {
@@ -252,32 +290,29 @@ impl Guest {
 struct Visit<'a> {
     guest: &'a Guest,
     id: u64,
-    peer: Arc<Peer>,
-    counts: Arc<Counts>,
-    began: Instant,
+    inside: Inside,
     ended: Ended,
 }
 
 impl<'a> Visit<'a> {
     fn begin(guest: &'a Guest, conn: &Conn) -> Self {
         let id = guest.ctx.events.number();
-        let peer = conn.peer().clone();
+        let inside = Inside { peer: conn.peer().clone(), counts: conn.counts(), began: Instant::now() };
         guest.ctx.events.tell(Wants::Connections, || Event::Opened {
             id,
             listener: guest.name.clone(),
-            peer: peer.clone(),
+            peer: inside.peer.clone(),
         });
-        let (counts, began) = (conn.counts(), Instant::now());
-        guest.ctx.tally.begin(id, Inside { peer: peer.clone(), counts: counts.clone(), began });
-        Self { guest, id, peer, counts, began, ended: Ended::Stopped }
+        guest.ctx.tally.begin(id, inside.clone());
+        Self { guest, id, inside, ended: Ended::Stopped }
     }
 
     /// The layers are on: what counts is what goes over them.
     fn enter(&mut self, conn: &Conn) {
         let counts = conn.counts();
-        if !Arc::ptr_eq(&counts, &self.counts) {
-            self.guest.ctx.tally.change(self.id, conn.peer(), &counts);
-            self.counts = counts;
+        if !Arc::ptr_eq(&counts, &self.inside.counts) {
+            (self.inside.peer, self.inside.counts) = (conn.peer().clone(), counts);
+            self.guest.ctx.tally.change(self.id, self.inside.clone());
         }
     }
 }
@@ -295,10 +330,10 @@ impl Drop for Visit<'_> {
         };
         self.guest.ctx.events.tell(what, || Event::Closed {
             id: self.id,
-            peer: self.peer.clone(),
-            received: self.counts.received(),
-            sent: self.counts.sent(),
-            lasted: self.began.elapsed(),
+            peer: self.inside.peer.clone(),
+            received: self.inside.counts.received(),
+            sent: self.inside.counts.sent(),
+            lasted: self.inside.began.elapsed(),
             ended: self.ended.clone(),
         });
     }

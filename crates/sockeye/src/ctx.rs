@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::buffer::Buffers;
 use crate::clock::Clock;
 use crate::event::Events;
+use crate::handed::Handed;
 use crate::memory::Memory;
 use crate::peer::Peer;
 use crate::resolve::Resolver;
@@ -40,6 +41,8 @@ pub struct Ctx {
     pub buffers: Buffers,
     /// The network inside this process.
     pub memory: Memory,
+    /// Sockets that are bound already: a listener of the same address takes one of these.
+    pub handed: Handed,
     /// The peer for whose connection something is dialled. Commands that are started for it are told who it is, in
     /// `SOCKEYE_PEER`, `SOCKEYE_LOCAL` and `SOCKEYE_UID`, of which those that are not known are unset.
     pub caller: Option<Arc<Peer>>,

@@ -26,9 +26,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Entrance {
     rules: Rules,
-    state: Mutex<State>,
+    most: Option<u32>,
+    rate: Option<u32>,
+    quota: Arc<Mutex<Quota>>,
     /// When time began for the quota.
     began: Instant,
+    state: Mutex<State>,
     listener: Arc<str>,
     events: Events,
     counted: Arc<Tally>,
@@ -36,7 +39,6 @@ pub struct Entrance {
 
 #[derive(Debug)]
 struct State {
-    quota: Quota,
     /// There where anybody asks whose a newcomer is.
     owners: Option<Owners>,
     /// Whom nobody was told of yet, by why.
@@ -56,13 +58,13 @@ struct Refused {
 /// Somebody who came in. Dropping it says that they are outside again.
 #[derive(Debug)]
 pub(crate) struct Pass {
-    entrance: Arc<Entrance>,
+    quota: Arc<Mutex<Quota>>,
     key: Key,
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.entrance.lock().quota.leave(self.key);
+        lock(&self.quota).leave(self.key);
     }
 }
 
@@ -73,6 +75,17 @@ impl Entrance {
     /// A rule names nobody that there is, or somebody who cannot be told on these addresses; or they are open to others
     /// than this machine's users where only ours may come in.
     pub(crate) fn of(
+        address: &Address,
+        limits: &Limits,
+        locals: &[Peer],
+        ctx: &Ctx,
+    ) -> Result<Option<Arc<Self>>, Cause> {
+        Self::after(None, address, limits, locals, ctx)
+    }
+
+    /// As [`Entrance::of`], for a listener that has been open: those inside whom `before` let in count on.
+    pub(crate) fn after(
+        before: Option<&Arc<Self>>,
         address: &Address,
         limits: &Limits,
         locals: &[Peer],
@@ -94,33 +107,39 @@ impl Entrance {
             return Ok(None);
         }
         let owners = (identifies || counts && has_users).then(Owners::open).transpose()?;
-        let quota = Quota::new(limits.max_per_peer, limits.rate_conns);
+        let (most, rate) = (limits.max_per_peer, limits.rate_conns);
+        let (quota, began) = match before {
+            Some(before) => (before.quota.clone(), before.began),
+            None => (Arc::new(Mutex::new(Quota::new(most, rate))), Instant::now()),
+        };
         Ok(Some(Arc::new(Self {
             rules,
-            state: Mutex::new(State { quota, owners, untold: Vec::new(), pause: None }),
-            began: Instant::now(),
+            most,
+            rate,
+            quota,
+            began,
+            state: Mutex::new(State { owners, untold: Vec::new(), pause: None }),
             listener: locals.first().map(Peer::to_string).unwrap_or_default().into(),
             events: ctx.events.clone(),
             counted: ctx.tally.clone(),
         })))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// From here on its numbers count, and no more those of the one before.
+    pub(crate) fn begin(&self) {
+        lock(&self.quota).limit(self.most, self.rate);
     }
 
     /// Decides on who has just connected, and notes on `peer` which user it is, where anybody asks. Who is refused will
     /// be told.
-    pub(crate) fn admit(self: &Arc<Self>, peer: &mut Peer, socket: BorrowedFd<'_>) -> Option<Pass> {
-        let mut state = self.lock();
+    pub(crate) fn admit(&self, peer: &mut Peer, socket: BorrowedFd<'_>) -> Option<Pass> {
+        let mut state = lock(&self.state);
         let owner = state.owners.as_mut().and_then(|owners| owners.of_conn(peer, socket));
         if let Some(Owner::User(user)) = owner {
             peer.user = Some(user);
         }
-        let decided = self.decide(peer.remote, owner);
-        let decided = decided.and_then(|(_, key)| state.quota.admit(key, self.began.elapsed()).map(|()| key));
-        match decided {
-            Ok(key) => Some(Pass { entrance: self.clone(), key }),
+        match self.decide(peer.remote, owner).and_then(|(_, key)| self.enter(key)) {
+            Ok(pass) => Some(pass),
             Err(why) => {
                 self.refuse(&mut state, why, peer);
                 None
@@ -136,7 +155,7 @@ impl Entrance {
         to: Endpoint,
         user: Option<u32>,
     ) -> Result<(Option<u32>, Key), Refusal> {
-        let owner = match &mut self.lock().owners {
+        let owner = match &mut lock(&self.state).owners {
             Some(owners) => owners.of_datagram(from, to, user),
             None => None,
         };
@@ -144,9 +163,9 @@ impl Entrance {
     }
 
     /// Counts somebody who was heard, and is a newcomer.
-    pub(crate) fn enter(self: &Arc<Self>, key: Key) -> Result<Pass, Refusal> {
-        self.lock().quota.admit(key, self.began.elapsed())?;
-        Ok(Pass { entrance: self.clone(), key })
+    pub(crate) fn enter(&self, key: Key) -> Result<Pass, Refusal> {
+        lock(&self.quota).admit(key, self.began.elapsed())?;
+        Ok(Pass { quota: self.quota.clone(), key })
     }
 
     fn decide(&self, from: Endpoint, owner: Option<Owner>) -> Result<(Option<u32>, Key), Refusal> {
@@ -186,7 +205,7 @@ impl Entrance {
 
     /// Tells what is due, and has the listener's task woken for what is due later.
     pub(crate) fn poll_tell(&self, cx: &mut Context<'_>) {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         while state.pause.as_mut().is_some_and(|pause| pause.as_mut().poll(cx).is_ready()) {
             state.pause = (!state.untold.is_empty()).then(|| Box::pin(sleep(PAUSE)));
             self.tell(&mut state);
@@ -195,8 +214,12 @@ impl Entrance {
 
     /// Tells the rest at once: nobody else comes. Those inside may stay much longer.
     pub(crate) fn tell_rest(&self) {
-        self.tell(&mut self.lock());
+        self.tell(&mut lock(&self.state));
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Nobody's number (chown(2)): those on Unix sockets of whom the kernel does not know whose they are count as one.

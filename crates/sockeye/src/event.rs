@@ -142,6 +142,27 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// What programs call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AcceptFailed { .. } => "accept-failed",
+            Self::AcceptResumed { .. } => "accept-resumed",
+            Self::Closed { .. } => "closed",
+            Self::Dropped { .. } => "dropped",
+            Self::Exited { .. } => "exited",
+            Self::Lost { .. } => "lost",
+            Self::Message { .. } => "message",
+            Self::Missed { .. } => "missed",
+            Self::Opened { .. } => "opened",
+            Self::Refused { .. } => "refused",
+            Self::Said { .. } => "said",
+            Self::Stopping { .. } => "stopping",
+            Self::Undelivered { .. } => "undelivered",
+        }
+    }
+}
+
 /// Datagrams that did not arrive whole where they should, by why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Dropped {

@@ -3,9 +3,10 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crate::conn::Conn;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Limits};
 use crate::entrance::Entrance;
 use crate::error::Result;
 use crate::peer::Peer;
@@ -17,14 +18,20 @@ pub trait Listener: Send {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>>;
 
     /// Asks this about each newcomer from now on, and refuses at once whom it does not let in: those never come out of
-    /// [`Listener::poll_accept`]. Called before anybody was accepted.
-    fn guard_with(&mut self, entrance: Arc<Entrance>);
+    /// [`Listener::poll_accept`]. `None` lets everybody in.
+    fn guard_with(&mut self, entrance: Option<Arc<Entrance>>);
 
     /// Refuses newcomers from now on. Connections that were accepted are not touched.
     fn stop_accepting(&mut self);
 
     /// Where it listens: one for each address, as the kernel names it.
     fn locals(&self) -> Vec<Peer>;
+
+    /// Keeps to these limits from now on, as far as it keeps any itself, and says after how long of silence whoever serves
+    /// a newcomer is to end it.
+    fn keep_to(&mut self, limits: &Limits) -> Option<Duration> {
+        limits.idle
+    }
 
     /// Hands every datagram to a service that needs no session, until it fails; `None` where a listener has
     /// connections only.

@@ -1,7 +1,6 @@
 //! From the text of an address to an open connection or listener: the scheme first, then the layers.
 
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use sockeye_proto::address::{self, Address, ParseError, Vocabulary};
 
@@ -66,6 +65,8 @@ pub struct Listening {
     pub wraps: Vec<Arc<dyn Wrap>>,
     /// The limits that the address sets.
     pub limits: Limits,
+    /// What decides who comes in, where there are rules. The listener asks it already.
+    pub entrance: Option<Arc<Entrance>>,
     /// What it does, counted.
     pub tally: Arc<Tally>,
 }
@@ -88,19 +89,9 @@ pub async fn listen(address: &Address, ctx: &Ctx) -> Result<Listening> {
     let ctx = &Ctx { tally: Arc::default(), ..ctx.clone() };
     let wraps = layer::prepare(address, ctx)?;
     let mut listener = (scheme::of(address).listen)(address, ctx).await?;
-    let mut limits = scheme::limits(address, &ctx.limits);
+    let limits = scheme::limits(address, &ctx.limits);
     let entrance = Entrance::of(address, &limits, &listener.locals(), ctx);
-    if let Some(entrance) = entrance.map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()))? {
-        listener.guard_with(entrance);
-    }
-    if scheme::of(address).idle.is_some() {
-        // The listener ends a silent peer's messages itself, so that who serves it can end in order. Who is still
-        // there so much later does not end.
-        limits.idle = limits.idle.map(|idle| idle.saturating_add(idle.max(TO_END)));
-    }
-    Ok(Listening { listener, wraps, limits, tally: ctx.tally.clone() })
+    let entrance = entrance.map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()))?;
+    listener.guard_with(entrance.clone());
+    Ok(Listening { listener, wraps, limits, entrance, tally: ctx.tally.clone() })
 }
-
-/// How long who serves a datagram peer has at least to end, once that was silent for its limit: a relay waits a second
-/// for the last words of the other side.
-const TO_END: Duration = Duration::from_secs(5);

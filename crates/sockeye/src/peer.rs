@@ -88,6 +88,17 @@ impl Endpoint {
         UnixName::new(bytes).map_or(Self::Unnamed, Self::Unix)
     }
 
+    /// IPv4 in IPv6 as what it is.
+    pub(crate) fn canonical(self) -> Self {
+        match self {
+            Self::Inet(SocketAddr::V6(v6)) => match v6.ip().to_ipv4_mapped() {
+                Some(v4) => Self::Inet((v4, v6.port()).into()),
+                None => self,
+            },
+            Self::Inet(SocketAddr::V4(_)) | Self::Unix(_) | Self::Unnamed => self,
+        }
+    }
+
     /// What the kernel returned; families that are not here have no name.
     pub(crate) fn from_kernel(address: SocketAddrAny) -> Self {
         if let Ok(inet) = SocketAddr::try_from(address.clone()) {

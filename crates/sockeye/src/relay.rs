@@ -110,10 +110,12 @@ impl Plan {
 /// A side that is a command is waited for until it has ended, as long as that takes: its exit code says how it went,
 /// also where it did not read all that was sent. Then nobody is there to hear the other side, and all is over. It is not
 /// waited for once the other side has left for good before all was said, which can be told of Unix sockets, and of TCP over
-/// loopback.
+/// loopback: it is ended when it has taken nothing for a second of what that side sent, unless all goes one way, to the
+/// command.
 ///
 /// # Errors
-/// Names the side that failed, which may be a command with another exit code than 0; a limit that ran out; two connections of which one carries bytes and one messages.
+/// Names the side that failed, which may be a command that ended with another exit code than 0; a limit that ran out;
+/// two connections of which one carries bytes and one messages.
 pub async fn relay(left: &mut Conn, right: &mut Conn, plan: &Plan, ctx: &Ctx) -> (Moved, Result<()>) {
     let counts = (left.counts(), right.counts());
     let before = (counts.0.sent(), counts.1.sent());
@@ -280,9 +282,9 @@ impl Joint<'_> {
             return left != Command::Runs;
         }
         if both {
-            // Whose words were lost on a command that has ended is not waited for.
-            let is_left_over = left != Command::Runs || right.has_ended() && self.to_right.is_lost();
-            let is_right_over = right != Command::Runs || left.has_ended() && self.to_left.is_lost();
+            // Whose words nobody hears any more is not waited for, as nobody waits for who writes to a broken pipe.
+            let is_left_over = left != Command::Runs || self.to_right.is_lost();
+            let is_right_over = right != Command::Runs || self.to_left.is_lost();
             return is_left_over && is_right_over;
         }
         // Nobody is there any more to hear the other side, which, if it is a command too, ends for itself.
@@ -294,16 +296,20 @@ impl Joint<'_> {
     /// Whether one side is a command that goes on, and the other one has left for good before all was said. Afterwards it
     /// may: the command still works on what it heard. It could not be told either: a socket of which both sides have
     /// ended looks as if the peer were gone (poll(2), POLLHUP).
+    ///
+    /// Only a peer that is not being read is looked after: reading tells that one has left. One that was to send alone
+    /// has nothing to stay for.
     fn runs_for_nobody(&mut self, flow: Flow, cx: &mut Context<'_>) -> bool {
-        if self.to_right.is_told() && (self.to_left.is_told() || flow == Flow::OneWay) {
+        if self.to_right.is_told() && self.to_left.is_told() {
             return false;
         }
         let Commands { left, right, presence } = &mut self.commands;
-        match (*left, *right) {
-            (Command::None, Command::Runs) => presence.poll_left(self.left, cx),
-            (Command::Runs, Command::None) => presence.poll_left(self.right, cx),
-            _ => false,
-        }
+        let (peer, command, course) = match (*left, *right) {
+            (Command::None, Command::Runs) if flow == Flow::Both => (&self.left, &self.right, &self.to_right),
+            (Command::Runs, Command::None) => (&self.right, &self.left, &self.to_left),
+            _ => return false,
+        };
+        !course.is_reading() && presence.poll_left(peer, command.counts().sent(), cx)
     }
 
     /// How it ended where a command runs for nobody: well, if there was nothing left to say.

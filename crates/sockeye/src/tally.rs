@@ -101,9 +101,9 @@ impl Tally {
     }
 
     /// Its layers are on: what counts is what goes over them.
-    pub(crate) fn change(&self, id: u64, peer: &Arc<Peer>, counts: &Arc<Counts>) {
-        if let Some(inside) = self.ledger().inside.get_mut(&id) {
-            (inside.peer, inside.counts) = (peer.clone(), counts.clone());
+    pub(crate) fn change(&self, id: u64, inside: Inside) {
+        if let Some(before) = self.ledger().inside.get_mut(&id) {
+            *before = inside;
         }
     }
 
@@ -155,10 +155,7 @@ pub struct Listed {
 impl Listed {
     /// The sums of all of them.
     pub fn totals(&self) -> Totals {
-        self.tallies.iter().fold(Totals::default(), |mut sum, tally| {
-            sum.add(&tally.totals());
-            sum
-        })
+        sum(self.tallies.iter().map(|tally| tally.totals()))
     }
 }
 
@@ -166,6 +163,11 @@ impl Tallies {
     /// All that ever listened, in the order in which they began.
     pub fn list(&self) -> Vec<Listed> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The sums over all listeners.
+    pub fn sum(&self) -> Totals {
+        sum(self.list().iter().map(Listed::totals))
     }
 
     /// Adds that of a listener that begins. A counter never goes back: where another listened before for the same
@@ -189,6 +191,13 @@ impl Tallies {
             }
         }
     }
+}
+
+fn sum(all: impl Iterator<Item = Totals>) -> Totals {
+    all.fold(Totals::default(), |mut sum, totals| {
+        sum.add(&totals);
+        sum
+    })
 }
 
 #[cfg(test)]

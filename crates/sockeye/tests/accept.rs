@@ -114,6 +114,31 @@ async fn the_idle_limit_ends_the_silent_and_leaves_the_busy() {
     assert_eq!((served.accepted, served.failed), (2, 2));
 }
 
+#[tokio::test]
+async fn who_is_ended_in_the_middle_of_an_answer_is_reset_and_who_has_it_all_is_not() {
+    let mut ctx = Ctx::default();
+    let mut events = ctx.events.subscribe(64, Wants::Connections);
+    let much = service(|mut conn, _| async move { put(&mut conn, &vec![0; 64 << 20]).await });
+    let listening = listen("tcp-l:127.0.0.1:0,idle=300ms", &ctx).await;
+    let to = local(&listening);
+    let mut busy = Server::start(listening, much, &ctx);
+    let mut cut = dial(&to, &ctx).await;
+    closed(&mut events).await;
+    assert_eq!(rest(&mut cut).await.unwrap_err().kind(), Kind::Reset);
+
+    let little = service(|mut conn, _| async move {
+        put(&mut conn, b"all").await?;
+        pending().await
+    });
+    let listening = listen("tcp-l:127.0.0.1:0,idle=300ms", &ctx).await;
+    let to = local(&listening);
+    let mut quiet = Server::start(listening, little, &ctx);
+    let mut whole = dial(&to, &ctx).await;
+    assert_eq!(rest(&mut whole).await.unwrap(), b"all");
+    ctx.stop.drain();
+    assert_eq!((busy.served().await.failed, quiet.served().await.failed), (1, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stop_lets_those_inside_finish_and_then_returns_at_once() {
     let mut ctx = Ctx::default();
@@ -302,7 +327,7 @@ async fn a_stop_is_heard_while_accepting_fails() {
     let failures = vec![Errno::MFILE; 9];
     let listener = Box::new(Fails { failures, then: ours.listener });
     let mut server = Server::start(
-        Listening { listener, limits: ctx.limits, wraps: Vec::new(), tally: Arc::default() },
+        Listening { listener, limits: ctx.limits, wraps: Vec::new(), entrance: None, tally: Arc::default() },
         echo(),
         &ctx,
     );
@@ -438,7 +463,7 @@ impl Listener for Fails {
         Poll::Ready(Err(Error::new(Op::Accept, self.failures.remove(0))))
     }
 
-    fn guard_with(&mut self, entrance: Arc<Entrance>) {
+    fn guard_with(&mut self, entrance: Option<Arc<Entrance>>) {
         self.then.guard_with(entrance);
     }
 

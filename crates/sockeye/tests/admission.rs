@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use sockeye::{Conn, Ctx, Endpoint, Event, Kind, Limits, Listening, Newcomers, Peer, Refusal, Wants};
+use tokio::net::TcpSocket;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -63,7 +64,7 @@ async fn an_address_is_let_in_or_kept_out_by_rules_and_who_is_kept_out_is_reset_
     let mut events = ctx.events.subscribe(64, Wants::Trouble);
     let word = "tcp-l:127.0.0.1:0,allow=127.0.0.0/30,allow=::1,deny=127.0.0.3";
     let listening = listen(word, &ctx).await;
-    let to = local(&listening);
+    let (to, tally) = (local(&listening), listening.tally.clone());
     let mut server = Server::start(listening, echo(), &ctx);
     for (from, comes_in) in [("1", true), ("2", true), ("3", false), ("4", false)] {
         let dialled = format!("{to},bind=127.0.0.{from}");
@@ -83,6 +84,8 @@ async fn an_address_is_let_in_or_kept_out_by_rules_and_who_is_kept_out_is_reset_
     ctx.stop.drain();
     ctx.stop.hurry();
     assert_eq!(server.served().await.accepted, 2);
+    let totals = tally.totals();
+    assert_eq!((totals.accepted, totals.refused), (2, [("denied", 2), ("not-allowed", 1)].into()));
 }
 
 #[tokio::test]
@@ -238,6 +241,19 @@ async fn the_user_at_the_other_end_is_known_where_somebody_asks() {
             let user = accept(&mut listening).await.peer().user;
             assert_eq!(user, (newcomers != Newcomers::Anyone).then(us), "{listener} {newcomers:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_is_bound_to_the_loopback_interface_is_found_too() {
+    for listener in ["tcp-l:127.0.0.1:0", "tcp-l:[::1]:0"] {
+        let ctx = limited(Newcomers::Identified);
+        let mut listening = listen(listener, &ctx).await;
+        let to = local(&listening).trim_start_matches("tcp:").parse().unwrap();
+        let near = if listener.contains('[') { TcpSocket::new_v6() } else { TcpSocket::new_v4() }.unwrap();
+        near.bind_device(Some(b"lo")).unwrap();
+        let _near = near.connect(to).await.unwrap();
+        assert_eq!(accept(&mut listening).await.peer().user, Some(us()), "{listener}");
     }
 }
 

@@ -10,6 +10,7 @@ use sockeye::proto::admission::{Refusal, Rule, Rules, Whom};
 use sockeye::proto::cut::{Cutter, Piece, TooLong};
 use sockeye::proto::diag::{self, Found, Transport};
 use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
+use sockeye::proto::http::{Asked, asked};
 use sockeye::proto::newline::ToCrlf;
 use sockeye::proto::printable::{self, Printable};
 use sockeye::proto::unit;
@@ -24,6 +25,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("cut", cut),
     ("diag", diag),
     ("frame", frame),
+    ("http", http),
     ("newline", newline),
     ("printable", printable),
     ("unit", unit),
@@ -206,6 +208,16 @@ fn messages<'a>(
     messages.extend(cutter.finish(most)?.then(|| cutter.message()));
     assert!(messages.iter().all(|message| message.len() <= most), "more than {most} bytes in {messages:?}");
     Ok(messages)
+}
+
+/// The head of a request: whatever comes in pieces is understood as soon as its head has ended, and as the whole is.
+pub fn http(data: &[u8]) {
+    let whole = asked(data);
+    let first = (0..=data.len()).map(|end| asked(&data[..end])).find(|asked| *asked != Asked::Unfinished);
+    assert_eq!(first.unwrap_or(Asked::Unfinished), whole);
+    if let Asked::Wants { method, path } = whole {
+        assert!(!method.is_empty() && path.starts_with('/') && !path.contains([' ', '?', '\n']), "{whole:?}");
+    }
 }
 
 /// Times, sizes and modes as they are typed: what is taken is within bounds, and reads back where it is printed.

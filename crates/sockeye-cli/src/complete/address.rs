@@ -109,7 +109,8 @@ fn option(address: &str, scheme: &'static SchemeGrammar, role: Role, current: &s
     }
 }
 
-fn values(kind: &Kind) -> Vec<Candidate> {
+/// What can be said of values of that kind.
+pub(super) fn values(kind: &Kind) -> Vec<Candidate> {
     let words = |words: &[&str]| words.iter().map(|word| Candidate::word(*word, "")).collect();
     match kind {
         Kind::Choice(choices) => words(choices),

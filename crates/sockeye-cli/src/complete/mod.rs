@@ -5,6 +5,8 @@
 mod address;
 mod cursor;
 
+use sockeye::proto::address::{Kind, Role};
+
 use crate::flag::{Flag, OPTION};
 use crate::help;
 use crate::verb::{self, Takes, Verb, r#gen};
@@ -118,8 +120,16 @@ fn value(flag: &Flag, cursor: &Cursor<'_>, current: &str) -> Vec<Candidate> {
         };
     }
     match flag.value {
+        Some("ADDR") => address::word(current, &[Role::Listen]),
         Some("FILE" | "DIR") => vec![Candidate::Known(Known::Files, 0)],
-        _ => flag.choices.iter().map(|choice| Candidate::word(*choice, "")).collect(),
+        Some("COMMAND" | "LINE") => vec![Candidate::Known(Known::Commands, 0)],
+        Some("FRAME") => address::values(&Kind::Frame),
+        _ => {
+            match flag.choices.iter().find(|choice| choice.ends_with(':') && current.starts_with(**choice)) {
+                Some(begun) => vec![Candidate::Known(Known::Files, begun.chars().count())],
+                None => flag.choices.iter().map(|choice| Candidate::word(*choice, "")).collect(),
+            }
+        }
     }
 }
 
@@ -272,7 +282,14 @@ mod tests {
             ("dial --br", &[]),
             ("listen --slow ", &["drop", "oldest"]),
             ("listen --slow=o", &["--slow=oldest"]),
-            ("dial --log j", &["json"]),
+            ("dial --log j", &["json", "json:"]),
+            ("dial --log file:some", &["files 5"]),
+            ("dial --log=json:", &["files 11"]),
+            ("serve --metrics tc", &["tcp:"]),
+            ("serve --metrics=unix:/run", &["files 15"]),
+            ("serve --metrics tcp:9100,max-co", &["tcp:9100,max-conns="]),
+            ("listen --exec ca", &["commands 0"]),
+            ("listen --frame=nets", &["--frame=netstring"]),
             ("serve reply --te", &["--text"]),
             ("serve echo --te", &[]),
             ("serve reply --text ", &[]),

@@ -69,7 +69,8 @@ fn further(scheme: &SchemeGrammar) -> String {
     format!("\n#[[serve]]\n#service = \"echo\"\n#listen = {}\n", quoted(&place(scheme)))
 }
 
-fn setting(option: &OptionGrammar) -> String {
+/// An option, commented out, beneath what it does.
+pub(super) fn setting(option: &OptionGrammar) -> String {
     let row = sockeye::options().iter().find(|row| row.grammar.name == option.name);
     let default = row.map_or_else(String::new, |row| format!("; unless set: {}", row.default));
     let value =
@@ -111,7 +112,7 @@ fn options(scheme: &'static SchemeGrammar) -> impl Iterator<Item = &'static Opti
 }
 
 /// An address to listen on.
-fn place(scheme: &SchemeGrammar) -> String {
+pub(super) fn place(scheme: &SchemeGrammar) -> String {
     match scheme.target {
         Form::HostPort { .. } => format!("{}:7700", scheme.name),
         _ => {

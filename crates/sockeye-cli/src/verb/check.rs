@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockeye::proto::address::{Address, Role};
+use sockeye::proto::address::{Address, Form, Role};
 use sockeye::proto::unit::{print_duration, rounded};
 use sockeye::{Ctx, Events, Limits, Peer};
 use tokio::task::JoinSet;
@@ -42,7 +42,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     let words = request.words().iter();
     let addresses =
         words.map(|word| sockeye::parse(&word.text, &word.beside)).collect::<Result<Vec<_>, _>>()?;
-    if let Some(other) = addresses.iter().find(|address| !address.scheme().listens) {
+    if let Some(other) = addresses.iter().find(|address| !has_listeners(address)) {
         let reason = format!("{other} is nothing that anybody listens on");
         return Err(Failure::usage(reason, "name an address to connect to"));
     }
@@ -56,9 +56,13 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     }
     if request.has(&flag::PLAN) {
         let planned: Vec<_> = addresses.iter().map(|address| ("check", address)).collect();
-        return plan::print_with(&patient(session::context(request, Events::default(), 1)?), &planned);
+        return plan::print_with(
+            request,
+            &patient(session::context(request, Events::default(), 1)?),
+            &planned,
+        );
     }
-    session::run(request, Threads::One, 1, async |ctx| {
+    session::run(request, Threads::One, 0, async |ctx| {
         let ctx = patient(ctx);
         let mut interrupts = Interrupts::listen()?;
         tokio::select! {
@@ -66,6 +70,11 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             () = interrupts.next() => Ok(Exit::Interrupted),
         }
     })
+}
+
+/// Whether there is somebody behind such an address, who waits for us. What was handed to us is only ours.
+fn has_listeners(address: &Address) -> bool {
+    address.scheme().listens && address.scheme().target != Form::Descriptor
 }
 
 /// Whether connections to that address begin and end in a way that both sides see.

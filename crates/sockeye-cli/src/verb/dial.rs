@@ -11,6 +11,7 @@ use crate::{flag, plan, say};
 use serde_json::json;
 use sockeye::proto::address::Role;
 use sockeye::{Plan, Side};
+use tokio::time::Instant;
 
 pub(super) static DIAL: Verb = Verb {
     name: "dial",
@@ -56,7 +57,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     if request.has(&flag::PLAN) {
         return plan::print(request, &[("dial", &address)]);
     }
-    session::run(request, Threads::One, 1, async |ctx| {
+    session::run(request, Threads::One, 0, async |ctx| {
         let mut interrupts = Interrupts::listen()?;
         let idle = sockeye::limits(&address, &ctx.limits).idle;
         let plan = Plan { idle, ..console::plan(request, &address)? };
@@ -68,8 +69,9 @@ fn run(request: &Request) -> Result<Exit, Failure> {
                 say::note(request, object, &format!("connected to {reached}"));
             }
             let mut here = Console::open(&manner, Output::Ends, &ctx).await?;
+            let began = Instant::now();
             let joined = here.talk(peer, &plan, &ctx).await;
-            console::ended(request, joined, Some(Side::Left))
+            console::ended(request, joined, began.elapsed(), Some(Side::Left))
         };
         tokio::select! {
             ended = conversation => ended,

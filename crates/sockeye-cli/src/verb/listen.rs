@@ -63,6 +63,7 @@ pub(super) static LISTEN: Verb = Verb {
         &flag::RAW,
         &flag::SHOW,
         &flag::PUBLIC,
+        &flag::METRICS,
     ],
     takes: Takes::Addresses(&[&[Role::Listen]]),
     words: 1..=1,
@@ -89,7 +90,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     }
     if request.has(&flag::PLAN) {
         let ctx = door.limit(session::context(request, Events::default(), 1)?);
-        return plan::print_with(&ctx, &[("listen", &address)]);
+        return plan::print_with(request, &ctx, &[("listen", &address)]);
     }
     session::run(request, Threads::One, 1, async |ctx| {
         let mut interrupts = Interrupts::listen()?;
@@ -99,6 +100,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         let listening = sockeye::listen(&address, &ctx).await?;
         let here = Mutex::new(Console::open(&manner, output, &ctx).await?);
         server::ready("listening", &listening, request);
+        server::up(request, &ctx);
         let terminal = Arc::new(Terminal { here, plan, door, broken: SetOnce::new() });
         let failure = tokio::select! {
             served = sockeye::serve(listening, terminal.clone(), "listen", &ctx) => served.last_failure,

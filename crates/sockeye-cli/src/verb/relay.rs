@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sockeye::proto::address::{Address, Role};
 use sockeye::{Ctx, Flow, Forward, Limits, Newcomers, Outsiders, Plan, Side};
+use tokio::time::Instant;
 
 use crate::args::Request;
 use crate::exit::Exit;
@@ -26,7 +27,7 @@ pub(super) static RELAY: Verb = Verb {
         ("sockeye relay tcp-l:8080 unix:/run/app.sock", "lead a port to a Unix socket"),
         ("sockeye relay file:in.txt tcp:localhost:7701 --one-way", "send a file"),
     ],
-    flags: &[&flag::ONE_WAY, &flag::SHOW],
+    flags: &[&flag::ONE_WAY, &flag::SHOW, &flag::METRICS],
     takes: Takes::Addresses(&[&[Role::Dial, Role::Listen], &[Role::Dial]]),
     words: 2..=2,
     expects: "expected two addresses",
@@ -89,8 +90,8 @@ pub(super) fn serve(
         let idle = sockeye::limits(&right, &ctx.limits).idle;
         let plan = Plan { flow: flow(request), idle, ..Plan::of(left, &right, &ctx) };
         let listening = sockeye::listen(left, &ctx).await?;
-        let place = Place { name, listening, service: Arc::new(Forward { to: right, plan }), shown: true };
-        let places = vec![place];
+        let service = Arc::new(Forward { to: right, plan });
+        let places = vec![Place { name, listening, service, ctx: ctx.clone() }];
         server::announce(&places, request);
         server::run(places, interrupts, request, &ctx).await
     })
@@ -98,18 +99,23 @@ pub(super) fn serve(
 
 /// Two dialled ends, joined once.
 fn join(request: &Request, left: &Address, right: &Address) -> Result<Exit, Failure> {
-    session::run(request, Threads::One, 1, async |ctx| {
+    session::run(request, Threads::One, 0, async |ctx| {
         let mut interrupts = Interrupts::listen()?;
         let plan = Plan { flow: flow(request), ..Plan::of(left, right, &ctx) };
         let joined = async {
             let mut left = sockeye::show(sockeye::dial(left, &ctx).await?, &ctx.events);
             let mut right = sockeye::show(sockeye::dial(right, &ctx).await?, &ctx.events);
-            Ok::<_, Failure>(sockeye::relay(&mut left, &mut right, &plan, &ctx).await)
+            let began = Instant::now();
+            let joined = sockeye::relay(&mut left, &mut right, &plan, &ctx).await;
+            Ok::<_, Failure>((joined, began.elapsed()))
         };
         let sides = [(left, Side::Left), (right, Side::Right)];
         let here = sides.iter().find(|(address, _)| address.scheme().name == "-").map(|(_, side)| *side);
         tokio::select! {
-            joined = joined => console::ended(request, joined?, here),
+            joined = joined => {
+                let (joined, lasted) = joined?;
+                console::ended(request, joined, lasted, here)
+            }
             () = interrupts.next() => Ok(Exit::Interrupted),
         }
     })

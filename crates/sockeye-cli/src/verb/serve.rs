@@ -1,18 +1,24 @@
 //! `serve`: run services.
 
-use sockeye::proto::address::Address;
-use sockeye::proto::shape::Shape;
-use sockeye::proto::suggest::nearest;
-use sockeye::{Carries, Ctx, Limits, Outsiders, ServiceRow};
+mod order;
+mod posts;
+mod reload;
+
+use sockeye::{Ctx, Limits, Outsiders};
 use sockeye_services::ALL as SERVICES;
 
 use crate::args::{Group, Request};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::server::{self, Place};
+use crate::server::{self, Server};
 use crate::session::{self, Threads};
-use crate::signal::Interrupts;
+use crate::signal::{Hangups, Interrupts};
 use crate::verb::{Takes, Verb};
+
+pub(crate) use order::Order;
+use posts::Posts;
+use reload::{Said, Script};
+
 use crate::{flag, help, log, plan, say};
 
 pub(crate) static SERVE: Verb = Verb {
@@ -22,27 +28,24 @@ pub(crate) static SERVE: Verb = Verb {
     about: "A word without a colon is a service; the addresses and flags behind it are its own. tcp:8080 \
             and tcp-l:8080 are the same here, and port 0 lets the kernel choose: the address of each \
             listener is told on standard error.\n\
+            --config takes services, addresses and flags from a file; sockeye gen config prints one to \
+            begin with. SIGHUP has it read again, whole or not at all: an address that stays keeps its \
+            socket, newcomers get what the file says now, and nobody who is inside is dropped.\n\
             The first interrupt (Ctrl-C, or SIGTERM) takes nobody new and lets those inside finish, the \
-            second hurries them, the third ends at once.",
+            second hurries them, the third ends at once. SIGUSR1 lists who is inside; SIGHUP opens a log file anew.\n\
+            From systemd it takes the sockets whose addresses it is given, or fd-l:NAME by name, and tells when it \
+            is ready.",
     examples: &[
         ("sockeye serve", "all services on this machine, and what to try"),
         ("sockeye serve echo tcp:8080 upper unix:/tmp/upper.sock", "two of them, elsewhere"),
         ("sockeye serve reply tcp:0 --text 'Come in.' --show", "a fixed answer, and see what comes"),
     ],
-    flags: &[&flag::SHOW, &flag::PUBLIC],
+    flags: &[&flag::CONFIG, &flag::SHOW, &flag::PUBLIC, &flag::METRICS],
     takes: Takes::Groups,
     words: 0..=1024,
     expects: "expected services and addresses",
     run,
 };
-
-/// A service, where it is to listen, and what its flags are set to.
-struct Order {
-    row: &'static ServiceRow,
-    addresses: Vec<Address>,
-    values: Vec<Option<String>>,
-    shown: bool,
-}
 
 fn run(request: &Request) -> Result<Exit, Failure> {
     if let Some(word) = request.words().first() {
@@ -50,14 +53,38 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         return Err(Failure::usage(format!("{}: which service?", word.text), hint));
     }
     let named: Vec<&Group> = request.groups.iter().filter(|group| group.service.is_some()).collect();
-    let all = named.is_empty();
+    if let Some(path) = request.value(&flag::CONFIG) {
+        return match named.first().and_then(|group| group.service.as_deref()) {
+            Some(name) => Err(Failure::usage(
+                format!("--config {path} says what is served, and so does {name}"),
+                format!("write {name} into the file, or leave --config out"),
+            )),
+            None => from_file(request, path),
+        };
+    }
     // Before the first service it is for all of them, behind one it is that service's own.
     let shown = request.groups.first().is_some_and(|group| group.has(&flag::SHOW));
-    let orders = if all {
-        SERVICES.iter().map(|row| on_its_own_port(row)).collect::<Result<Vec<_>, _>>()?
-    } else {
-        named.into_iter().map(|group| order(group, shown)).collect::<Result<Vec<_>, _>>()?
-    };
+    if named.is_empty() {
+        let orders = SERVICES.iter().map(|row| Order::on_its_own_port(row)).collect::<Result<Vec<_>, _>>()?;
+        return carry_out(request, &orders, None, &help::what_to_try(&own_name()));
+    }
+    let orders = named.into_iter().map(|group| Order::read(group, shown)).collect::<Result<Vec<_>, _>>()?;
+    carry_out(request, &orders, None, "")
+}
+
+fn from_file(request: &Request, path: &str) -> Result<Exit, Failure> {
+    let script = Script { path, typed: request };
+    let Said { request, orders } = script.read()?;
+    carry_out(&request, &orders, Some(&script), "").or_else(|failure| failure.tell(&request))
+}
+
+/// Serves until interrupted, or with `--plan` says what would be served; `tip` is for people, once all listen.
+fn carry_out(
+    request: &Request,
+    orders: &[Order],
+    script: Option<&Script<'_>>,
+    tip: &str,
+) -> Result<Exit, Failure> {
     if request.has(&flag::PLAN) {
         let planned =
             orders.iter().flat_map(|order| order.addresses.iter().map(|address| (order.row.name, address)));
@@ -67,30 +94,20 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     session::run(request, Threads::Cores, listeners, async |ctx| {
         // Before anything listens: whoever is told where may end us at once.
         let interrupts = Interrupts::listen()?;
+        let hangups = script.map(|_| Hangups::listen()).transpose()?;
         let ctx = guarded(request, ctx);
-        let mut places = Vec::new();
-        for order in &orders {
-            // One service for all its addresses: what it keeps, it keeps for all of them.
-            let usage =
-                |wrong| Failure::usage(wrong, format!("see sockeye serve --help for {}", order.row.name));
-            let service = (order.row.build)(&order.values).map_err(usage)?;
-            let limits = Limits { newcomers: order.row.may.newcomers(), ..ctx.limits };
-            let ctx = Ctx { limits, ..ctx.clone() };
-            for address in &order.addresses {
-                let listening = sockeye::listen(address, &ctx).await?;
-                places.push(Place {
-                    name: order.row.name,
-                    listening,
-                    service: service.clone(),
-                    shown: order.shown,
-                });
-            }
+        let mut server = Server::new(interrupts, request, &ctx);
+        let mut posts = Posts::default();
+        let all_open = posts.prepare(orders, &ctx).await?;
+        posts.take_over(all_open, &mut server, request);
+        server::up(request, &ctx);
+        if !tip.is_empty() && !log::wants_json(request) {
+            say::to_people(tip);
         }
-        server::announce(&places, request);
-        if all && !log::wants_json(request) {
-            say::to_people(&help::what_to_try(&own_name()));
+        match script.zip(hangups) {
+            Some((script, hangups)) => script.follow(hangups, (server, posts), request, &ctx).await,
+            None => server.run().await,
         }
-        server::run(places, interrupts, request, &ctx).await
     })
 }
 
@@ -103,39 +120,4 @@ pub(super) fn guarded(request: &Request, ctx: Ctx) -> Ctx {
 /// How we were called, so that a line to type works where we are not on the PATH.
 fn own_name() -> String {
     std::env::args().next().unwrap_or_else(|| say::NAME.to_owned())
-}
-
-fn on_its_own_port(row: &'static ServiceRow) -> Result<Order, Failure> {
-    let address = framed(sockeye::parse_listener(&format!("tcp:{}", row.port), &[])?, row.carries)?;
-    Ok(Order { row, addresses: vec![address], values: vec![None; row.flags.len()], shown: true })
-}
-
-fn order(group: &Group, shown: bool) -> Result<Order, Failure> {
-    let name = group.service.as_deref().unwrap_or_default();
-    let Some(row) = SERVICES.iter().find(|row| row.name == name) else {
-        let hint = match nearest(name, SERVICES.iter().map(|row| row.name)) {
-            Some(near) => format!("did you mean {near}?"),
-            None => {
-                format!("there are {}", SERVICES.iter().map(|row| row.name).collect::<Vec<_>>().join(", "))
-            }
-        };
-        return Err(Failure::usage(format!("there is no service {name:?}"), hint));
-    };
-    if group.words.is_empty() {
-        let hint = format!("say where: sockeye serve {name} tcp:{}", row.port);
-        return Err(Failure::usage(format!("{name}: expected an address"), hint));
-    }
-    let read =
-        |word: &crate::args::Word| framed(sockeye::parse_listener(&word.text, &word.beside)?, row.carries);
-    let addresses = group.words.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let values = row.flags.iter().map(|flag| group.value(flag.name).map(str::to_owned)).collect();
-    Ok(Order { row, addresses, values, shown: shown || group.has(&flag::SHOW) })
-}
-
-/// Puts the frame on that the service wants, where the address gives bytes and says nothing itself.
-pub(super) fn framed(mut address: Address, carries: Carries) -> Result<Address, Failure> {
-    if let (Carries::Messages { frame }, Shape::Bytes) = (carries, address.shape()) {
-        address.insert(frame, sockeye::vocabulary())?;
-    }
-    Ok(address)
 }

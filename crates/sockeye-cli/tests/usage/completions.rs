@@ -104,7 +104,14 @@ const LINES: &[(&str, &str)] = &[
     ("sockeye serve reply --te", "sockeye serve reply --text "),
     ("sockeye serve reply --text 'Come in.' tc", "sockeye serve reply --text 'Come in.' tcp:"),
     ("sockeye listen --slow=d", "sockeye listen --slow=drop "),
-    ("sockeye listen --log j", "sockeye listen --log json "),
+    ("sockeye listen --log t", "sockeye listen --log text "),
+    ("sockeye serve --log fi", "sockeye serve --log file:"),
+    ("sockeye serve --log json:some", "sockeye serve --log json:some.sock "),
+    ("sockeye serve --log=file:some", "sockeye serve --log=file:some.sock "),
+    ("sockeye serve --metrics tc", "sockeye serve --metrics tcp:"),
+    ("sockeye serve --metrics unix:some", "sockeye serve --metrics unix:some.sock "),
+    ("sockeye serve --config some", "sockeye serve --config some.sock "),
+    ("sockeye listen --exec unshar", "sockeye listen --exec unshare "),
     ("true | sockeye  dial   --cr", "true | sockeye  dial   --crlf "),
     ("sockeye gen completions z", "sockeye gen completions zsh "),
     ("sockeye dial nonsense:x,y", "sockeye dial nonsense:x,y"),
@@ -166,7 +173,8 @@ fn the_choices_of_a_flag_are_what_it_takes() {
         let choices = String::from_utf8(exit.stdout).unwrap();
         assert!(choices.lines().count() > 1, "{choices:?}");
         for choice in choices.lines().filter_map(|line| line.split('\t').nth(1)) {
-            let exit = sockeye(&["listen", "--plan", "--broker", flag, choice, "tcp:0"]);
+            let path = if choice.ends_with(':') { "/dev/null" } else { "" };
+            let exit = sockeye(&["listen", "--plan", "--broker", flag, &format!("{choice}{path}"), "tcp:0"]);
             assert_eq!((exit.code, exit.stderr.as_str()), (Some(0), ""), "{flag} {choice}");
         }
     }

@@ -10,6 +10,7 @@
 
 mod closed_outputs;
 mod completions;
+mod config;
 mod console;
 mod fixed_ports;
 mod frames;
@@ -20,6 +21,8 @@ mod manual;
 mod plan;
 mod readme;
 mod refusals;
+mod reload;
+mod report;
 mod stop;
 mod taken;
 mod telling;

@@ -92,8 +92,34 @@ fn a_plan_of_several_addresses_says_what_each_is_for() {
                 "         limits   max-conns=1 handshake=10s idle=off drain=30s",
             ],
         ),
+        (
+            &["listen", "--plan", "--metrics", "tcp:9100,idle=5s", "unix:/run/x"],
+            &[
+                "listen   unix-l:/run/x",
+                "         carries  bytes",
+                "         layers   none",
+                "         limits   max-conns=1 handshake=10s idle=off drain=30s once",
+                "metrics  tcp-l:9100,idle=5s",
+                "         carries  bytes",
+                "         layers   none",
+                "         limits   max-conns=16 handshake=10s idle=5s drain=30s",
+            ],
+        ),
     ] {
         assert_eq!(plan(words).lines().collect::<Vec<_>>(), planned, "{words:?}");
+    }
+}
+
+#[test]
+fn a_plan_refuses_what_could_not_be_done_beside_its_addresses() {
+    for (flag, value, reason) in [
+        ("--metrics", "tpc:0", "sockeye: tpc:0: there is no scheme \"tpc\""),
+        ("--metrics", "udp:0", "sockeye: --metrics udp-l:0: HTTP goes over bytes"),
+        ("--log", "file:", "sockeye: --log file:: no file is named"),
+    ] {
+        let exit = sockeye(&["serve", "--plan", flag, value, "echo", "tcp:0"]);
+        assert_eq!((exit.code, &exit.stdout[..]), (Some(2), &b""[..]), "{exit:?}");
+        assert!(exit.stderr.starts_with(reason), "{exit:?}");
     }
 }
 

@@ -84,7 +84,7 @@ fn a_peer_without_a_name_is_told_by_where_it_came_to() {
     assert_eq!(exchange(&mut connect(&server.address(0)), b"hi"), b"hi");
     let exit = server.wait(LIMIT);
     let lines: Vec<&str> = exit.stderr.lines().skip(1).collect();
-    let [came, left] = lines[..] else { panic!("{exit:?}") };
+    let [came, left, _sums] = lines[..] else { panic!("{exit:?}") };
     assert_eq!(came, format!("sockeye: unix:{path} came to echo"));
     assert!(left.starts_with(&format!("sockeye: unix:{path} left after ")), "{left}");
 }

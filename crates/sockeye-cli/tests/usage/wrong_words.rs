@@ -98,7 +98,7 @@ fn a_flag_with_a_value_that_it_cannot_take_says_what_it_takes() {
         (
             &["listen", "--log", "jsn", "tcp:0"],
             "sockeye: --log jsn: no such format",
-            "         write text or json",
+            "         write text or json, or file:PATH or json:PATH for a file",
         ),
         (
             &["listen", "tcp:0", "-o"],

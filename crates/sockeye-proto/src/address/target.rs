@@ -8,7 +8,7 @@ use crate::words;
 /// How the target of a scheme is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// The number of an open descriptor.
+    /// The number of an open descriptor; listening, also the name that it was handed down with (sd_listen_fds(3)).
     Descriptor,
     /// `HOST:PORT`; the port may be missing where there is a default. Listening, `PORT` alone is loopback.
     HostPort {
@@ -106,6 +106,8 @@ impl Form {
         match self {
             Self::Descriptor => match text.parse::<u32>().ok().filter(|n| i32::try_from(*n).is_ok()) {
                 Some(number) if !text.starts_with('+') => Ok(Target::Descriptor(number)),
+                _ if role == Role::Listen && is_descriptor_name(text) => Ok(Target::Name(text.to_owned())),
+                _ if role == Role::Listen => missing("the number or the name of a socket"),
                 _ => missing("the number of an open descriptor"),
             },
             Self::HostPort { default_port } => host_port(text, role, default_port),
@@ -124,6 +126,13 @@ impl Form {
             },
         }
     }
+}
+
+/// Whether a descriptor can have that name: up to 255 printable characters without a colon (sd_listen_fds(3)). One that
+/// looks like a number would be taken for one.
+fn is_descriptor_name(text: &str) -> bool {
+    let is_sound = |byte: u8| byte.is_ascii_graphic() && byte != b':';
+    (1..=255).contains(&text.len()) && text.bytes().all(is_sound) && !text.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn socket_path(text: &str) -> Result<Target, Fault> {

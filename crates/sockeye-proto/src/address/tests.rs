@@ -176,7 +176,6 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("ntp:::1", "::1", "an IPv6 address without brackets may end in a port; write [::1]"),
     ("fd:x", "x", "expected the number of an open descriptor"),
     ("fd-l:3", "fd", "fd cannot be listened on"),
-    ("exec:", "", "expected a command"),
     ("unix:", "", "expected a path, or @ and an abstract name"),
     ("tcp:host:80,nodelya", "nodelya", "tcp has no option \"nodelya\"; did you mean \"nodelay\"?"),
     ("tcp:host:80,fraem=line", "fraem=line", "tcp has no option \"fraem\"; did you mean \"frame\"?"),

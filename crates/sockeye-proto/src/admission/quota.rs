@@ -35,13 +35,21 @@ impl From<IpAddr> for Key {
 pub struct Quota {
     most: Option<u32>,
     inside: HashMap<Key, u32>,
-    rate: Option<Rate>,
+    rate: Option<(u32, Rate)>,
 }
 
 impl Quota {
     /// At most `most` of a peer inside at once, and `rate` newcomers of it a second, from 1 on; `None` is no limit.
     pub fn new(most: Option<u32>, rate: Option<u32>) -> Self {
-        Self { most, inside: HashMap::new(), rate: rate.map(Rate::new) }
+        Self { most, inside: HashMap::new(), rate: rate.map(|rate| (rate, Rate::new(rate))) }
+    }
+
+    /// From here on these are the limits, as in [`Quota::new`]. Who is inside stays, and counts.
+    pub fn limit(&mut self, most: Option<u32>, rate: Option<u32>) {
+        self.most = most;
+        if self.rate.as_ref().map(|(rate, _)| *rate) != rate {
+            self.rate = rate.map(|rate| (rate, Rate::new(rate)));
+        }
     }
 
     /// Counts a newcomer, who is inside from here on. `now` is what has passed since any moment, and must not go back.
@@ -53,12 +61,11 @@ impl Quota {
         if self.most.is_some_and(|most| inside >= most) {
             return Err(Refusal::TooMany);
         }
-        if self.rate.as_mut().is_some_and(|rate| !rate.takes(key, now)) {
+        if self.rate.as_mut().is_some_and(|(_, rate)| !rate.takes(key, now)) {
             return Err(Refusal::TooOften);
         }
-        if self.most.is_some() {
-            self.inside.insert(key, inside + 1);
-        }
+        // Also without a limit: one may be set later.
+        self.inside.insert(key, inside.saturating_add(1));
         Ok(())
     }
 
@@ -104,6 +111,21 @@ mod tests {
         assert_eq!(quota.admit(peer, now), Err(Refusal::TooOften));
         assert!(quota.inside.is_empty());
         assert_eq!(quota.admit(peer, Duration::from_millis(500)), Ok(()));
+    }
+
+    #[test]
+    fn those_inside_count_when_the_limits_change() {
+        let mut quota = Quota::new(None, Some(1));
+        let (peer, other, now) = (key("10.0.0.1"), key("10.0.0.2"), Duration::ZERO);
+        assert_eq!(quota.admit(peer, now), Ok(()));
+        quota.limit(Some(1), Some(1));
+        assert_eq!(quota.admit(peer, now), Err(Refusal::TooMany));
+        quota.leave(peer);
+        assert_eq!(quota.admit(peer, now), Err(Refusal::TooOften), "the same rate goes on");
+        quota.limit(None, None);
+        for _ in 0..3 {
+            assert_eq!(quota.admit(other, now), Ok(()));
+        }
     }
 
     proptest! {

@@ -6,7 +6,6 @@
 use std::ffi::CStr;
 use std::io::Write as _;
 use std::mem::MaybeUninit;
-use std::ops::ControlFlow;
 
 use rustix::fs::{Mode, OFlags, RawDir, open};
 use rustix::process::{Pid, Signal, getpid, kill_process, kill_process_group};
@@ -67,12 +66,8 @@ fn children(process: Pid, list: &mut [u8; LIST]) -> Option<&[u8]> {
         let Some(path) = path.of(process, Some(number)) else { continue };
         let Ok(file) = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) else { continue };
         is_known = true;
-        let read = |list: &mut [u8]| match rustix::io::read(&file, list) {
-            Ok(read) if read > 0 => ControlFlow::Continue(read),
-            _ => ControlFlow::Break(()),
-        };
         while let Some(room) = list.get_mut(filled..).filter(|room| !room.is_empty())
-            && let ControlFlow::Continue(read) = read(room)
+            && let Ok(read @ 1..) = rustix::io::read(&file, room)
         {
             filled += read;
         }
@@ -88,7 +83,8 @@ fn numbers(list: &[u8]) -> impl Iterator<Item = Pid> {
 }
 
 fn number(digits: &[u8]) -> Option<Pid> {
-    Pid::from_raw(std::str::from_utf8(digits).ok()?.parse().ok()?)
+    let number: i32 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    if number > 0 { Pid::from_raw(number) } else { None }
 }
 
 /// A path in /proc, without memory of the heap.

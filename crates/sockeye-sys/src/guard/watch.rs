@@ -147,6 +147,8 @@ impl Watch {
                 Err(_) => return false,
             };
             if pid == self.command {
+                // Only now it is certain whether it was executed at all.
+                self.hear_start();
                 if self.untold {
                     let killed = status.terminating_signal().map(Report::Killed);
                     tell(&self.channel, killed.unwrap_or(Report::Exited(status.exit_status().unwrap_or(0))));
@@ -167,14 +169,16 @@ impl Ending {
     }
 }
 
-/// The command inherits what each signal does: what this process, or who started it, ignores or handles is nothing to it.
+/// The command inherits what each signal does: what this process, or who started it, ignores or handles is nothing
+/// to it. By the system call itself, since the C library keeps two signals to itself, which a parent may have left ignored.
 fn default_signals() {
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: the structure is plain data, for which zeroes are valid: the default, no flags. A signal that cannot
-        // be set is refused.
+    // The default, no flags, an empty mask: zeroes, whatever the order of the fields is; more than the kernel reads.
+    let action = [0_u64; 8];
+    let size: libc::c_long = 8;
+    for signal in 1..=64 as libc::c_long {
+        // SAFETY: `action` outlives the call, which reads it; nothing is written. What cannot be set is refused.
         unsafe {
-            let action: libc::sigaction = std::mem::zeroed();
-            libc::sigaction(signal, &raw const action, std::ptr::null_mut());
+            libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), std::ptr::null::<u64>(), size);
         }
     }
 }

@@ -30,14 +30,6 @@ pub trait Wrap: Send + Sync {
     /// # Errors
     /// The handshake failed; the connection is closed.
     fn wrap<'a>(&'a self, conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>>;
-
-    /// Reads again what it was made from. Connections that are open are not touched.
-    ///
-    /// # Errors
-    /// What was there before is kept.
-    fn reload(&self) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// Every layer.

@@ -29,7 +29,9 @@ pub(crate) enum Effect {
     /// The socket itself, as soon as it is made; `None` as value where nobody set it. TCP connections
     /// inherit it from the socket that accepted them (tcp(7)), so a newcomer costs no call.
     Socket(fn(BorrowedFd<'_>, Option<&Value>) -> Result<()>),
-    /// Something that its scheme, or the relay, reads for itself.
+    /// Something that its scheme reads when it opens the socket.
+    Open,
+    /// Something that whoever serves a connection reads for itself.
     Read,
 }
 
@@ -38,6 +40,7 @@ impl std::fmt::Debug for Effect {
         f.write_str(match self {
             Self::Limit(_) => "Limit",
             Self::Socket(_) => "Socket",
+            Self::Open => "Open",
             Self::Read => "Read",
         })
     }
@@ -71,6 +74,21 @@ pub(crate) fn limits(address: &Address, base: &Limits) -> Limits {
         }
     }
     limits
+}
+
+/// The options that two addresses of one place set differently, and that a socket has from when it is opened: what was
+/// opened as `opened` does not become `wanted` by new [`crate::Terms`] alone.
+pub fn fixed(opened: &Address, wanted: &Address) -> Vec<&'static str> {
+    let (before, after) = (opened.options(), wanted.options());
+    let is_live = |name: &str| {
+        let row = ALL.iter().find(|row| row.grammar.name == name);
+        row.is_some_and(|row| matches!(row.effect, Effect::Limit(_) | Effect::Read))
+    };
+    let mut names: Vec<&'static str> = before.iter().chain(after.iter()).map(|(name, _)| name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| before.value(name) != after.value(name) && !is_live(name));
+    names
 }
 
 /// Every row, for help and documentation.

@@ -26,7 +26,7 @@ pub(crate) static ALL: &[OptionRow] = &[
             ..row("backlog", CONNECTED, Side::Listen, Kind::Count { least: 0, most: 65_535 })
         },
         default: "4096, and at most net.core.somaxconn",
-        effect: Effect::Read,
+        effect: Effect::Open,
     },
     OptionRow {
         grammar: OptionGrammar {
@@ -34,7 +34,7 @@ pub(crate) static ALL: &[OptionRow] = &[
             ..row("bind", &["tcp", "udp"], Side::Dial, Kind::Address)
         },
         default: "the kernel's choice",
-        effect: Effect::Read,
+        effect: Effect::Open,
     },
     OptionRow {
         grammar: OptionGrammar {
@@ -134,7 +134,7 @@ pub(crate) static ALL: &[OptionRow] = &[
     },
     OptionRow {
         grammar: OptionGrammar {
-            help: "as many of one address, IPv6 /64 or user; more are refused",
+            help: "inside at once of one peer: an address, IPv6 /64 or user",
             ..row("max-per-peer", SOCKETS, Side::Listen, Kind::Count { least: 1, most: 1 << 24 })
         },
         default: "off",
@@ -183,7 +183,7 @@ pub(crate) static ALL: &[OptionRow] = &[
     },
     OptionRow {
         grammar: OptionGrammar {
-            help: "newcomers a second of each such peer; more are refused",
+            help: "newcomers a second or at once of one peer; more are refused",
             ..row("rate-conns", SOCKETS, Side::Listen, Kind::Count { least: 1, most: 10_000 })
         },
         default: "off",

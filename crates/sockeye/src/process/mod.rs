@@ -139,9 +139,12 @@ impl Job {
         let Some(program) = self.words.first() else {
             return Err(std::io::Error::from(std::io::ErrorKind::InvalidInput).into());
         };
-        if let Some(user) = account.as_ref().and_then(|account| account.user).filter(|_| self.terminal) {
-            // A program that opens its terminal anew must be allowed to.
-            rustix::fs::fchown(&self.streams[0], Some(user), None)?;
+        if let Some(user) = account.as_ref().and_then(|account| account.user) {
+            let [input, output, _] = &self.streams;
+            for stream in [input, output] {
+                // A program that opens its terminal or /dev/stdout anew must be allowed to; most do not.
+                let (Ok(()) | Err(_)) = rustix::fs::fchown(stream, Some(user), None);
+            }
         }
         let command = guard::Command {
             programs: environment.paths_of(program),

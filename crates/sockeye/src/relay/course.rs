@@ -109,6 +109,11 @@ impl Course {
         self.step == Step::Over
     }
 
+    /// Whether its source is waited for, and not its target: then the source's end is heard of.
+    pub(super) fn is_reading(&self) -> bool {
+        self.step == Step::Moving && self.is_empty()
+    }
+
     /// Whether the source has ended, and the target is to know.
     pub(super) fn has_ended(&self) -> bool {
         self.step == Step::Over && self.end != End::Ignore

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily};
+use rustix::net::{self, AddressFamily, SocketType};
 use sockeye_proto::address::{Address, Host, Target};
 
 use super::wrong_target;
@@ -36,9 +36,11 @@ pub(super) async fn locals(address: &Address, ctx: &Ctx) -> Result<Vec<SocketAdd
 }
 
 /// Binds a socket to every address, with one port for all of them. A family that this machine does not have is left
-/// out as long as another is there.
+/// out as long as another is there; so is IPv4 where a socket of `kind` was handed down that hears both.
 pub(super) fn bind_all(
     at: &[SocketAddr],
+    kind: SocketType,
+    ctx: &Ctx,
     bind: impl Fn(SocketAddr) -> io::Result<OwnedFd>,
 ) -> io::Result<Vec<OwnedFd>> {
     let is_chosen_by_kernel = at.first().is_some_and(|first| first.port() == 0);
@@ -47,6 +49,12 @@ pub(super) fn bind_all(
         let mut bound: Vec<OwnedFd> = Vec::new();
         let (mut port, mut failed, mut absent) = (None, None, None);
         for local in at {
+            if local.ip() == Ipv4Addr::UNSPECIFIED
+                && at.len() > 1
+                && ctx.handed.has_both_families(kind, local.port())
+            {
+                continue;
+            }
             let local = SocketAddr::new(local.ip(), port.unwrap_or(local.port()));
             match bind(local).and_then(|socket| Ok((port_of(&socket)?, socket))) {
                 Ok((chosen, socket)) => {

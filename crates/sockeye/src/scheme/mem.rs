@@ -84,7 +84,12 @@ fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dy
     let listened: Result<Box<dyn Listener>> = match listened {
         Ok(name) => {
             let called = format!("{}:{}", scheme.name, address.target());
-            Ok(Box::new(MemListener { scheme: scheme.name, called: called.into(), name: Some(name) }))
+            Ok(Box::new(MemListener {
+                scheme: scheme.name,
+                called: called.into(),
+                name: Some(name),
+                pump: Pump::default(),
+            }))
         }
         Err(cause) => Err(Error::new(Op::Listen, cause).on(address.bare_word())),
     };
@@ -107,10 +112,12 @@ struct MemListener {
     called: Arc<str>,
     /// `None` once it takes nobody any more.
     name: Option<Name>,
+    /// Those who were answered without a session; they are connections like the others where sessions are asked for.
+    pump: Pump,
 }
 
-impl Listener for MemListener {
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
+impl MemListener {
+    fn poll_newcomer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
         let Some(name) = &mut self.name else { return Poll::Pending };
         match ready!(name.links.poll_recv(cx)) {
             Some(link) => Poll::Ready(Ok(conn(link, self.scheme))),
@@ -119,8 +126,34 @@ impl Listener for MemListener {
         }
     }
 
+    fn poll_answer(&mut self, service: &dyn Datagrams, ctx: &Ctx, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        loop {
+            while self.pump.links.len() < ctx.limits.max_conns
+                && let Poll::Ready(taken) = self.poll_newcomer(cx)
+            {
+                self.pump.links.push(taken?);
+            }
+            let Pump { links, message, replies } = &mut self.pump;
+            let before = links.len();
+            links.retain_mut(|link| answer_all(link, service, message, replies, ctx, cx));
+            // Somebody left: there is room again, and the listener has to be asked.
+            if links.len() == before {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl Listener for MemListener {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
+        match self.pump.links.pop() {
+            Some(link) => Poll::Ready(Ok(link)),
+            None => self.poll_newcomer(cx),
+        }
+    }
+
     /// Who dials here is in this process: no rule can be set, and whoever may run it may come in.
-    fn guard_with(&mut self, _entrance: Arc<Entrance>) {}
+    fn guard_with(&mut self, _entrance: Option<Arc<Entrance>>) {}
 
     fn stop_accepting(&mut self) {
         self.name = None;
@@ -136,10 +169,7 @@ impl Listener for MemListener {
         ctx: &'a Ctx,
     ) -> Option<BoxFuture<'a, Result<()>>> {
         (self.scheme == MEM_SEQ.grammar.name).then(|| -> BoxFuture<'a, Result<()>> {
-            Box::pin(async move {
-                let mut pump = Pump::default();
-                poll_fn(|cx| pump.poll(self, service, ctx, cx)).await
-            })
+            Box::pin(poll_fn(|cx| self.poll_answer(service, ctx, cx)))
         })
     }
 }
@@ -150,31 +180,6 @@ struct Pump {
     links: Vec<Conn>,
     message: Message,
     replies: Replies,
-}
-
-impl Pump {
-    fn poll(
-        &mut self,
-        listener: &mut MemListener,
-        service: &dyn Datagrams,
-        ctx: &Ctx,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<()>> {
-        loop {
-            while self.links.len() < ctx.limits.max_conns
-                && let Poll::Ready(taken) = listener.poll_accept(cx)
-            {
-                self.links.push(taken?);
-            }
-            let Self { links, message, replies } = self;
-            let before = links.len();
-            links.retain_mut(|link| answer_all(link, service, message, replies, ctx, cx));
-            // Somebody left: there is room again, and the listener has to be asked.
-            if links.len() == before {
-                return Poll::Pending;
-            }
-        }
-    }
 }
 
 /// Answers what has come over a link; `false` once it has ended.

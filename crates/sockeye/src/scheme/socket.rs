@@ -33,6 +33,8 @@ fn watch(socket: OwnedFd) -> io::Result<Watched> {
 pub(super) struct Socket {
     fd: Watched,
     kind: Kind,
+    /// Whether the last write found no room: who closes it now cuts off what was to follow.
+    is_blocked: bool,
     /// Says that the peer has left, when the socket is closed.
     _pass: Option<Box<Pass>>,
 }
@@ -66,9 +68,10 @@ impl Kind {
     /// The connection of a connected socket.
     fn conn(self, socket: Watched, peer: Peer, pass: Option<Pass>, ctx: &Ctx) -> io::Result<Conn> {
         match self {
-            Self::Tcp | Self::Unix => {
-                Ok(Conn::bytes(Socket { fd: socket, kind: self, _pass: pass.map(Box::new) }, peer))
-            }
+            Self::Tcp | Self::Unix => Ok(Conn::bytes(
+                Socket { fd: socket, kind: self, is_blocked: false, _pass: pass.map(Box::new) },
+                peer,
+            )),
             Self::UnixSeq => {
                 let most = most_unix(&socket)?;
                 let dialled = Dialled::new(socket, datagram::Kind::UnixSeq, &peer, ctx)?;
@@ -106,6 +109,7 @@ impl Bytes for Socket {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.is_blocked = true;
         loop {
             let mut guard = ready!(self.fd.poll_write_ready(cx))?;
             match net::send(self.fd.as_fd(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
@@ -113,6 +117,7 @@ impl Bytes for Socket {
                     if written < bytes.len() {
                         guard.clear_ready();
                     }
+                    self.is_blocked = false;
                     return Poll::Ready(Ok(written));
                 }
                 Err(Errno::AGAIN) => guard.clear_ready(),
@@ -143,6 +148,16 @@ impl Bytes for Socket {
     }
 }
 
+/// Whoever has to end a connection in the middle of a write, for instance because a limit has run out, need not think of
+/// [`Bytes::abort`].
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.is_blocked {
+            self.abort();
+        }
+    }
+}
+
 /// Has the coming close reset the connection: a socket that lingers for no time does (socket(7), SO_LINGER).
 fn reset(socket: BorrowedFd<'_>) {
     #[expect(
@@ -157,6 +172,30 @@ pub(super) fn open(family: AddressFamily, what: SocketType, address: &Address) -
     let socket = net::socket_with(family, what, FLAGS, None)?;
     set_options(socket.as_fd(), address)?;
     Ok(socket)
+}
+
+/// The socket that whoever started us bound to that name, as we would have made it: listening, and with the options that
+/// the address sets.
+pub(super) fn handed(
+    kind: SocketType,
+    local: Endpoint,
+    address: &Address,
+    ctx: &Ctx,
+) -> io::Result<Option<OwnedFd>> {
+    let Some(socket) = ctx.handed.bound_to(kind, local).transpose()? else { return Ok(None) };
+    adopt(&socket, address)?;
+    Ok(Some(socket))
+}
+
+/// Makes a socket that somebody else bound one of ours.
+pub(super) fn adopt(socket: &OwnedFd, address: &Address) -> io::Result<()> {
+    rustix::io::ioctl_fionbio(socket, true)?;
+    let has_queue = sockopt::socket_type(socket)? != SocketType::DGRAM;
+    let backlog = address.options().value("backlog");
+    if has_queue && (backlog.is_some() || !sockopt::socket_acceptconn(socket)?) {
+        net::listen(socket, super::tcp::backlog(address))?;
+    }
+    set_options(socket.as_fd(), address)
 }
 
 /// Sets what the address asks for, and names the option that the kernel refused.
@@ -231,6 +270,8 @@ impl SocketListener {
         peer.remote = remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
         peer.local =
             if at.local_is_exact { at.local } else { Endpoint::from_kernel(net::getsockname(&socket)?) };
+        // A socket for both families, which only others make: rules and people know IPv4 as what it is.
+        (peer.remote, peer.local) = (peer.remote.canonical(), peer.local.canonical());
         let pass = match &self.entrance {
             None => None,
             Some(entrance) => {
@@ -296,15 +337,15 @@ impl Listener for SocketListener {
         next
     }
 
-    fn guard_with(&mut self, entrance: Arc<Entrance>) {
-        self.entrance = Some(entrance);
+    fn guard_with(&mut self, entrance: Option<Arc<Entrance>>) {
+        if let Some(before) = std::mem::replace(&mut self.entrance, entrance) {
+            before.tell_rest();
+        }
     }
 
     fn stop_accepting(&mut self) {
         self.sockets.clear();
-        if let Some(entrance) = self.entrance.take() {
-            entrance.tell_rest();
-        }
+        self.guard_with(None);
     }
 
     fn locals(&self) -> Vec<Peer> {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
-use rustix::net::{self, sockopt};
+use rustix::net::{self, SocketType, sockopt};
 use sockeye_proto::address::{Address, Form, SchemeGrammar, Target, Value};
 use sockeye_proto::shape::Shape;
 
@@ -110,11 +110,14 @@ fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dy
 
 async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, Cause> {
     let at = inet::locals(address, ctx).await?;
-    let sockets = inet::bind_all(&at, |local| bind(local, address))?;
+    let sockets = inet::bind_all(&at, SocketType::STREAM, ctx, |local| bind(local, address, ctx))?;
     Ok(Box::new(SocketListener::new(socket::Kind::Tcp, sockets, address, ctx)?))
 }
 
-fn bind(local: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
+fn bind(local: SocketAddr, address: &Address, ctx: &Ctx) -> io::Result<OwnedFd> {
+    if let Some(socket) = socket::handed(SocketType::STREAM, Endpoint::Inet(local), address, ctx)? {
+        return Ok(socket);
+    }
     let socket = open(local, address)?;
     if local.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;

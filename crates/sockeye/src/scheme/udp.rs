@@ -245,7 +245,7 @@ async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn
     {
         return Err(deaf(first.ip(), group, "write the port alone, or any:").into());
     }
-    let sockets = inet::bind_all(&at, |local| bind(local, address))?;
+    let sockets = inet::bind_all(&at, SocketType::DGRAM, ctx, |local| bind(local, address, ctx))?;
     let bound = |socket| Bound::new(socket, datagram::Kind::Udp);
     let sockets = sockets.into_iter().map(bound).collect::<io::Result<Vec<_>>>()?;
     let limits = super::limits(address, &ctx.limits);
@@ -262,7 +262,10 @@ fn deaf(on: IpAddr, group: IpAddr, hint: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
-fn bind(local: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
+fn bind(local: SocketAddr, address: &Address, ctx: &Ctx) -> io::Result<OwnedFd> {
+    if let Some(socket) = socket::handed(SocketType::DGRAM, Endpoint::Inet(local), address, ctx)? {
+        return Ok(socket);
+    }
     let socket = open(local, address)?;
     if local.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;

@@ -21,7 +21,7 @@ use crate::ctx::Ctx;
 use crate::entrance::Entrance;
 use crate::error::{Cause, Error, Op, Result};
 use crate::listener::Listener;
-use crate::peer::Peer;
+use crate::peer::{Endpoint, Peer};
 use crate::service::BoxFuture;
 
 const fn grammar(name: &'static str, aliases: &'static [&'static str], shape: Shape) -> SchemeGrammar {
@@ -135,6 +135,11 @@ pub(super) fn claim(
 
 fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, Cause> {
     let name = kernel_name(address)?;
+    let bound = Endpoint::from_kernel(name.clone().into());
+    if let Some(socket) = socket::handed(kind(address).socket_type(), bound, address, ctx)? {
+        // The path is its maker's: it is not ours to remove.
+        return Ok(Box::new(SocketListener::new(kind(address), vec![socket], address, ctx)?));
+    }
     let socket = socket::open(AddressFamily::UNIX, kind(address).socket_type(), address)?;
     let claim = claim(address, &socket, &name)?;
     net::listen(&socket, tcp::backlog(address))?;
@@ -154,7 +159,7 @@ impl Listener for UnixListener {
         self.sockets.poll_accept(cx)
     }
 
-    fn guard_with(&mut self, entrance: Arc<Entrance>) {
+    fn guard_with(&mut self, entrance: Option<Arc<Entrance>>) {
         self.sockets.guard_with(entrance);
     }
 

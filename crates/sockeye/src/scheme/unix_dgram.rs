@@ -88,8 +88,16 @@ fn listen<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Box<dy
 
 fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, Cause> {
     let name = kernel_name(address)?;
-    let socket = socket::open(AddressFamily::UNIX, SocketType::DGRAM, address)?;
-    let claim = claim(address, &socket, &name)?;
+    let bound = Endpoint::from_kernel(name.clone().into());
+    let (socket, claim) = match socket::handed(SocketType::DGRAM, bound, address, ctx)? {
+        // The path is its maker's: it is not ours to remove.
+        Some(socket) => (socket, None),
+        None => {
+            let socket = socket::open(AddressFamily::UNIX, SocketType::DGRAM, address)?;
+            let claim = claim(address, &socket, &name)?;
+            (socket, claim)
+        }
+    };
     let sockets = vec![Bound::new(socket, datagram::Kind::UnixDgram)?];
     let limits = super::limits(address, &ctx.limits);
     Ok(Box::new(DatagramListener::new(sockets, claim, &limits, ctx)))

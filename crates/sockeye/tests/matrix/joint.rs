@@ -1,6 +1,7 @@
 //! The pairs of the matrix, and a relay between the ends of one.
 
 use std::os::fd::{IntoRawFd as _, OwnedFd};
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,7 +81,7 @@ pub(super) fn is_datagram(scheme: &Scheme) -> bool {
 fn ends(scheme: &str, listens: bool) -> &'static [End] {
     match scheme {
         _ if listens => &[End::Peer],
-        "fd" | "exec" | "sh" => &[End::Peer],
+        "exec" | "sh" => &[End::Peer],
         "file" => &[End::Source, End::Sink],
         other => panic!("no far end for scheme {other}"),
     }
@@ -115,6 +116,10 @@ fn listening_word(scheme: &str, scratch: &Scratch, name: &str) -> String {
         "tcp" | "udp" => format!("{scheme}-l:127.0.0.1:0"),
         "unix" | "unix-dgram" | "unix-seq" => format!("{scheme}-l:{}", scratch.path(name).display()),
         "mem" | "mem-seq" => format!("{scheme}-l:{name}"),
+        "fd" => {
+            let listener = UnixListener::bind(scratch.path(name)).unwrap();
+            format!("fd-l:{}", leave(listener.into()))
+        }
         other => panic!("no far end for scheme {other}"),
     }
 }
@@ -179,7 +184,7 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
     let file = scratch.path("file");
 
     let (to, waiting) = match pair.end {
-        End::Peer if pair.far.grammar.listens => {
+        End::Peer if pair.far.grammar.listens && pair.far.grammar.name != "fd" => {
             let (listening, word) = listen_on(pair, pair.far, &scratch, "far", room, &ctx).await;
             (word, Waiting::Listening(listening))
         }
@@ -255,8 +260,12 @@ async fn listen_on(
 ) -> (Listening, String) {
     let word = listening_word(scheme.grammar.name, scratch, name);
     let listening = listen(&pair.word(&word, scheme, room), ctx).await;
-    // A port is the kernel's choice; a name inside this process is not told.
-    let word = if word.ends_with(":0") { local(&listening) } else { word.replacen("-l:", ":", 1) };
+    // A port is the kernel's choice, and so is where a descriptor leads; a name inside this process is not told.
+    let word = if word.ends_with(":0") || word.starts_with("fd-l:") {
+        local(&listening)
+    } else {
+        word.replacen("-l:", ":", 1)
+    };
     (listening, word)
 }
 
@@ -264,11 +273,13 @@ async fn listen_on(
 fn inherited_pair() -> (i32, i32) {
     let (one, other) =
         socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
-    let leave = |end: OwnedFd| {
-        fcntl_setfd(&end, FdFlags::empty()).unwrap();
-        end.into_raw_fd()
-    };
     (leave(one), leave(other))
+}
+
+/// Gives a descriptor away, as a parent does who leaves it open for us.
+fn leave(end: OwnedFd) -> i32 {
+    fcntl_setfd(&end, FdFlags::empty()).unwrap();
+    end.into_raw_fd()
 }
 
 impl Relay {

@@ -10,9 +10,9 @@ use crate::tokens::tokens;
 /// The modules of the crate, those that need nothing of the others first.
 #[rustfmt::skip]
 const FLOORS: &[&str] = &[
-    "exit", "error", "peer", "message", "event", "counts", "tally", "stop", "buffer", "clock", "resolve", "memory",
-    "ctx", "conn", "idle", "split", "transit", "farewell", "service", "show", "owner", "entrance", "listener",
-    "option", "process", "scheme", "layer", "open", "relay", "accept",
+    "exit", "error", "peer", "handed", "message", "event", "counts", "tally", "stop", "buffer", "clock", "resolve",
+    "memory", "ctx", "conn", "idle", "split", "transit", "farewell", "service", "show", "owner", "entrance",
+    "listener", "option", "process", "scheme", "layer", "open", "terms", "relay", "accept",
 ];
 
 /// The findings in the source file at `below`, its path below `src`.

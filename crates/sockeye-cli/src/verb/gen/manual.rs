@@ -2,12 +2,9 @@
 
 use std::path::Path;
 
-use sockeye::proto::printable;
-use sockeye::{Error, Op};
-
 use crate::args::Request;
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, unwritable};
 use crate::page::Page;
 use crate::{flag, help, say};
 
@@ -41,10 +38,8 @@ fn out(
             planned.push_str(&format!("write    {}\n", path.display()));
             continue;
         }
-        write(&path, &render(page, &pages)).map_err(|error| {
-            let shown = printable::line(path.as_os_str().as_encoded_bytes());
-            Failure::Run(Error::new(Op::Write, error).on(shown))
-        })?;
+        let written = write(&path, &render(page, &pages));
+        written.map_err(|error| Failure::File(unwritable(&path, error)))?;
     }
     Ok(say::data(&planned))
 }

@@ -16,7 +16,7 @@ use crate::server::{self, Place};
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
 use crate::verb::dial::DIAL;
-use crate::verb::serve::{framed, guarded};
+use crate::verb::serve::{Order, guarded};
 use crate::{operator, plan};
 
 /// What is done with many peers at once.
@@ -76,7 +76,7 @@ fn when_full(request: &Request) -> Result<Full, Failure> {
 /// what so many peers may have under way would otherwise be without a bound.
 fn in_lines(address: Address) -> Result<Address, Failure> {
     let is_framed = address.shape() == Shape::Messages;
-    let mut address = framed(address, FRAMED)?;
+    let mut address = Order::framed(address, FRAMED)?;
     if !is_framed {
         address.insert(LONGEST, sockeye::vocabulary())?;
     }
@@ -97,7 +97,7 @@ pub(super) fn run(request: &Request, address: Address, many: Many) -> Result<Exi
         let interrupts = Interrupts::listen()?;
         let ctx = guarded(request, ctx);
         let listening = sockeye::listen(&address, &ctx).await?;
-        let place = |service| vec![Place { name, listening, service, shown: true }];
+        let place = |service| vec![Place { name, listening, service, ctx: ctx.clone() }];
         match many {
             Many::Broker(full) => {
                 let places = place(Arc::new(Broker::new(full)));

@@ -19,16 +19,21 @@ use crate::error::{Error, Op, Result};
 use crate::event::Dropped;
 use crate::message::{Message, Replies};
 use crate::service::{BoxFuture, Datagrams};
+use crate::tally::Tally;
 
-/// Answers on all sockets, until one fails.
+/// Answers on all sockets, each of which has its batch, until one fails. Cancel safe: called again with the same batches
+/// it goes on where it was, also for another service.
 pub(super) async fn answer_all(
     sockets: &[Bound],
+    batches: &mut [Batch],
     entrance: Option<&Arc<Entrance>>,
     service: &dyn Datagrams,
     ctx: &Ctx,
 ) -> Result<()> {
-    let one = |socket| -> BoxFuture<'_, Result<()>> { Box::pin(answer(socket, entrance, service, ctx)) };
-    let mut all: Vec<_> = sockets.iter().map(one).collect();
+    let one = |(socket, batch)| -> BoxFuture<'_, Result<()>> {
+        Box::pin(answer(socket, batch, entrance, service, ctx))
+    };
+    let mut all: Vec<_> = sockets.iter().zip(batches).map(one).collect();
     poll_fn(|cx| {
         let ended = all.iter_mut().find_map(|one| match one.as_mut().poll(cx) {
             Poll::Ready(ended) => Some(ended),
@@ -41,59 +46,82 @@ pub(super) async fn answer_all(
 
 async fn answer(
     socket: &Bound,
+    batch: &mut Batch,
     entrance: Option<&Arc<Entrance>>,
     service: &dyn Datagrams,
     ctx: &Ctx,
 ) -> Result<()> {
     let failed = |error: io::Error| Error::new(Op::Accept, error).on(socket.peer());
-    let mut batch = Batch {
-        losses: Losses::new(&socket.peer().to_string(), ctx),
-        guard: Guard::new(ctx.limits.outsiders),
-        entrance,
-        began: Instant::now(),
-        room: Room::default(),
-        message: Message::default(),
-        answers: Vec::new(),
-        volume: Volume::default(),
-    };
+    batch.attune(ctx);
     loop {
-        let filled = poll_fn(|cx| socket.poll_fill(&mut batch.room, cx));
-        match batch.losses.due() {
-            None => filled.await.map_err(failed)?,
-            Some(due) => match timeout_at(due, filled).await {
-                Ok(filled) => filled.map_err(failed)?,
-                Err(_due) => {
-                    batch.losses.tell();
-                    continue;
-                }
-            },
+        // First of all what a change of terms has held up.
+        batch.send(socket).await.map_err(failed)?;
+        batch.count();
+        loop {
+            let filled = poll_fn(|cx| socket.poll_fill(&mut batch.room, cx));
+            let filled = match batch.losses.due() {
+                None => Ok(filled.await),
+                Some(due) => timeout_at(due, filled).await,
+            };
+            match filled {
+                Ok(filled) => break filled.map_err(failed)?,
+                Err(_due) => batch.losses.tell(),
+            }
         }
-        batch.ask(socket, service, ctx);
-        let sent = batch.send(socket).await;
-        ctx.tally.answer(&std::mem::take(&mut batch.volume));
-        sent.map_err(failed)?;
+        batch.ask(socket, entrance, service, ctx);
     }
 }
 
-/// A batch, and what is used again for each.
-struct Batch<'a> {
+/// A batch of one socket, and what is used again for each.
+pub(super) struct Batch {
     room: Room,
     message: Message,
     /// The answers to each datagram.
     answers: Vec<Replies>,
+    /// How many of the answers are gone.
+    sent: usize,
     guard: Guard,
-    entrance: Option<&'a Arc<Entrance>>,
     /// When time began for the guard.
     began: Instant,
     losses: Losses,
+    tally: Arc<Tally>,
     /// What was heard and answered in this batch.
     volume: Volume,
 }
 
-impl Batch<'_> {
+impl Batch {
+    pub(super) fn new(socket: &Bound, ctx: &Ctx) -> Self {
+        Self {
+            room: Room::default(),
+            message: Message::default(),
+            answers: Vec::new(),
+            sent: 0,
+            guard: Guard::new(ctx.limits.outsiders),
+            began: Instant::now(),
+            losses: Losses::new(&socket.peer().to_string(), ctx),
+            tally: ctx.tally.clone(),
+            volume: Volume::default(),
+        }
+    }
+
+    /// Hears, counts and tells as the terms of newcomers say.
+    fn attune(&mut self, ctx: &Ctx) {
+        if self.guard.policy() != ctx.limits.outsiders {
+            self.guard = Guard::new(ctx.limits.outsiders);
+        }
+        self.losses.follow(ctx);
+        self.tally = ctx.tally.clone();
+    }
+
+    /// Counts what is over.
+    fn count(&mut self) {
+        self.tally.answer(&std::mem::take(&mut self.volume));
+    }
+
     /// Has the service answer each datagram of the batch that may be answered.
-    fn ask(&mut self, socket: &Bound, service: &dyn Datagrams, ctx: &Ctx) {
-        let Self { room, message, answers, guard, entrance, began, losses, volume } = self;
+    fn ask(&mut self, socket: &Bound, entrance: Option<&Arc<Entrance>>, service: &dyn Datagrams, ctx: &Ctx) {
+        let Self { room, message, answers, sent, guard, began, losses, volume, .. } = self;
+        *sent = 0;
         let now = began.elapsed();
         let mut lost = Dropped::default();
         for (at, (arrival, payload)) in room.iter().enumerate() {
@@ -111,10 +139,10 @@ impl Batch<'_> {
             }
             let to = socket.destination(arrival);
             // Without a session each datagram is a newcomer, and nobody stays.
-            let lets_in = |entrance: &&Arc<Entrance>| {
+            let lets_in = |entrance: &Arc<Entrance>| {
                 entrance.hear(arrival.from.into(), to, None).and_then(|(_, key)| entrance.enter(key)).is_ok()
             };
-            if !entrance.as_ref().is_none_or(lets_in) {
+            if !entrance.is_none_or(lets_in) {
                 lost.kept_out += 1;
                 continue;
             }
@@ -136,39 +164,49 @@ impl Batch<'_> {
         losses.add(lost);
     }
 
-    /// Sends all answers. One that cannot be sent is counted, and the others go on.
+    /// Sends all answers that are left. One that cannot be sent is counted, and the others go on. Cancel safe.
     async fn send(&mut self, socket: &Bound) -> io::Result<()> {
-        let (mut lost, mut sent) = (Dropped::default(), 0);
         loop {
-            match self.try_send(socket, sent) {
-                Ok(0) => break,
-                Ok(more) => sent += more,
+            match self.try_send(socket) {
+                Ok(0) => return Ok(()),
+                Ok(more) => self.sent += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     socket.socket.writable().await?.retain_ready();
                 }
                 Err(_unsent) => {
-                    let mut answers =
-                        self.answers.iter().take(self.room.iter().count()).flat_map(Replies::iter);
-                    self.volume.sent -= answers.nth(sent).map_or(0, size);
-                    self.volume.messages_sent -= 1;
-                    sent += 1;
-                    lost.unsent += 1;
+                    self.give_one_up();
                 }
             }
         }
-        self.losses.add(lost);
-        Ok(())
     }
 
-    /// Sends what can go at once of what is left, the first `sent` answers being gone; 0 where all are.
-    fn try_send(&self, socket: &Bound, sent: usize) -> io::Result<usize> {
+    /// Counts the next answer as not sent; `false` where there is none.
+    fn give_one_up(&mut self) -> bool {
+        let mut answers = self.answers.iter().take(self.room.iter().count()).flat_map(Replies::iter);
+        let Some(size) = answers.nth(self.sent).map(size) else { return false };
+        self.volume.sent -= size;
+        self.volume.messages_sent -= 1;
+        self.sent += 1;
+        self.losses.add(Dropped { unsent: 1, ..Dropped::default() });
+        true
+    }
+
+    /// Sends what can go at once of what is left; 0 where nothing is.
+    fn try_send(&self, socket: &Bound) -> io::Result<usize> {
         let answers = self.room.iter().zip(&self.answers).flat_map(|((arrival, _), replies)| {
             let (to, source) = (arrival.from, arrival.destination.map(|to| to.source));
             replies.iter().map(move |payload| Departure { payload, to, source })
         });
-        let mut rest = answers.skip(sent).take(BATCH).peekable();
+        let mut rest = answers.skip(self.sent).take(BATCH).peekable();
         if rest.peek().is_none() { Ok(0) } else { socket.try_send(rest) }
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        while self.give_one_up() {}
+        self.count();
     }
 }
 
@@ -183,7 +221,9 @@ fn size(payload: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Kind;
     use super::*;
+    use crate::tally::Totals;
 
     #[test]
     fn two_answers_of_which_each_is_as_long_as_the_question_are_too_much_for_an_outsider() {
@@ -198,5 +238,44 @@ mod tests {
             let may_go = may_go(&replies, to.parse().unwrap(), asked, Outsiders::Guarded);
             assert_eq!(may_go, goes, "{to} {asked:?}");
         }
+    }
+    /// Says what it is told to.
+    struct Says(&'static [u8]);
+
+    impl Datagrams for Says {
+        fn answer(&self, _: &Message, replies: &mut Replies, _: &Ctx) {
+            replies.add().extend_from_slice(self.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_change_of_terms_held_up_goes_first_and_the_batch_stays() {
+        let own = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let peer = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        peer.connect(own.local_addr().unwrap()).await.unwrap();
+        own.set_nonblocking(true).unwrap();
+        let (socket, ctx) = (Bound::new(own.into(), Kind::Udp).unwrap(), Ctx::default());
+        let mut batches = [Batch::new(&socket, &ctx)];
+        peer.send(b"?").await.unwrap();
+        poll_fn(|cx| socket.poll_fill(&mut batches[0].room, cx)).await.unwrap();
+        batches[0].ask(&socket, None, &Says(b"old"), &ctx);
+
+        let changed = Ctx { tally: Arc::default(), ..ctx.clone() };
+        let mut heard = [0; 8];
+        let sockets = [socket];
+        tokio::select! {
+            ended = answer_all(&sockets, &mut batches, None, &Says(b"new"), &changed) => panic!("{ended:?}"),
+            came = peer.recv(&mut heard) => assert_eq!(&heard[..came.unwrap()], b"old"),
+        }
+        peer.send(b"?").await.unwrap();
+        tokio::select! {
+            ended = answer_all(&sockets, &mut batches, None, &Says(b"new"), &changed) => panic!("{ended:?}"),
+            came = peer.recv(&mut heard) => assert_eq!(&heard[..came.unwrap()], b"new"),
+        }
+        let [batch] = &mut batches;
+        batch.ask(&sockets[0], None, &Says(b"unsent"), &changed);
+        drop(batches);
+        let Totals { volume, dropped, .. } = changed.tally.totals();
+        assert_eq!((volume.messages_received, volume.messages_sent, dropped.unsent), (3, 2, 1));
     }
 }

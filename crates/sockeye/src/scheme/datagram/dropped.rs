@@ -28,6 +28,11 @@ impl Losses {
         Self { socket: socket.into(), events, tally, dropped: Dropped::default(), told: None }
     }
 
+    /// From here on what happens is counted and told where this context says.
+    pub(super) fn follow(&mut self, ctx: &Ctx) {
+        (self.events, self.tally) = (ctx.events.clone(), ctx.tally.clone());
+    }
+
     /// Counts, and tells if enough time has passed.
     pub(super) fn add(&mut self, lost: Dropped) {
         if lost != Dropped::default() {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use super::Kind;
-use super::answer::answer_all;
+use super::answer::{Batch, answer_all};
 use super::bound::Bound;
 use super::peer::PeerConn;
 use super::peers::Peers;
@@ -23,9 +24,10 @@ pub(in crate::scheme) struct DatagramListener {
     /// Dropped before the sockets: who finds the path in between is refused.
     claim: Option<Claim>,
     peers: Arc<Peers>,
-    entrance: Option<Arc<Entrance>>,
     ctx: Ctx,
     is_read: bool,
+    /// One for each socket, where a service without sessions answers. They outlast it: another may follow.
+    batches: Vec<Batch>,
 }
 
 impl DatagramListener {
@@ -37,14 +39,15 @@ impl DatagramListener {
         ctx: &Ctx,
     ) -> Self {
         let peers = Peers::new(sockets, limits);
-        Self { claim, peers, entrance: None, ctx: ctx.clone(), is_read: false }
+        Self { claim, peers, ctx: ctx.clone(), is_read: false, batches: Vec::new() }
     }
 }
 
 impl Listener for DatagramListener {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
         if !std::mem::replace(&mut self.is_read, true) {
-            self.ctx.tasks.spawn(read(self.peers.clone(), self.entrance.clone(), self.ctx.clone()));
+            self.batches = Vec::new();
+            self.ctx.tasks.spawn(read(self.peers.clone(), self.ctx.clone()));
         }
         loop {
             let newcomer = ready!(self.peers.poll_newcomer(cx));
@@ -54,9 +57,11 @@ impl Listener for DatagramListener {
         }
     }
 
-    fn guard_with(&mut self, entrance: Arc<Entrance>) {
-        self.peers.sockets.iter().for_each(Bound::tell_users);
-        self.entrance = Some(entrance);
+    fn guard_with(&mut self, entrance: Option<Arc<Entrance>>) {
+        if entrance.is_some() {
+            self.peers.sockets.iter().for_each(Bound::tell_users);
+        }
+        self.peers.guard_with(entrance);
     }
 
     /// The path goes at once; the sockets stay for those who are inside.
@@ -69,6 +74,13 @@ impl Listener for DatagramListener {
         self.peers.sockets.iter().map(Bound::peer).collect()
     }
 
+    /// Ends a silent peer's messages itself, so that who serves it can end in order. Who is still there so much later
+    /// does not end.
+    fn keep_to(&mut self, limits: &Limits) -> Option<Duration> {
+        self.peers.keep_to(limits);
+        limits.idle.map(|idle| idle.saturating_add(idle.max(TO_END)))
+    }
+
     /// Only on IP: the queue of a Unix socket is short, and an answer that finds it full must wait, which only a
     /// connection can without holding up the others.
     fn answer<'a>(
@@ -76,12 +88,23 @@ impl Listener for DatagramListener {
         service: &'a dyn Datagrams,
         ctx: &'a Ctx,
     ) -> Option<BoxFuture<'a, Result<()>>> {
-        let is_udp = self.peers.sockets.iter().all(|socket| socket.kind == Kind::Udp);
+        let Self { peers, batches, .. } = self;
+        let is_udp = peers.sockets.iter().all(|socket| socket.kind == Kind::Udp);
         is_udp.then(|| -> BoxFuture<'a, Result<()>> {
-            Box::pin(answer_all(&self.peers.sockets, self.entrance.as_ref(), service, ctx))
+            if batches.is_empty() {
+                batches.extend(peers.sockets.iter().map(|socket| Batch::new(socket, ctx)));
+            }
+            let entrance = peers.entrance();
+            Box::pin(
+                async move { answer_all(&peers.sockets, batches, entrance.as_ref(), service, ctx).await },
+            )
         })
     }
 }
+
+/// How long who serves a datagram peer has at least to end, once that was silent for its limit: a relay waits a second
+/// for the last words of the other side.
+const TO_END: Duration = Duration::from_secs(5);
 
 impl Drop for DatagramListener {
     fn drop(&mut self) {

@@ -17,6 +17,7 @@ use super::bound::Bound;
 use super::inbox::{End, Found, Inbox, Parcel};
 use super::peers::Peers;
 use crate::conn::{Conn, Messages};
+use crate::ctx::Limits;
 use crate::message::Message;
 use crate::peer::{Endpoint, Peer};
 use crate::service::BoxFuture;
@@ -32,6 +33,8 @@ const FULL_PAUSE: Duration = Duration::from_millis(5);
 pub(super) struct PeerConn {
     peers: Arc<Peers>,
     inbox: Arc<Inbox>,
+    /// Those of the time when it came.
+    limits: Limits,
     /// When something last came or went.
     last: Instant,
     /// Bytes that came, and that went.
@@ -50,7 +53,8 @@ impl PeerConn {
         (peer.remote, peer.local) = (inbox.key.1.into(), inbox.local);
         peer.user = inbox.key.3;
         let max_message = socket.max_message;
-        let conn = Self { peers, inbox, last: Instant::now(), came: 0, went: 0, silence: None, room: None };
+        let (limits, last) = (peers.limits(), Instant::now());
+        let conn = Self { peers, inbox, limits, last, came: 0, went: 0, silence: None, room: None };
         Some(Conn::messages(conn, peer, Some(max_message)).without_half_close())
     }
 
@@ -60,7 +64,7 @@ impl PeerConn {
 
     /// Ready once the peer has been silent for so long that it is taken to have left.
     fn poll_silence(&mut self, is_hastened: bool, cx: &mut Context<'_>) -> Poll<()> {
-        let limit = match (self.peers.idle, is_hastened) {
+        let limit = match (self.limits.idle, is_hastened) {
             (idle, true) => idle.map_or(LAST_WORDS, |idle| idle.min(LAST_WORDS)),
             (Some(idle), false) => idle,
             (None, false) => return Poll::Pending,
@@ -83,7 +87,9 @@ impl PeerConn {
     /// Whoever forges a victim's address must not have more sent to it than it takes to ask.
     fn may_send(&self, payload: &[u8]) -> bool {
         match self.inbox.key.1 {
-            Name::Inet(to) => self.peers.outsiders.lets_send(to.ip(), self.came, self.went + length(payload)),
+            Name::Inet(to) => {
+                self.limits.outsiders.lets_send(to.ip(), self.came, self.went + length(payload))
+            }
             Name::Unix(_) | Name::Unnamed => true,
         }
     }

@@ -3,10 +3,8 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use sockeye_proto::crowd::{Crowd, Strangers, Verdict};
-use sockeye_proto::reflect::Outsiders;
 use sockeye_sys::datagram::{Arrival, Name, Source};
 use tokio::sync::Notify;
 
@@ -42,10 +40,10 @@ pub(super) struct Peers {
     unread: AtomicU64,
     /// Answers that were not sent because they are more than was asked with, and that are not told yet.
     withheld: AtomicU64,
-    /// After how long a silent peer is taken to have left.
-    pub(super) idle: Option<Duration>,
-    /// How much is sent to whom.
-    pub(super) outsiders: Outsiders,
+    /// Those of newcomers.
+    limits: Mutex<Limits>,
+    /// What decides on newcomers, where there are rules.
+    entrance: Mutex<Option<Arc<Entrance>>>,
     /// Told when somebody leaves, the door is shut, or there is something to tell.
     pub(super) left: Notify,
 }
@@ -56,9 +54,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Peers {
     pub(super) fn new(sockets: Vec<Bound>, limits: &Limits) -> Arc<Self> {
-        let most = if limits.once { 1 } else { limits.max_conns };
-        // Where there is room for one alone, the first who comes is the one: a stray datagram must not end it.
-        let strangers = if most > 1 { Strangers::MakeRoom } else { Strangers::Stay };
+        let (most, strangers) = room(limits);
         Arc::new(Self {
             sockets,
             crowd: Mutex::new(Crowd::new(most, strangers)),
@@ -66,10 +62,32 @@ impl Peers {
             held: AtomicUsize::new(0),
             unread: AtomicU64::new(0),
             withheld: AtomicU64::new(0),
-            idle: limits.idle,
-            outsiders: limits.outsiders,
+            limits: Mutex::new(*limits),
+            entrance: Mutex::default(),
             left: Notify::new(),
         })
+    }
+
+    /// The limits of newcomers: after how long a silent one is taken to have left, and how much is sent to whom.
+    pub(super) fn limits(&self) -> Limits {
+        *lock(&self.limits)
+    }
+
+    /// What decides on newcomers, where there are rules.
+    pub(super) fn entrance(&self) -> Option<Arc<Entrance>> {
+        lock(&self.entrance).clone()
+    }
+
+    /// Decides on newcomers from now on.
+    pub(super) fn guard_with(&self, entrance: Option<Arc<Entrance>>) {
+        *lock(&self.entrance) = entrance;
+    }
+
+    /// Newcomers have other limits from now on.
+    pub(super) fn keep_to(&self, limits: &Limits) {
+        let (most, strangers) = room(limits);
+        lock(&self.crowd).resize(most, strangers);
+        *lock(&self.limits) = *limits;
     }
 
     /// The next newcomer who is still there.
@@ -213,6 +231,13 @@ impl Peers {
         }
         put
     }
+}
+
+/// How many may be inside. Where there is room for one alone, the first who comes is the one: a stray datagram must not
+/// end it.
+fn room(limits: &Limits) -> (usize, Strangers) {
+    let most = if limits.once { 1 } else { limits.max_conns };
+    (most, if most > 1 { Strangers::MakeRoom } else { Strangers::Stay })
 }
 
 fn parcel(arrival: &Arrival, payload: &[u8]) -> Parcel {

@@ -20,8 +20,8 @@ use crate::event::{Dropped, Event, Wants};
 
 /// Reads until nobody is inside and nobody more is let in, or a hurry ends everybody. A failure is told, and after a
 /// pause it goes on.
-pub(super) async fn read(peers: Arc<Peers>, entrance: Option<Arc<Entrance>>, ctx: Ctx) {
-    let mut reader = Reader::new(peers.clone(), entrance, ctx);
+pub(super) async fn read(peers: Arc<Peers>, ctx: Ctx) {
+    let mut reader = Reader::new(peers.clone(), ctx);
     while !peers.is_deserted() && !reader.turn().await {}
     peers.end_all();
     reader.count_losses();
@@ -48,18 +48,30 @@ struct Ears {
     entrance: Option<Arc<Entrance>>,
 }
 
+impl Ears {
+    /// Hears whom the rules of newcomers say.
+    fn attune(&mut self, peers: &Peers) {
+        let outsiders = peers.limits().outsiders;
+        if self.guard.policy() != outsiders {
+            self.guard = Guard::new(outsiders);
+        }
+        self.entrance = peers.entrance();
+    }
+}
+
 impl Reader {
-    fn new(peers: Arc<Peers>, entrance: Option<Arc<Entrance>>, ctx: Ctx) -> Self {
+    fn new(peers: Arc<Peers>, ctx: Ctx) -> Self {
         let losses = peers.sockets.iter().map(|socket| Losses::new(&socket.peer().to_string(), &ctx));
         let losses = losses.collect();
         let rooms = peers.sockets.iter().map(|_| Room::default()).collect();
-        let ears = Ears { guard: Guard::new(ctx.limits.outsiders), began: Instant::now(), entrance };
+        let ears = Ears { guard: Guard::new(ctx.limits.outsiders), began: Instant::now(), entrance: None };
         Self { peers, ctx, rooms, losses, ears, is_draining: false, failures: 0, pause: None }
     }
 
     /// Does what is to be done next; `true` is a hurry.
     async fn turn(&mut self) -> bool {
         let Self { peers, ctx, rooms, losses, ears, is_draining, pause, .. } = self;
+        ears.attune(peers);
         let told = losses.iter().filter_map(Losses::due).min();
         let paused = pause.is_some();
         tokio::select! {

@@ -1,0 +1,125 @@
+//! Events as lines for people.
+
+use sockeye::proto::printable;
+use sockeye::proto::unit::{print_duration, print_flow, rounded};
+use sockeye::{Cause, Dropped, Ended, Event, Kind, Limit, Op, Peer, Way};
+
+use crate::failure::one_line;
+use crate::{hint, say};
+
+/// A line for people; `None` for what only `-v` tells.
+pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
+    let line = match event {
+        Event::AcceptFailed { listener, error } => format!("{listener}: {}; trying again", one_line(error)),
+        Event::AcceptResumed { listener, failures } => {
+            format!("{listener}: accepting again after {failures} failures")
+        }
+        Event::Closed { peer, received, sent, lasted, ended, .. } => {
+            if !verbose && !is_ours(ended) {
+                return None;
+            }
+            let (came, went) = (print_flow(*received, "in", *lasted), print_flow(*sent, "out", *lasted));
+            let (how, lasted) = (how(ended), print_duration(rounded(*lasted)));
+            format!("{peer} left after {lasted}, {came}, {went}{how}")
+        }
+        Event::Dropped { socket, dropped } => format!("{socket}: datagrams were lost: {}", why(dropped)),
+        Event::Exited { command, caller, exit } if verbose => {
+            format!("{}{} {exit}", printable::line(command.as_bytes()), whose(caller.as_deref()))
+        }
+        Event::Exited { .. } => return None,
+        Event::Lost { events } => format!("{events} events were not told: the log is too slow"),
+        Event::Message { peer, way, payload, size, .. } => {
+            let does = match way {
+                Way::In => "says",
+                Way::Out => "hears",
+            };
+            let rest = match size - payload.len() {
+                0 => String::new(),
+                more => format!(" … and {more} bytes more"),
+            };
+            format!("{peer} {does} {}{rest}", printable::line(payload))
+        }
+        Event::Missed { peer, messages, error } => {
+            format!("{} did not reach {peer}: {}", counted(*messages), error.cause())
+        }
+        Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
+        Event::Opened { .. } => return None,
+        Event::Refused { listener, peer, why, newcomers } => {
+            let user = peer.user.map(|user| format!(" of uid {user}")).unwrap_or_default();
+            match newcomers {
+                1 => format!("{listener}: {peer}{user} was refused: {why}"),
+                more => format!("{listener}: {more} were refused, {peer}{user} last: {why}"),
+            }
+        }
+        Event::Said { command, caller, line } => {
+            let command = printable::line(command.as_bytes());
+            format!("{command}{}: {}", whose(caller.as_deref()), printable::line(line))
+        }
+        Event::Stopping { listener, open } => {
+            format!("{listener}: takes nobody new, {open} still inside; interrupt again to hurry them")
+        }
+        Event::Undelivered { from, to, messages, error } => {
+            let from = if from.scheme == "-" { "standard input".to_owned() } else { from.to_string() };
+            let told = format!("{} from {from} did not go to {to}: {}", counted(*messages), error.cause());
+            match hint::of(error) {
+                Some(hint) => format!("{told}\n{}{hint}", say::INDENT),
+                None => told,
+            }
+        }
+        other => other.name().to_owned(),
+    };
+    Some(line)
+}
+
+fn counted(messages: u64) -> String {
+    if messages == 1 { "a message".to_owned() } else { format!("{messages} messages") }
+}
+
+/// For whom a command runs, behind what it is called.
+fn whose(caller: Option<&Peer>) -> String {
+    caller.map_or_else(String::new, |peer| format!(" for {peer}"))
+}
+
+/// Each reason that there was, with its count.
+fn why(dropped: &Dropped) -> String {
+    let sentence = |name| match name {
+        "by_kernel" => "found the kernel's buffer full (rcvbuf= sets it)",
+        "cut" => "were too long and cut",
+        "kept_out" => "came from whom a rule or a limit of the address keeps out",
+        "outsiders" => "had to do with peers beyond private networks (see --public)",
+        "queue_full" => "found their queue full",
+        "refused" => "came from newcomers without room (max-conns=)",
+        "unread" => "were not read before their connection was over",
+        "unsent" => "were answers that the kernel did not take",
+        other => other,
+    };
+    let reasons = dropped.counts().into_iter().filter(|(_, count)| *count > 0);
+    reasons.map(|(name, count)| format!("{count} {}", sentence(name))).collect::<Vec<_>>().join(", ")
+}
+
+/// What we could not reach, and whom we ended, is our user's concern; how a peer leaves is not.
+fn is_ours(ended: &Ended) -> bool {
+    match ended {
+        Ended::Failed(error) => match error.cause() {
+            Cause::TooSlow => true,
+            Cause::Limit(Limit::Idle, _) => false,
+            // A datagram socket learns only when it is used that nobody is there.
+            _ => matches!(error.op(), Op::Dial | Op::Relay | Op::Run) || error.kind() == Kind::Refused,
+        },
+        Ended::Panicked => true,
+        Ended::Done | Ended::Stopped => false,
+    }
+}
+
+/// How a connection ended, behind what is said of it; nothing for a good end.
+fn how(ended: &Ended) -> String {
+    match ended {
+        Ended::Done => String::new(),
+        Ended::Failed(error) => match (error.cause(), hint::of(error)) {
+            (Cause::TooSlow, Some(hint)) => format!(": {}; {hint}", one_line(error)),
+            _ => format!(": {}", one_line(error)),
+        },
+        Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
+        Ended::Stopped => ": cut off by the stop".to_owned(),
+    }
+}

@@ -1,0 +1,96 @@
+//! Events as JSON objects for programs.
+
+use serde_json::{Value, json};
+use sockeye::{Ended, Event, Exit, Peer, Way};
+
+use super::{set, timed};
+use crate::failure::one_line;
+
+/// An event as one object.
+pub(super) fn for_programs(event: &Event) -> Value {
+    let object = match event {
+        Event::AcceptFailed { listener, error } => {
+            json!({ "event": "accept-failed", "service": &**listener, "error": one_line(error) })
+        }
+        Event::AcceptResumed { listener, failures } => {
+            json!({ "event": "accept-resumed", "service": &**listener, "failures": failures })
+        }
+        Event::Closed { id, peer, received, sent, lasted, ended } => {
+            let (how, error) = match ended {
+                Ended::Done => ("done", Value::Null),
+                Ended::Failed(error) => ("failed", one_line(error).into()),
+                Ended::Panicked => ("panicked", Value::Null),
+                Ended::Stopped => ("stopped", Value::Null),
+            };
+            json!({
+                "event": "closed", "id": id, "peer": peer.to_string(), "received": received, "sent": sent,
+                "seconds": lasted.as_secs_f64(), "ended": how, "error": error,
+            })
+        }
+        Event::Dropped { socket, dropped } => {
+            let mut object = json!({ "event": "dropped", "socket": &**socket });
+            dropped.counts().into_iter().for_each(|(name, count)| set(&mut object, name, count));
+            object
+        }
+        Event::Exited { command, caller, exit } => exited(command, caller.as_deref(), *exit),
+        Event::Lost { events } => json!({ "event": "lost", "events": events }),
+        Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
+        Event::Missed { peer, messages, error } => json!({
+            "event": "missed", "peer": peer.to_string(), "messages": messages, "error": one_line(error),
+        }),
+        Event::Opened { id, listener, peer } => {
+            json!({ "event": "opened", "id": id, "service": &**listener, "peer": peer.to_string() })
+        }
+        Event::Refused { listener, peer, why, newcomers } => json!({
+            "event": "refused", "address": &**listener, "peer": peer.to_string(), "why": why.to_string(),
+            "user": peer.user, "newcomers": newcomers,
+        }),
+        Event::Said { command, caller, line } => said(command, caller.as_deref(), line),
+        Event::Stopping { listener, open } => {
+            json!({ "event": "stopping", "service": &**listener, "open": open })
+        }
+        Event::Undelivered { from, to, messages, error } => json!({
+            "event": "undelivered", "from": from.to_string(), "to": to.to_string(), "messages": messages,
+            "error": one_line(error),
+        }),
+        other => json!({ "event": other.name() }),
+    };
+    timed(object)
+}
+
+fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> Value {
+    let way = match way {
+        Way::In => "in",
+        Way::Out => "out",
+    };
+    let mut object = json!({ "event": "message", "peer": peer.to_string(), "way": way, "size": size });
+    set_payload(&mut object, payload);
+    object
+}
+
+fn exited(command: &str, caller: Option<&Peer>, exit: Exit) -> Value {
+    let (code, signal) = match exit {
+        Exit::Code(code) => (Some(code), None),
+        Exit::Signal(signal) => (None, Some(signal)),
+    };
+    let caller = caller.map(ToString::to_string);
+    json!({ "event": "exited", "command": command, "peer": caller, "code": code, "signal": signal })
+}
+
+fn said(command: &str, caller: Option<&Peer>, line: &[u8]) -> Value {
+    let caller = caller.map(ToString::to_string);
+    let mut object = json!({ "event": "said", "command": command, "peer": caller });
+    set_payload(&mut object, line);
+    object
+}
+
+/// Bytes that are no text would not survive as JSON text.
+fn set_payload(object: &mut Value, payload: &[u8]) {
+    match std::str::from_utf8(payload) {
+        Ok(text) => set(object, "text", text),
+        Err(_) => {
+            let hex: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
+            set(object, "hex", hex);
+        }
+    }
+}
