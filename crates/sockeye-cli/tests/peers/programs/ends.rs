@@ -74,8 +74,8 @@ fn when_the_peer_resets_all_that_was_started_for_it_is_gone() {
 #[test]
 fn when_the_peer_says_nothing_for_too_long_all_that_was_started_for_it_is_gone() {
     each_of_ours(|kind| {
-        gone_after(kind, ",idle=1s", |peer, serving| {
-            serving.process.wait_stderr_line(LIMIT, |line| line.contains("idle for 1s"));
+        gone_after(kind, ",idle=4s", |peer, serving| {
+            serving.process.wait_stderr_line(LIMIT, |line| line.contains("idle for 4s"));
             peer
         })
     });
