@@ -74,8 +74,9 @@ fn when_the_peer_resets_all_that_was_started_for_it_is_gone() {
 #[test]
 fn when_the_peer_says_nothing_for_too_long_all_that_was_started_for_it_is_gone() {
     each_of_ours(|kind| {
-        gone_after(kind, ",idle=1s", |_peer, serving| {
-            serving.process.wait_stderr_line(LIMIT, |line| line.contains("idle for 1s"));
+        gone_after(kind, ",idle=4s", |peer, serving| {
+            serving.process.wait_stderr_line(LIMIT, |line| line.contains("idle for 4s"));
+            peer
         })
     });
 }
@@ -87,8 +88,7 @@ fn when_we_are_told_twice_to_stop_all_that_was_started_is_gone() {
             serving.process.signal(Signal::TERM);
             serving.process.wait_stderr_line(LIMIT, |line| line.contains("takes nobody new"));
             serving.process.signal(Signal::TERM);
-            serving.process.wait(LIMIT);
-            drop(peer);
+            peer
         });
     });
 }
@@ -98,8 +98,7 @@ fn when_we_are_killed_all_that_was_started_is_gone() {
     each_of_ours(|kind| {
         gone_after(kind, "", |peer, serving| {
             serving.process.signal(Signal::KILL);
-            serving.process.wait(LIMIT);
-            drop(peer);
+            peer
         });
     });
 }
@@ -160,8 +159,8 @@ time.sleep(60)
         assert_eq!(line(&mut peer), "begun");
         drop(peer);
         let numbers = || fs::read_to_string(serving.beside("numbers")).unwrap();
-        let family = || Family::new(numbers().lines(), &serving);
-        wait_until(GONE, "all of them to be gone", || family().living().is_empty());
+        let are_gone = || living(&processes(numbers().lines())).is_empty();
+        wait_until(GONE, "all of them to be gone", are_gone);
         let told = numbers().lines().count();
         assert!(told < 50, "it went on to its end");
     });
@@ -185,52 +184,51 @@ fn what_was_sent_one_way_is_worked_on_when_the_sender_has_left() {
     }
 }
 
-/// Whether all that was started is gone some seconds after `leave`.
-fn gone_after(kind: &Kind, options: &str, leave: impl Fn(Stream, &mut Serving)) {
+/// Whether all that was started is gone some seconds after `leave`, which gives the peer back if that stays.
+fn gone_after<P>(kind: &Kind, options: &str, leave: impl Fn(Stream, &mut Serving) -> P) {
     let mut serving = kind.start(STUBBORN, options);
     let mut peer = connect(&serving.address);
     let numbers: Vec<String> = (0..FAMILY).map(|_| line(&mut peer)).collect();
-    let family = Family::new(numbers.iter().map(String::as_str), &serving);
-    leave(peer, &mut serving);
-    family.wait_until_gone();
+    let _staying = leave(peer, &mut serving);
+    Family::new(numbers.iter().map(String::as_str), &serving).wait_until_gone();
 }
 
 /// The processes that were started for a peer. Dropping it ends those that are still there.
-struct Family {
+struct Family<'a> {
     processes: Vec<Pid>,
-    /// In the command line of each.
-    program: String,
+    serving: &'a Serving,
 }
 
-impl Family {
-    fn new<'a>(numbers: impl IntoIterator<Item = &'a str>, serving: &Serving) -> Self {
-        let processes = numbers.into_iter().map(|number| Pid::from_raw(number.parse().unwrap()).unwrap());
+impl<'a> Family<'a> {
+    fn new<'n>(numbers: impl IntoIterator<Item = &'n str>, serving: &'a Serving) -> Self {
+        let mut processes = processes(numbers);
         // Where there is no guard, the parent may be the server.
-        let server = serving.process.pid().cast_signed();
-        let processes = processes.filter(|process| process.as_raw_pid() != server).collect();
-        Self { processes, program: serving.beside("").display().to_string().trim_end_matches('.').to_owned() }
-    }
-
-    fn living(&self) -> Vec<Pid> {
-        let is_there = |process: &Pid| Path::new(&format!("/proc/{}", process.as_raw_pid())).exists();
-        self.processes.iter().copied().filter(is_there).collect()
+        processes.retain(|process| process.as_raw_pid() != serving.process.pid().cast_signed());
+        Self { processes, serving }
     }
 
     fn wait_until_gone(&self) {
-        wait_until(GONE, &format!("all of {:?} to be gone", self.processes), || self.living().is_empty());
+        let are_gone = || living(&self.processes).is_empty();
+        wait_until(GONE, &format!("all of {:?} to be gone", self.processes), are_gone);
     }
 }
 
-impl Drop for Family {
+impl Drop for Family<'_> {
     fn drop(&mut self) {
-        for process in self.living() {
-            let words = fs::read(format!("/proc/{}/cmdline", process.as_raw_pid())).unwrap_or_default();
-            // The number of one that has ended may be somebody else's by now.
-            if String::from_utf8_lossy(&words).contains(&self.program) {
-                kill_process(process, Signal::KILL).ok();
-            }
+        for process in living(&self.processes).into_iter().filter(|process| self.serving.is_run_by(*process))
+        {
+            kill_process(process, Signal::KILL).ok();
         }
     }
+}
+
+fn processes<'n>(numbers: impl IntoIterator<Item = &'n str>) -> Vec<Pid> {
+    numbers.into_iter().map(|number| Pid::from_raw(number.parse().unwrap()).unwrap()).collect()
+}
+
+fn living(processes: &[Pid]) -> Vec<Pid> {
+    let is_there = |process: &Pid| Path::new(&format!("/proc/{}", process.as_raw_pid())).exists();
+    processes.iter().copied().filter(is_there).collect()
 }
 
 /// The letter of proc_pid_stat(5).

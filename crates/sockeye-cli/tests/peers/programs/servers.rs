@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
-use testkit::{LIMIT, Process, Scratch, require, wait_until};
+use rustix::process::{Pid, kill_process};
+use testkit::{LIMIT, Process, Scratch, Signal, require, wait_until};
 
 use crate::peers::BINARY;
 use crate::peers::port::Port;
@@ -25,7 +26,8 @@ pub(super) struct Serving {
     /// As `sockeye dial` takes it.
     pub(super) address: String,
     scratch: Scratch,
-    _port: Option<Port>,
+    /// Of the others.
+    port: Option<Port>,
 }
 
 /// A program in a file of its own: what runs it, and its text.
@@ -91,7 +93,7 @@ impl Kind {
                 ready.rsplit(' ').next().unwrap().to_owned()
             }
         };
-        Serving { process, address, scratch, _port: port }
+        Serving { process, address, scratch, port }
     }
 }
 
@@ -99,6 +101,29 @@ impl Serving {
     /// A file beside the program, which finds it at `$0.NAME`.
     pub(super) fn beside(&self, name: &str) -> PathBuf {
         self.scratch.path(format!("program.{name}"))
+    }
+
+    /// Whether the program is in the command line of this process. The number of one that has ended may be somebody
+    /// else's by now.
+    pub(super) fn is_run_by(&self, process: Pid) -> bool {
+        let words = fs::read(format!("/proc/{}/cmdline", process.as_raw_pid())).unwrap_or_default();
+        String::from_utf8_lossy(&words).contains(&self.scratch.path("program").display().to_string())
+    }
+}
+
+/// What the others leave behind is ended here; what ours would leave is not, since other tests look for it.
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if self.port.is_none() {
+            return;
+        }
+        self.process.signal(Signal::KILL);
+        let entries =
+            fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+        let processes = entries.filter_map(|name| Pid::from_raw(name.parse().ok()?));
+        for process in processes.filter(|process| self.is_run_by(*process)) {
+            kill_process(process, Signal::KILL).ok();
+        }
     }
 }
 
