@@ -74,7 +74,7 @@ impl Metrics {
             tallies: ctx.tallies.clone(),
             events: ctx.events.clone(),
             unwritten: log.unwritten(),
-            clock: ctx.clock.clone(),
+            clock: ctx.clock,
             started: ctx.clock.wall(),
         });
         let limits = limits(ctx.limits);
