@@ -28,6 +28,7 @@ pub(crate) struct Attendance<'a> {
     reports: Reports,
     /// Where nobody asked for it, a hangup ends us, as the end of a terminal should.
     hangups: Option<Hangups>,
+    has_file: bool,
     /// Whether a hangup is answered by somebody else too, who then says when that is done.
     has_config: bool,
     metrics: Option<Metrics>,
@@ -39,17 +40,17 @@ impl<'a> Attendance<'a> {
     pub(crate) async fn begin(request: &'a Request, ctx: &Ctx, log: &Log) -> Result<Self, Failure> {
         let parent = &request.parent;
         let reports = Reports::listen()?;
-        let hangups = log::has_file(request) || parent.hears();
-        let hangups = hangups.then(Hangups::listen).transpose()?;
+        let has_file = log::has_file(request);
+        let hangups = (has_file || parent.hears()).then(Hangups::listen).transpose()?;
         let has_config = request.has(&flag::CONFIG);
         let metrics = Metrics::listen(request, ctx, log).await?;
         let (orders, tallies) = (log.orders(), ctx.tallies.clone());
-        Ok(Self { orders, tallies, reports, hangups, has_config, metrics, parent })
+        Ok(Self { orders, tallies, reports, hangups, has_file, has_config, metrics, parent })
     }
 
     /// Attends until it is dropped.
     pub(crate) async fn attend(self) -> Infallible {
-        let Self { orders, tallies, mut reports, hangups, has_config, metrics, parent } = self;
+        let Self { orders, tallies, mut reports, hangups, has_file, has_config, metrics, parent } = self;
         // A long report holds up what is asked for behind it, and loses none of it: signals that come meanwhile are one.
         let order = async |order| {
             // A log that is gone takes none.
@@ -68,9 +69,12 @@ impl<'a> Attendance<'a> {
                 if !has_config {
                     parent.reloading();
                 }
-                let (done, is_done) = oneshot::channel();
-                order(Order::Reopen(done)).await;
-                let Err(_dropped) = is_done.await;
+                // Standard error is opened anew by nobody, and may be stuck, with the log behind it.
+                if has_file {
+                    let (done, is_done) = oneshot::channel();
+                    order(Order::Reopen(done)).await;
+                    let Err(_dropped) = is_done.await;
+                }
                 if !has_config {
                     parent.ready();
                 }

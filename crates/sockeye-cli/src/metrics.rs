@@ -8,11 +8,13 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use sockeye::proto::address::Address;
 use sockeye::proto::http::{Asked, asked};
 use sockeye::proto::openmetrics::CONTENT_TYPE;
 use sockeye::proto::shape::Shape;
-use sockeye::{BoxFuture, Conn, Ctx, Events, Limits, Listening, Service, Stop, Tallies};
+use sockeye::{BoxFuture, Clock, Conn, Ctx, Events, Limits, Listening, Service, Stop, Tallies};
 use tokio::time::timeout;
 
 use crate::args::Request;
@@ -44,6 +46,7 @@ struct Exporter {
     tallies: Tallies,
     events: Events,
     unwritten: Unwritten,
+    clock: Clock,
     started: SystemTime,
 }
 
@@ -71,6 +74,7 @@ impl Metrics {
             tallies: ctx.tallies.clone(),
             events: ctx.events.clone(),
             unwritten: log.unwritten(),
+            clock: ctx.clock,
             started: ctx.clock.wall(),
         });
         let limits = limits(ctx.limits);
@@ -126,17 +130,35 @@ impl Exporter {
         let (method, path) = match asked {
             Asked::Wants { method, path } => (method, path),
             Asked::Unfinished | Asked::Wrong => {
-                return refusal("400 Bad Request", "", "this is no request of HTTP/1");
+                return self.response("400 Bad Request", TEXT, "this is no request of HTTP/1\n");
             }
         };
-        match (method, path) {
+        let mut answer = match (method, path) {
             ("GET" | "HEAD", "/metrics") => {
                 let page = page::write(&self.tallies.list(), &self.ours());
-                response("200 OK", &format!("Content-Type: {CONTENT_TYPE}\r\n"), &page, method)
+                self.response("200 OK", &format!("Content-Type: {CONTENT_TYPE}\r\n"), &page)
             }
-            ("GET" | "HEAD", _) => response("404 Not Found", TEXT, "the counts are at /metrics\n", method),
-            _ => refusal("405 Method Not Allowed", "Allow: GET, HEAD\r\n", "GET /metrics is all there is"),
+            ("GET" | "HEAD", _) => self.response("404 Not Found", TEXT, "the counts are at /metrics\n"),
+            _ => {
+                let headers = format!("{TEXT}Allow: GET, HEAD\r\n");
+                self.response("405 Method Not Allowed", &headers, "GET /metrics is all there is\n")
+            }
+        };
+        if method == "HEAD" {
+            answer.truncate(answer.find("\r\n\r\n").map_or(answer.len(), |end| end + 4));
         }
+        answer
+    }
+
+    fn response(&self, status: &str, headers: &str, body: &str) -> String {
+        let now = Timestamp::try_from(self.clock.wall());
+        let date = now.and_then(|now| DateTimePrinter::new().timestamp_to_rfc9110_string(&now));
+        // Who has no clock says none (RFC 9110, section 6.6.1).
+        let date = date.map_or_else(|_| String::new(), |date| format!("Date: {date}\r\n"));
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status}\r\n{headers}{date}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
     }
 
     fn ours(&self) -> page::Ours {
@@ -149,16 +171,6 @@ impl Exporter {
 }
 
 const TEXT: &str = "Content-Type: text/plain; charset=utf-8\r\n";
-
-fn refusal(status: &str, header: &str, why: &str) -> String {
-    response(status, &format!("{TEXT}{header}"), &format!("{why}\n"), "GET")
-}
-
-fn response(status: &str, headers: &str, body: &str, method: &str) -> String {
-    let length = body.len();
-    let body = if method == "HEAD" { "" } else { body };
-    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
-}
 
 /// Reads until the end.
 async fn drain(conn: &mut Conn) {

@@ -46,8 +46,7 @@ fn line_of(text: &str) -> String {
 }
 
 /// Writes what can be written without waiting, whole lines if it can: one that fits a pipe's buffer is not mixed with
-/// another thread's.
-/// `false` where standard error is gone, and nobody is left to tell.
+/// another thread's. `false` where standard error is gone, and nobody is left to tell.
 fn write_some(rest: &mut &[u8]) -> bool {
     let piece = rest.get(..PIPE_BUF).unwrap_or(rest);
     let lines =

@@ -19,14 +19,15 @@ pub enum Asked<'a> {
     },
 }
 
-/// Reads the head of a request. What stands behind the first line is not looked at, but it must be there: whoever is
+/// Reads the head of a request; empty lines before it are passed over (RFC 9112, section 2.2). What stands behind the first line is not looked at, but it must be there: whoever is
 /// answered before it has asked may not listen.
 pub fn asked(bytes: &[u8]) -> Asked<'_> {
     let Some(end) = end_of_head(bytes) else {
         return if bytes.len() < LONGEST_HEAD { Asked::Unfinished } else { Asked::Wrong };
     };
-    let line = bytes.get(..end).filter(|_| end <= LONGEST_HEAD).and_then(|head| str::from_utf8(head).ok());
-    let mut words = line.and_then(|head| head.lines().next()).unwrap_or_default().split(' ');
+    let head = bytes.get(..end).filter(|_| end <= LONGEST_HEAD).and_then(|head| str::from_utf8(head).ok());
+    let line = head.and_then(|head| head.lines().find(|line| !line.is_empty()));
+    let mut words = line.unwrap_or_default().split(' ');
     match (words.next(), words.next(), words.next(), words.next()) {
         (Some(method), Some(target), Some("HTTP/1.0" | "HTTP/1.1"), None)
             if !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_alphabetic()) =>
@@ -37,14 +38,16 @@ pub fn asked(bytes: &[u8]) -> Asked<'_> {
     }
 }
 
-/// Behind the first line that is empty; a bare line feed ends a line too (RFC 9112, section 2.2).
+/// Behind the empty line that ends it; a bare line feed ends a line too (RFC 9112, section 2.2).
 fn end_of_head(bytes: &[u8]) -> Option<usize> {
-    let mut start = 0;
+    let (mut start, mut has_begun) = (0, false);
     for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
         let line = bytes.get(start..at).unwrap_or_default();
-        if start > 0 && matches!(line, [] | [b'\r']) {
+        let is_empty = matches!(line, [] | [b'\r']);
+        if is_empty && has_begun {
             return Some(at + 1);
         }
+        has_begun |= !is_empty;
         start = at + 1;
     }
     None
@@ -73,6 +76,8 @@ mod tests {
             (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", wants("GET", "/")),
             (b"HEAD /metrics?a=b HTTP/1.0\n\n", wants("HEAD", "/metrics")),
             (b"GET http://host:80/metrics HTTP/1.1\r\n\r\n", wants("GET", "/metrics")),
+            (b"\r\n\nGET / HTTP/1.1\r\n\r\n", wants("GET", "/")),
+            (b"\r\n\r\n", Asked::Unfinished),
             (b"POST / HTTP/1.1\r\n\r\nbody", wants("POST", "/")),
             (b"GET / HTTP/2\r\n\r\n", Asked::Wrong),
             (b"GET  / HTTP/1.1\r\n\r\n", Asked::Wrong),
@@ -85,6 +90,7 @@ mod tests {
             assert_eq!(asked(bytes), want, "{}", bytes.escape_ascii());
         }
         assert_eq!(asked(&[b'a'; LONGEST_HEAD]), Asked::Wrong);
+        assert_eq!(asked(&[b'\n'; LONGEST_HEAD]), Asked::Wrong);
         assert_eq!(asked(&[b'a'; LONGEST_HEAD - 1]), Asked::Unfinished);
     }
 

@@ -1,7 +1,6 @@
 //! What the kernel knows of this process (proc(5)).
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -41,12 +40,9 @@ fn resident_memory() -> Option<u64> {
     resident.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// Each thread has those that it started itself.
+/// Each thread has those that it started itself; one that ends meanwhile leaves them to another.
 fn children() -> Option<usize> {
-    let tasks = fs::read_dir("/proc/self/task").ok()?;
-    let of = |task: &Path| {
-        let children = fs::read_to_string(task.join("children")).ok()?;
-        Some(children.split_whitespace().count())
-    };
-    tasks.filter_map(Result::ok).map(|task| of(&task.path())).sum()
+    let tasks = fs::read_dir("/proc/self/task").ok()?.filter_map(Result::ok);
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists.map(|children| children.split_whitespace().count()).reduce(|sum, more| sum + more)
 }

@@ -101,6 +101,7 @@ fn whoever_asks_for_something_else_is_told_so() {
     ] {
         let answer = ask(&metrics, asked);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+        assert!(answer.lines().any(|line| line.starts_with("Date: ") && line.ends_with(" GMT")), "{answer}");
     }
     let head = ask(&metrics, b"HEAD /metrics HTTP/1.1\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"), "{head}");
