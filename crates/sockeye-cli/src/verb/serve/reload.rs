@@ -82,7 +82,9 @@ impl Script<'_> {
                 }
                 Err(failure) => self.tell_failure(&failure, request),
             }
-            request.parent.ready();
+            if !ctx.stop.is_draining() {
+                request.parent.ready();
+            }
         }
     }
 
