@@ -8,6 +8,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use sockeye::proto::address::Address;
 use sockeye::proto::http::{Asked, asked};
 use sockeye::proto::openmetrics::CONTENT_TYPE;
 use sockeye::proto::shape::Shape;
@@ -46,19 +47,14 @@ struct Exporter {
 impl Metrics {
     /// Listens where `--metrics` says, and tells where that is.
     pub(crate) async fn listen(request: &Request, ctx: &Ctx, log: &Log) -> Result<Option<Self>, Failure> {
-        let Some(word) = request.value(&flag::METRICS) else { return Ok(None) };
-        let address = sockeye::parse_listener(word, &[])?;
-        if address.shape() == Shape::Messages {
-            let reason = format!("--metrics {address}: HTTP goes over bytes, and this carries messages");
-            return Err(Failure::usage(reason, hint::FRAME));
-        }
+        let Some(address) = address(request)? else { return Ok(None) };
         let exporter = Arc::new(Exporter {
             tallies: ctx.tallies.clone(),
             events: ctx.events.clone(),
             unwritten: log.unwritten(),
             started: ctx.clock.wall(),
         });
-        let limits = Limits { max_conns: MAX_CONNS, idle: Some(IDLE), ..ctx.limits };
+        let limits = limits(ctx.limits);
         let (stop, events) = (Stop::default(), ctx.events.without_messages());
         let ctx = Ctx { limits, stop, events, tallies: Tallies::default(), ..ctx.clone() };
         let listening = sockeye::listen(&address, &ctx).await?;
@@ -72,6 +68,22 @@ impl Metrics {
         // `once` ends a listener after its first guest.
         pending().await
     }
+}
+
+/// Where `--metrics` says that they are to be fetched.
+pub(crate) fn address(request: &Request) -> Result<Option<Address>, Failure> {
+    let Some(word) = request.value(&flag::METRICS) else { return Ok(None) };
+    let address = sockeye::parse_listener(word, &[])?;
+    if address.shape() == Shape::Messages {
+        let reason = format!("--metrics {address}: HTTP goes over bytes, and this carries messages");
+        return Err(Failure::usage(reason, hint::FRAME));
+    }
+    Ok(Some(address))
+}
+
+/// The limits of those who fetch, unless the address says otherwise.
+pub(crate) fn limits(limits: Limits) -> Limits {
+    Limits { max_conns: MAX_CONNS, idle: Some(IDLE), once: false, ..limits }
 }
 
 impl Service for Exporter {

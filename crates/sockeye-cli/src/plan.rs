@@ -1,30 +1,37 @@
 //! `--plan`: what would be done, as it was understood.
 
-use sockeye::Ctx;
 use sockeye::proto::address::{Address, Role};
 use sockeye::proto::unit::print_duration;
+use sockeye::{Ctx, Limits};
 
 use crate::args::Request;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::{say, session};
+use crate::{metrics, say, session};
 
 /// Prints each address in full, with its layers and limits, and does nothing.
 pub(crate) fn print(request: &Request, planned: &[(&str, &Address)]) -> Result<Exit, Failure> {
-    print_with(&session::context(request, sockeye::Events::default(), planned.len())?, planned)
+    print_with(request, &session::context(request, sockeye::Events::default(), planned.len())?, planned)
 }
 
 /// As [`print`], for a verb that has limits of its own.
-pub(crate) fn print_with(ctx: &Ctx, planned: &[(&str, &Address)]) -> Result<Exit, Failure> {
+pub(crate) fn print_with(
+    request: &Request,
+    ctx: &Ctx,
+    planned: &[(&str, &Address)],
+) -> Result<Exit, Failure> {
     let mut text = String::new();
     for (what, address) in planned {
-        text.push_str(&format!("{what:8} {address}\n{}\n", details(address, ctx)));
+        text.push_str(&told(what, address, &ctx.limits));
+    }
+    if let Some(address) = metrics::address(request)? {
+        text.push_str(&told("metrics", &address, &metrics::limits(ctx.limits)));
     }
     Ok(say::data(&text))
 }
 
-fn details(address: &Address, ctx: &Ctx) -> String {
-    let limits = sockeye::limits(address, &ctx.limits);
+fn told(what: &str, address: &Address, defaults: &Limits) -> String {
+    let limits = sockeye::limits(address, defaults);
     let time = |limit: Option<std::time::Duration>| limit.map_or_else(|| "off".to_owned(), print_duration);
     let layers: Vec<&str> = address.layers().iter().map(|layer| layer.grammar().name).collect();
     let layers = if layers.is_empty() { "none".to_owned() } else { layers.join(" on ") };
@@ -39,5 +46,8 @@ fn details(address: &Address, ctx: &Ctx) -> String {
             if limits.once { " once" } else { "" }
         ),
     };
-    format!("         carries  {}\n         layers   {layers}\n         limits   {limits}", address.shape())
+    format!(
+        "{what:8} {address}\n         carries  {}\n         layers   {layers}\n         limits   {limits}\n",
+        address.shape()
+    )
 }

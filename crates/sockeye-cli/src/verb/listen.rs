@@ -90,7 +90,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     }
     if request.has(&flag::PLAN) {
         let ctx = door.limit(session::context(request, Events::default(), 1)?);
-        return plan::print_with(&ctx, &[("listen", &address)]);
+        return plan::print_with(request, &ctx, &[("listen", &address)]);
     }
     session::run(request, Threads::One, 1, async |ctx| {
         let mut interrupts = Interrupts::listen()?;

@@ -92,6 +92,19 @@ fn a_plan_of_several_addresses_says_what_each_is_for() {
                 "         limits   max-conns=1 handshake=10s idle=off drain=30s",
             ],
         ),
+        (
+            &["listen", "tcp:0", "--metrics", "tcp:9100,max-conns=4", "--plan"],
+            &[
+                "listen   tcp-l:0",
+                "         carries  bytes",
+                "         layers   none",
+                "         limits   max-conns=1 handshake=10s idle=off drain=30s once",
+                "metrics  tcp-l:9100,max-conns=4",
+                "         carries  bytes",
+                "         layers   none",
+                "         limits   max-conns=4 handshake=10s idle=10s drain=30s",
+            ],
+        ),
     ] {
         assert_eq!(plan(words).lines().collect::<Vec<_>>(), planned, "{words:?}");
     }
