@@ -15,7 +15,7 @@ use crate::flag;
 use crate::log::{self, Log, Order};
 use crate::metrics::Metrics;
 use crate::parent::Parent;
-use crate::signal::{Hangups, Reports};
+use crate::signal::Calls;
 
 /// How often whoever started us hears how we are, unless its watchdog wants to hear more often.
 const STATUS: Duration = Duration::from_secs(10);
@@ -24,9 +24,9 @@ const STATUS: Duration = Duration::from_secs(10);
 pub(crate) struct Attendance<'a> {
     orders: Sender<Order>,
     tallies: Tallies,
-    reports: Reports,
+    reports: Calls,
     /// Where nobody asked for it, a hangup ends us, as the end of a terminal should.
-    hangups: Option<Hangups>,
+    hangups: Option<Calls>,
     /// Whether a hangup is answered by somebody else too, who then says when that is done.
     has_config: bool,
     metrics: Option<Metrics>,
@@ -37,9 +37,9 @@ impl<'a> Attendance<'a> {
     /// Listens for signals, and where metrics are to be fetched.
     pub(crate) async fn begin(request: &'a Request, ctx: &Ctx, log: &Log) -> Result<Self, Failure> {
         let parent = &request.parent;
-        let reports = Reports::listen()?;
+        let reports = Calls::to_report()?;
         let hangups = log::has_file(request) || parent.hears();
-        let hangups = hangups.then(Hangups::listen).transpose()?;
+        let hangups = hangups.then(Calls::to_begin_anew).transpose()?;
         let has_config = request.has(&flag::CONFIG);
         let metrics = Metrics::listen(request, ctx, log).await?;
         let (orders, tallies) = (log.orders(), ctx.tallies.clone());

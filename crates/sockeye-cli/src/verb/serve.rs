@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::server::{self, Server};
 use crate::session::{self, Threads};
-use crate::signal::{Hangups, Interrupts};
+use crate::signal::{Calls, Interrupts};
 use crate::verb::{Takes, Verb};
 
 pub(crate) use order::Order;
@@ -95,7 +95,7 @@ fn carry_out(
     session::run(request, Threads::Cores, listeners, async |ctx| {
         // Before anything listens: whoever is told where may end us at once.
         let interrupts = Interrupts::listen()?;
-        let hangups = script.map(|_| Hangups::listen()).transpose()?;
+        let hangups = script.map(|_| Calls::to_begin_anew()).transpose()?;
         let ctx = guarded(request, ctx);
         let mut server = Server::new(interrupts, request, &ctx);
         let mut posts = Posts::default();
