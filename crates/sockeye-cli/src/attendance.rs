@@ -16,7 +16,7 @@ use crate::flag;
 use crate::log::{self, Log, Order};
 use crate::metrics::Metrics;
 use crate::parent::Parent;
-use crate::signal::{Hangups, Reports};
+use crate::signal::Calls;
 
 /// How often whoever started us hears how we are, unless its watchdog wants to hear more often.
 const STATUS: Duration = Duration::from_secs(10);
@@ -25,9 +25,9 @@ const STATUS: Duration = Duration::from_secs(10);
 pub(crate) struct Attendance<'a> {
     orders: Sender<Order>,
     tallies: Tallies,
-    reports: Reports,
+    reports: Calls,
     /// Where nobody asked for it, a hangup ends us, as the end of a terminal should.
-    hangups: Option<Hangups>,
+    hangups: Option<Calls>,
     has_file: bool,
     /// Whether a hangup is answered by somebody else too, who then says when that is done.
     has_config: bool,
@@ -39,9 +39,9 @@ impl<'a> Attendance<'a> {
     /// Listens for signals, and where metrics are to be fetched.
     pub(crate) async fn begin(request: &'a Request, ctx: &Ctx, log: &Log) -> Result<Self, Failure> {
         let parent = &request.parent;
-        let reports = Reports::listen()?;
+        let reports = Calls::to_report()?;
         let has_file = log::has_file(request);
-        let hangups = (has_file || parent.hears()).then(Hangups::listen).transpose()?;
+        let hangups = (has_file || parent.hears()).then(Calls::to_begin_anew).transpose()?;
         let has_config = request.has(&flag::CONFIG);
         let metrics = Metrics::listen(request, ctx, log).await?;
         let (orders, tallies) = (log.orders(), ctx.tallies.clone());

@@ -47,5 +47,8 @@ fn details(address: &Address, limits: &Limits) -> String {
             if limits.once { " once" } else { "" }
         ),
     };
-    format!("         carries  {}\n         layers   {layers}\n         limits   {limits}", address.shape())
+    format!(
+        "{what:8} {address}\n         carries  {}\n         layers   {layers}\n         limits   {limits}\n",
+        address.shape()
+    )
 }

@@ -26,27 +26,18 @@ impl Interrupts {
     }
 }
 
-/// SIGHUP: files are read again, and those that were moved away are opened anew.
-pub(crate) struct Hangups(Signal);
+/// A signal that asks for something, and does not end us.
+pub(crate) struct Calls(Signal);
 
-impl Hangups {
-    /// From here on the signal no longer kills the process.
-    pub(crate) fn listen() -> Result<Self, Failure> {
+impl Calls {
+    /// SIGHUP: files are read again, and those that were moved away are opened anew. From here on the signal no longer
+    /// kills the process.
+    pub(crate) fn to_begin_anew() -> Result<Self, Failure> {
         signal(SignalKind::hangup()).map(Self).map_err(Failure::Start)
     }
 
-    /// Waits for the next one; several that come at once are one. Cancel safe.
-    pub(crate) async fn next(&mut self) {
-        self.0.recv().await;
-    }
-}
-
-/// SIGUSR1: whoever sends it wants to know who is inside.
-pub(crate) struct Reports(Signal);
-
-impl Reports {
-    /// From here on the signal no longer kills the process.
-    pub(crate) fn listen() -> Result<Self, Failure> {
+    /// SIGUSR1: whoever sends it wants to know who is inside. From here on the signal no longer kills the process.
+    pub(crate) fn to_report() -> Result<Self, Failure> {
         signal(SignalKind::user_defined1()).map(Self).map_err(Failure::Start)
     }
 

@@ -104,7 +104,8 @@ impl House {
         // Let those inside finish, as long as the drain limit says or until somebody is in a hurry.
         if !self.tasks.is_empty() {
             let (listener, open) = (self.guest.name.clone(), self.tasks.len());
-            ctx.events.tell(Wants::Trouble, || Event::Stopping { listener, open });
+            let alone = ctx.stop.is_draining_alone();
+            ctx.events.tell(Wants::Trouble, || Event::Stopping { listener, open, alone });
         }
         let drained = tokio::select! {
             drained = within(ctx.limits.drain, self.empty()) => drained.is_ok(),

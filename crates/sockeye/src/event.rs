@@ -127,6 +127,8 @@ pub enum Event {
         listener: Arc<str>,
         /// How many are inside.
         open: usize,
+        /// Whether other listeners go on: they were not asked to stop.
+        alone: bool,
     },
     /// Messages could not be passed on, and the connection goes on without them. The first is told at once, and others
     /// of the same connection at most once a second.

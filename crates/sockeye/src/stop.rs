@@ -16,22 +16,31 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 pub struct Stop {
     drain: CancellationToken,
     hurry: CancellationToken,
-    /// Whether this stop, or one that it follows, is in a hurry: looked at without a lock, by every connection, each
-    /// time it waits.
-    is_hurried: Arc<[Arc<AtomicBool>]>,
+    /// What was asked of those that it follows, the first of all first, and of this one: looked at without a lock, by
+    /// every connection, each time it waits.
+    asked: Arc<[Arc<Asked>]>,
+}
+
+#[derive(Debug, Default)]
+struct Asked {
+    to_drain: AtomicBool,
+    to_hurry: AtomicBool,
 }
 
 impl Stop {
     /// Asks to drain. Asking twice changes nothing.
     pub fn drain(&self) {
+        if let Some(own) = self.asked.last() {
+            own.to_drain.store(true, Ordering::Release);
+        }
         self.drain.cancel();
     }
 
     /// Asks to hurry, and to drain.
     pub fn hurry(&self) {
-        self.drain.cancel();
-        if let Some(own) = self.is_hurried.last() {
-            own.store(true, Ordering::Release);
+        self.drain();
+        if let Some(own) = self.asked.last() {
+            own.to_hurry.store(true, Ordering::Release);
         }
         self.hurry.cancel();
     }
@@ -51,11 +60,16 @@ impl Stop {
         self.drain.is_cancelled()
     }
 
+    /// Whether this one was asked to drain, and the first that it follows was not: others go on.
+    pub(crate) fn is_draining_alone(&self) -> bool {
+        self.is_draining() && self.asked.first().is_some_and(|first| !first.to_drain.load(Ordering::Acquire))
+    }
+
     /// A stop that follows this one, and that can come earlier.
     #[must_use]
     pub fn child(&self) -> Self {
-        let is_hurried = self.is_hurried.iter().cloned().chain([Arc::default()]).collect();
-        Self { drain: self.drain.child_token(), hurry: self.hurry.child_token(), is_hurried }
+        let asked = self.asked.iter().cloned().chain([Arc::default()]).collect();
+        Self { drain: self.drain.child_token(), hurry: self.hurry.child_token(), asked }
     }
 }
 
@@ -64,7 +78,7 @@ impl Default for Stop {
         Self {
             drain: CancellationToken::new(),
             hurry: CancellationToken::new(),
-            is_hurried: [Arc::default()].into(),
+            asked: [Arc::default()].into(),
         }
     }
 }
@@ -82,7 +96,7 @@ impl Future for Hurried<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let stop = self.stop;
-        if stop.is_hurried.iter().any(|flag| flag.load(Ordering::Acquire)) {
+        if stop.asked.iter().any(|asked| asked.to_hurry.load(Ordering::Acquire)) {
             return Poll::Ready(());
         }
         match &mut self.waiting {
@@ -109,7 +123,9 @@ mod tests {
         one.hurry();
         one.hurried().await;
         assert!(one.is_draining() && !parent.is_draining() && !other.is_draining());
+        assert!(one.is_draining_alone() && one.child().is_draining_alone() && !other.is_draining_alone());
         parent.hurry();
+        assert!(!one.is_draining_alone() && !parent.is_draining_alone());
         other.draining().await;
         other.hurried().await;
     }

@@ -15,7 +15,8 @@ use crate::scheme;
 use crate::service::Service;
 use crate::tally::Tally;
 
-/// What newcomers get: it can be exchanged while a listener is served, and touches nobody who is inside.
+/// What newcomers get: it can be exchanged while a listener is served, and touches nobody who is inside. Only of
+/// datagrams the rules (`allow=`, `deny=`) are asked about each, since nobody is connected: there they hold for all.
 #[derive(Clone)]
 pub struct Terms {
     /// Serves them.

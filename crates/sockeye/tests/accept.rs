@@ -150,7 +150,7 @@ async fn a_stop_lets_those_inside_finish_and_then_returns_at_once() {
     let asked = Instant::now();
     ctx.stop.drain();
     let open = event(&mut events, |event| match event {
-        Event::Stopping { open, listener } => Some((open, listener.to_string())),
+        Event::Stopping { open, listener, alone: false } => Some((open, listener.to_string())),
         _ => None,
     });
     assert_eq!(open.await, (1, "test".to_owned()));

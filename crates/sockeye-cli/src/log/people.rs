@@ -55,8 +55,10 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
             let command = printable::line(command.as_bytes());
             format!("{command}{}: {}", whose(caller.as_deref()), printable::line(line))
         }
-        Event::Stopping { listener, open } => {
-            format!("{listener}: takes nobody new, {open} still inside; interrupt again to hurry them")
+        // An interrupt would end the others too.
+        Event::Stopping { listener, open, alone } => {
+            let advice = if *alone { "" } else { "; interrupt again to hurry them" };
+            format!("{listener}: takes nobody new, {open} still inside{advice}")
         }
         Event::Undelivered { from, to, messages, error } => {
             let from = if from.scheme == "-" { "standard input".to_owned() } else { from.to_string() };

@@ -46,8 +46,8 @@ pub(super) fn for_programs(event: &Event) -> Value {
             "user": peer.user, "newcomers": newcomers,
         }),
         Event::Said { command, caller, line } => said(command, caller.as_deref(), line),
-        Event::Stopping { listener, open } => {
-            json!({ "event": "stopping", "service": &**listener, "open": open })
+        Event::Stopping { listener, open, alone } => {
+            json!({ "event": "stopping", "service": &**listener, "open": open, "alone": alone })
         }
         Event::Undelivered { from, to, messages, error } => json!({
             "event": "undelivered", "from": from.to_string(), "to": to.to_string(), "messages": messages,

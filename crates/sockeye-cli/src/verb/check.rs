@@ -56,11 +56,8 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     }
     if request.has(&flag::PLAN) {
         let planned: Vec<_> = addresses.iter().map(|address| ("check", address)).collect();
-        return plan::print_with(
-            request,
-            &patient(session::context(request, Events::default(), 1)?),
-            &planned,
-        );
+        let ctx = patient(session::context(request, Events::default(), 1)?);
+        return plan::print_with(request, &ctx, &planned);
     }
     session::run(request, Threads::One, 0, async |ctx| {
         let ctx = patient(ctx);

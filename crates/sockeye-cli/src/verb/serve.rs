@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::server::{self, Server};
 use crate::session::{self, Threads};
-use crate::signal::{Hangups, Interrupts};
+use crate::signal::{Calls, Interrupts};
 use crate::verb::{Takes, Verb};
 
 pub(crate) use order::Order;
@@ -30,7 +30,8 @@ pub(crate) static SERVE: Verb = Verb {
             listener is told on standard error.\n\
             --config takes services, addresses and flags from a file; sockeye gen config prints one to \
             begin with. SIGHUP has it read again, whole or not at all: an address that stays keeps its \
-            socket, newcomers get what the file says now, and nobody who is inside is dropped.\n\
+            socket, newcomers get what the file says now, and nobody who is inside is dropped. A new address is opened \
+            before an old one is given up, so tcp:any:80 in the place of tcp:80 takes two steps.\n\
             The first interrupt (Ctrl-C, or SIGTERM) takes nobody new and lets those inside finish, the \
             second hurries them, the third ends at once. SIGUSR1 lists who is inside; SIGHUP opens a log file anew.\n\
             From systemd it takes the sockets whose addresses it is given, or fd-l:NAME by name, and tells when it \
@@ -94,7 +95,7 @@ fn carry_out(
     session::run(request, Threads::Cores, listeners, async |ctx| {
         // Before anything listens: whoever is told where may end us at once.
         let interrupts = Interrupts::listen()?;
-        let hangups = script.map(|_| Hangups::listen()).transpose()?;
+        let hangups = script.map(|_| Calls::to_begin_anew()).transpose()?;
         let ctx = guarded(request, ctx);
         let mut server = Server::new(interrupts, request, &ctx);
         let mut posts = Posts::default();

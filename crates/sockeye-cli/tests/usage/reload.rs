@@ -127,6 +127,7 @@ fn those_inside_an_address_that_is_gone_stay_or_have_as_long_as_its_drain_limit_
     let (mut stays, mut leaves) = (inside(&tcp), inside(&server.address(1)));
     reload(&mut server, &file, &entry("echo", "tcp:[::1]:0"), 2);
     server.wait_stderr_line(LIMIT, |line| line.ends_with(": 0 kept, 1 new, 2 gone"));
+    server.wait_stderr_line(LIMIT, |line| line == "sockeye: echo: takes nobody new, 1 still inside");
 
     let limit = "sockeye: the drain limit ran out with 1 still inside; drain= sets it";
     server.wait_stderr_line(LIMIT, |line| line == limit);

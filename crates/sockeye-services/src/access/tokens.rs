@@ -116,7 +116,11 @@ fn read(path: &Path) -> Result<Vec<Padded>, TokenFault> {
         return Err(TokenFault::TooOpen);
     }
     let mut text = Vec::new();
-    file.take(LARGEST).read_to_end(&mut text).map_err(TokenFault::Io)?;
+    // One that grows meanwhile is not cut in the middle of a token.
+    let length = file.take(LARGEST + 1).read_to_end(&mut text).map_err(TokenFault::Io)?;
+    if u64::try_from(length).is_ok_and(|length| length > LARGEST) {
+        return Err(TokenFault::NoFile);
+    }
     tokens(&text)
 }
 

@@ -10,7 +10,7 @@ use crate::config::{Config, top_flags};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::server::Server;
-use crate::signal::Hangups;
+use crate::signal::Calls;
 use crate::{flag, say, session};
 
 /// A file, and what was typed beside it.
@@ -55,7 +55,7 @@ impl Script<'_> {
     /// nothing, and all goes on as before. `request` is what the server was started with.
     pub(super) async fn follow(
         &self,
-        mut hangups: Hangups,
+        mut hangups: Calls,
         (mut server, mut posts): (Server<'_>, Posts),
         request: &Request,
         ctx: &Ctx,
@@ -82,7 +82,9 @@ impl Script<'_> {
                 }
                 Err(failure) => self.tell_failure(&failure, request),
             }
-            request.parent.ready();
+            if !ctx.stop.is_draining() {
+                request.parent.ready();
+            }
         }
     }
 

@@ -221,6 +221,10 @@ fn size(payload: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
     use super::super::Kind;
     use super::*;
     use crate::tally::Totals;
@@ -260,19 +264,18 @@ mod tests {
         poll_fn(|cx| socket.poll_fill(&mut batches[0].room, cx)).await.unwrap();
         batches[0].ask(&socket, None, &Says(b"old"), &ctx);
 
-        let changed = Ctx { tally: Arc::default(), ..ctx.clone() };
-        let mut heard = [0; 8];
-        let sockets = [socket];
-        tokio::select! {
-            ended = answer_all(&sockets, &mut batches, None, &Says(b"new"), &changed) => panic!("{ended:?}"),
-            came = peer.recv(&mut heard) => assert_eq!(&heard[..came.unwrap()], b"old"),
-        }
-        peer.send(b"?").await.unwrap();
-        tokio::select! {
-            ended = answer_all(&sockets, &mut batches, None, &Says(b"new"), &changed) => panic!("{ended:?}"),
-            came = peer.recv(&mut heard) => assert_eq!(&heard[..came.unwrap()], b"new"),
+        let (changed, sockets) = (Ctx { tally: Arc::default(), ..ctx.clone() }, [socket]);
+        for said in [&b"old"[..], b"new"] {
+            let mut heard = [0; 8];
+            let came = timeout(Duration::from_secs(10), peer.recv(&mut heard));
+            tokio::select! {
+                ended = answer_all(&sockets, &mut batches, None, &Says(b"new"), &changed) => panic!("{ended:?}"),
+                came = came => assert_eq!(&heard[..came.unwrap().unwrap()], said),
+            }
+            peer.send(b"?").await.unwrap();
         }
         let [batch] = &mut batches;
+        poll_fn(|cx| sockets[0].poll_fill(&mut batch.room, cx)).await.unwrap();
         batch.ask(&sockets[0], None, &Says(b"unsent"), &changed);
         drop(batches);
         let Totals { volume, dropped, .. } = changed.tally.totals();
