@@ -14,6 +14,7 @@ use sockeye::proto::http::{Asked, asked};
 use sockeye::proto::newline::ToCrlf;
 use sockeye::proto::printable::{self, Printable};
 use sockeye::proto::unit;
+use sockeye::proto::words;
 
 /// A body: it panics when what must hold does not.
 pub type Body = fn(&[u8]);
@@ -29,6 +30,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("newline", newline),
     ("printable", printable),
     ("unit", unit),
+    ("words", words),
 ];
 
 /// An address of the real vocabulary: the word, and each option beside it behind a zero byte.
@@ -56,6 +58,17 @@ pub fn address(data: &[u8]) {
             Err(error) => points_into(&error, &[&beside[..], &[word.to_owned()]].concat()),
         }
     }
+}
+
+/// A command: its words, each put in single quotes, are split into the same words again, and are no longer than the
+/// text.
+pub fn words(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    let Ok(words) = words::split(text) else { return };
+    assert!(!words.is_empty(), "no word in {text:?}");
+    assert!(words.iter().map(String::len).sum::<usize>() <= text.len(), "{words:?} out of {text:?}");
+    let quoted: Vec<String> = words.iter().map(|word| format!("'{}'", word.replace('\'', r"'\''"))).collect();
+    assert_eq!(words::split(&quoted.join(" ")), Ok(words), "{quoted:?}");
 }
 
 /// Whom rules name, a zero byte between them: what is taken reads back as it is printed, and a range has its own first
