@@ -47,8 +47,5 @@ fn details(address: &Address, limits: &Limits) -> String {
             if limits.once { " once" } else { "" }
         ),
     };
-    format!(
-        "{what:8} {address}\n         carries  {}\n         layers   {layers}\n         limits   {limits}\n",
-        address.shape()
-    )
+    format!("         carries  {}\n         layers   {layers}\n         limits   {limits}", address.shape())
 }
