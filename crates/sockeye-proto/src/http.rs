@@ -25,8 +25,10 @@ pub fn asked(bytes: &[u8]) -> Asked<'_> {
     let Some(end) = end_of_head(bytes) else {
         return if bytes.len() < LONGEST_HEAD { Asked::Unfinished } else { Asked::Wrong };
     };
-    let head = bytes.get(..end).filter(|_| end <= LONGEST_HEAD).and_then(|head| str::from_utf8(head).ok());
-    let line = head.and_then(|head| head.lines().find(|line| !line.is_empty()));
+    // Only this line need be text: a cookie may hold any byte.
+    let head = bytes.get(..end).filter(|_| end <= LONGEST_HEAD).unwrap_or_default();
+    let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let line = lines.find(|line| !line.is_empty()).and_then(|line| str::from_utf8(line).ok());
     let mut words = line.unwrap_or_default().split(' ');
     match (words.next(), words.next(), words.next(), words.next()) {
         (Some(method), Some(target), Some("HTTP/1.0" | "HTTP/1.1"), None)
@@ -79,6 +81,7 @@ mod tests {
             (b"\r\n\nGET / HTTP/1.1\r\n\r\n", wants("GET", "/")),
             (b"\r\n\r\n", Asked::Unfinished),
             (b"POST / HTTP/1.1\r\n\r\nbody", wants("POST", "/")),
+            (b"GET / HTTP/1.1\r\nCookie: \xff\r\n\r\n", wants("GET", "/")),
             (b"GET / HTTP/2\r\n\r\n", Asked::Wrong),
             (b"GET  / HTTP/1.1\r\n\r\n", Asked::Wrong),
             (b"GET metrics HTTP/1.1\r\n\r\n", Asked::Wrong),

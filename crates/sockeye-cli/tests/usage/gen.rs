@@ -33,19 +33,3 @@ fn what_cannot_be_printed_is_named_with_the_nearest_that_can() {
         ),
     ]);
 }
-
-#[test]
-fn where_a_file_cannot_be_written_that_is_what_is_said_and_what_to_try() {
-    let hint = "choose a place in a folder that is there and yours to write: ls -ld shows whose it is";
-    for (words, path) in [
-        (&["gen", "man", "dial", "--dir", "/dev/null"][..], "/dev/null/man1/sockeye-dial.1: not a directory"),
-        (
-            &["serve", "--log", "file:/nonexistent/log", "echo", "tcp:0"],
-            "/nonexistent/log: no such file or directory",
-        ),
-    ] {
-        let exit = sockeye(words);
-        let told = format!("sockeye: cannot write to {path}\n         {hint}\n");
-        assert_eq!((exit.code, exit.stderr), (Some(1), told));
-    }
-}

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 use testkit::{LIMIT, Process, Scratch, Server, Signal, connect, exchange, wait_until};
 
-use super::{command, listening};
+use super::{command, listening, sockeye};
 
 /// Waits for the sums, which come last.
 fn report(server: &mut Process) -> String {
@@ -132,4 +132,12 @@ fn a_log_that_cannot_be_written_is_told_once_and_nobody_waits_for_it() {
     let lines: Vec<&str> = exit.stderr.lines().skip(1).collect();
     let told = "sockeye: cannot write to /dev/full: no space left on device; the log has a gap from here on";
     assert_eq!((exit.code, &lines[..]), (Some(0), &[told][..]), "{exit:?}");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_refused_with_what_to_try() {
+    let exit = sockeye(&["serve", "--log", "file:/nonexistent/log", "echo", "tcp:0"]);
+    let told = "sockeye: cannot write to /nonexistent/log: no such file or directory
+         choose a place in a folder that is there and yours to write: ls -ld shows whose it is\n";
+    assert_eq!((exit.code, exit.stderr.as_str()), (Some(1), told));
 }
