@@ -113,7 +113,9 @@ fn a_page_that_is_not_there_and_a_folder_that_cannot_be_written_are_refused() {
     fs::write(scratch.path("file"), "").unwrap();
     let path = scratch.path("file").display().to_string();
     let said = format!("sockeye: cannot write to {path}/man1/sockeye.1: not a directory");
-    assert_refused(&sockeye(&["gen", "man", "--dir", &path]), 1, &[&said]);
+    let hint =
+        "         choose a place in a folder that is there and yours to write: ls -ld shows whose it is";
+    assert_refused(&sockeye(&["gen", "man", "--dir", &path]), 1, &[&said, hint]);
 }
 
 #[track_caller]
