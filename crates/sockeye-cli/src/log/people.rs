@@ -55,11 +55,7 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
             let command = printable::line(command.as_bytes());
             format!("{command}{}: {}", whose(caller.as_deref()), printable::line(line))
         }
-        // An interrupt would end the others too.
-        Event::Stopping { listener, open, alone } => {
-            let advice = if *alone { "" } else { "; interrupt again to hurry them" };
-            format!("{listener}: takes nobody new, {open} still inside{advice}")
-        }
+        Event::Stopping { listener, open, alone } => stopping(listener, *open, *alone),
         Event::Undelivered { from, to, messages, error } => {
             let from = if from.scheme == "-" { "standard input".to_owned() } else { from.to_string() };
             let told = format!("{} from {from} did not go to {to}: {}", counted(*messages), error.cause());
@@ -71,6 +67,12 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         other => other.name().to_owned(),
     };
     Some(line)
+}
+
+fn stopping(listener: &str, open: usize, alone: bool) -> String {
+    // An interrupt would end the others too.
+    let advice = if alone { "" } else { "; interrupt again to hurry them" };
+    format!("{listener}: takes nobody new, {open} still inside{advice}")
 }
 
 fn counted(messages: u64) -> String {
