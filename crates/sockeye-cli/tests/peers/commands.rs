@@ -129,7 +129,7 @@ fn another_user_gets_none_of_our_capabilities() {
 #[test]
 fn few_open_files_keep_peers_waiting_and_turn_none_away() {
     let words = ["--nofile=100", super::BINARY, "listen", "tcp:127.0.0.1:0", "--exec", "cat"];
-    let server = testkit::Server::start(&testkit::require("prlimit"), &words);
+    let server = testkit::Server::start(testkit::require("prlimit"), &words);
     let mut clients: Vec<TcpStream> =
         (0..30).map(|_| TcpStream::connect(("127.0.0.1", server.port(0))).unwrap()).collect();
     for client in &mut clients {

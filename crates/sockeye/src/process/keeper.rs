@@ -21,7 +21,8 @@ use crate::exit::Exit;
 type Ready = oneshot::Sender<Result<Child, Cause>>;
 
 /// Starts a command, gives it to `ready`, and tells how it ended. Returns when the guard is gone, which is some two
-/// seconds at most after nobody holds the command any more; until then a command has no limit.
+/// seconds at most after nobody holds the command any more, or some six where one has become another user; until then
+/// a command has no limit.
 pub(super) async fn keep(job: Job, name: Arc<str>, ready: Ready, events: Events) {
     // Only a runtime that shuts down starts no such thread.
     let Ok((started, job)) = tokio::task::spawn_blocking(move || (job.start(), job)).await else { return };
