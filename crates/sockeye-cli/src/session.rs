@@ -19,6 +19,12 @@ use crate::{flag, say};
 /// How many descriptors are left for ourselves when the limit of open files bounds the number of connections.
 const OWN_DESCRIPTORS: u64 = 64;
 
+/// How many descriptors a connection needs that is relayed: its own, and that of the other side.
+const RELAYED: u64 = 2;
+
+/// How many it needs that is led to a command: its own, and at most so many pipes, terminals, and ways to the guard.
+const COMMANDED: u64 = 8;
+
 /// How many threads a verb needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Threads {
@@ -102,14 +108,23 @@ pub(crate) fn context(request: &Request, events: Events, listeners: usize) -> Re
 
 /// The defaults of each of so many listeners, which share what may be open.
 pub(crate) fn shared_limits(listeners: usize) -> Limits {
-    limits(getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX), listeners)
+    limits(most_open_files(), listeners, RELAYED)
 }
 
-/// The defaults, with no more connections than half of the files that may be open: a relay needs two for each. Several
-/// listeners share them.
-fn limits(open_files: u64, listeners: usize) -> Limits {
+/// How many connections one listener takes by default where each has a command of its own.
+pub(crate) fn most_commands() -> usize {
+    limits(most_open_files(), 1, COMMANDED).max_conns
+}
+
+fn most_open_files() -> u64 {
+    getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX)
+}
+
+/// The defaults, with no more connections than there is room for in the files that may be open, where `each` needs so
+/// many. Several listeners share them.
+fn limits(open_files: u64, listeners: usize, each: u64) -> Limits {
     let limits = Limits::default();
-    let room = usize::try_from(open_files.saturating_sub(OWN_DESCRIPTORS) / 2).unwrap_or(usize::MAX);
+    let room = usize::try_from(open_files.saturating_sub(OWN_DESCRIPTORS) / each).unwrap_or(usize::MAX);
     Limits { max_conns: limits.max_conns.min(room / listeners.max(1)).max(1), ..limits }
 }
 
@@ -131,9 +146,10 @@ mod tests {
 
     #[test]
     fn few_open_files_allow_few_connections() {
-        assert_eq!(limits(1 << 20, 1).max_conns, 10_000);
-        assert_eq!(limits(1024, 0).max_conns, 480);
-        assert_eq!(limits(1024, 4).max_conns, 120);
-        assert_eq!(limits(3, 1).max_conns, 1);
+        assert_eq!(limits(1 << 20, 1, RELAYED).max_conns, 10_000);
+        assert_eq!(limits(1024, 0, RELAYED).max_conns, 480);
+        assert_eq!(limits(1024, 4, RELAYED).max_conns, 120);
+        assert_eq!(limits(1024, 1, COMMANDED).max_conns, 120);
+        assert_eq!(limits(3, 1, RELAYED).max_conns, 1);
     }
 }

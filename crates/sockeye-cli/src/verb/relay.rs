@@ -84,8 +84,13 @@ pub(super) fn serve(
     session::run(request, Threads::Cores, 1, async |ctx| {
         let interrupts = Interrupts::listen()?;
         // Whom to let through is for the other side to say.
-        let newcomers = if sockeye::scheme_of(&right).runs { Newcomers::Ours } else { Newcomers::Anyone };
-        let ctx = Ctx { limits: Limits { newcomers, outsiders: Outsiders::Welcome, ..ctx.limits }, ..ctx };
+        let (newcomers, max_conns) = if sockeye::scheme_of(&right).runs {
+            (Newcomers::Ours, session::most_commands())
+        } else {
+            (Newcomers::Anyone, ctx.limits.max_conns)
+        };
+        let limits = Limits { newcomers, max_conns, outsiders: Outsiders::Welcome, ..ctx.limits };
+        let ctx = Ctx { limits, ..ctx };
         // Who is idle on the listening side is ended there.
         let idle = sockeye::limits(&right, &ctx.limits).idle;
         let plan = Plan { flow: flow(request), idle, ..Plan::of(left, &right, &ctx) };

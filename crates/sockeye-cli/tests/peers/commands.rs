@@ -103,6 +103,47 @@ fn hundreds_are_served_at_once_by_a_command_each_and_nothing_is_left() {
     assert_eq!(children, "", "neither a guard nor what is left of one");
 }
 
+/// Ambient capabilities outlive a change of user, unless that was root (capabilities(7)).
+#[test]
+fn another_user_gets_none_of_our_capabilities() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut command = std::process::Command::new(testkit::require("setpriv"));
+    command.args(["--reuid=1000", "--regid=1000", "--clear-groups"]);
+    command.args(["--inh-caps=+setuid,+setgid", "--ambient-caps=+setuid,+setgid", super::BINARY, "dial"]);
+    command.args([
+        "sh:id -u; grep -E 'Cap(Prm|Eff|Amb)' /proc/$$/status",
+        "-o",
+        "user=nobody",
+        "-o",
+        "cwd=/",
+    ]);
+    let exit = run(&mut command, b"", LIMIT);
+    let said = String::from_utf8(exit.stdout).unwrap();
+    let (user, capabilities) = said.split_once('\n').unwrap();
+    assert_eq!(user, "65534");
+    assert_eq!(capabilities.matches("\t0000000000000000\n").count(), 3, "{said}");
+}
+
+#[test]
+fn few_open_files_keep_peers_waiting_and_turn_none_away() {
+    let words = ["--nofile=100", super::BINARY, "listen", "tcp:127.0.0.1:0", "--exec", "cat"];
+    let server = testkit::Server::start(testkit::require("prlimit"), &words);
+    let mut clients: Vec<TcpStream> =
+        (0..30).map(|_| TcpStream::connect(("127.0.0.1", server.port(0))).unwrap()).collect();
+    for client in &mut clients {
+        client.write_all(b"hi").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+    }
+    for client in &mut clients {
+        client.set_read_timeout(Some(LIMIT)).unwrap();
+        let mut said = String::new();
+        client.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "hi");
+    }
+}
+
 #[test]
 fn a_command_in_a_pipeline_is_as_good_as_without_sockeye() {
     let data = noise(77);

@@ -9,7 +9,9 @@ use rustix::process::{
     Pid, Resource, Signal, chdir, getppid, ioctl_tiocsctty, set_parent_process_death_signal, setpgid,
     setrlimit, setsid,
 };
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::thread::{
+    clear_ambient_capability_set, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
 
 use super::report::{Report, Step};
 use super::{Identity, Prepared};
@@ -57,12 +59,16 @@ fn execute(prepared: &Prepared<'_>, guard: Pid) -> Result<Infallible, (Step, Err
     Err((Step::Program, try_programs(prepared)))
 }
 
-/// The groups first, while there is the right to; then the user, who has that right no more.
+/// The groups first, while there is the right to; then the user, who has that right no more: if it was not root's, but a
+/// capability that executing keeps, it has to be given up.
 fn become_other(identity: &Identity) -> Result<(), Errno> {
     set_thread_groups(&identity.groups)?;
     set_thread_res_gid(identity.group, identity.group, identity.group)?;
     match identity.user {
-        Some(user) => set_thread_res_uid(user, user, user),
+        Some(user) => {
+            set_thread_res_uid(user, user, user)?;
+            clear_ambient_capability_set()
+        }
         None => Ok(()),
     }
 }

@@ -8,7 +8,9 @@ use std::io::Write as _;
 use std::mem::MaybeUninit;
 
 use rustix::fs::{Mode, OFlags, RawDir, open};
-use rustix::process::{Pid, Signal, getpid, kill_process, kill_process_group};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpid, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
+};
 
 /// How deep the family is looked through at once. Who is deeper moves up as those above end.
 const DEEPEST: usize = 32;
@@ -16,54 +18,72 @@ const DEEPEST: usize = 32;
 /// How much of a list of children is read at once: some 200. The rest has its turn when these have ended.
 const LIST: usize = 2048;
 
-/// Sends both signals, if there are two, to every descendant of this process.
-///
-/// Between being read and being signalled, one that is not our own child could be reaped by its parent, and its number
-/// be given to another process; the kernel gives a number again only after all the others, so that nothing less than
-/// that many new processes within microseconds would do it.
-pub(super) fn signal(command: Pid, signals: &[Signal]) {
-    let act = |pid| {
-        for signal in signals {
-            // Who has ended meanwhile, or became another user, is not there for us.
-            let (Ok(()) | Err(_)) = kill_process(pid, *signal);
-        }
-    };
-    let mut list = [0; LIST];
-    match children(getpid(), &mut list) {
-        Some(list) => numbers(list).for_each(|child| descend(child, DEEPEST, &act)),
-        None => {
-            // A kernel without these lists: then whoever stayed in the command's session is all that is known.
-            act(command);
-            for signal in signals {
-                let (Ok(()) | Err(_)) = kill_process_group(command, *signal);
-            }
-        }
+/// Sends both signals, if there are two, to every descendant of this process; whether any of them could be reached.
+pub(super) fn signal(command: Pid, signals: &[Signal]) -> bool {
+    let (guard, mut list) = (getpid(), [0; LIST]);
+    match children(guard, &mut list) {
+        Some(list) => numbers(list)
+            .fold(false, |is_reached, child| descend(child, guard, DEEPEST, signals) | is_reached),
+        // A kernel without these lists: then whoever stayed in the command's session is all that is known.
+        None => signals.iter().fold(false, |is_reached, signal| {
+            // Both, since the command may have left its group.
+            kill_process(command, *signal).is_ok() | kill_process_group(command, *signal).is_ok() | is_reached
+        }),
     }
 }
 
 /// A parent before its children, so that it does not go on when they end; but they are read before, for a parent that
 /// has ended has none.
-fn descend(process: Pid, depth: usize, act: &impl Fn(Pid)) {
+fn descend(process: Pid, parent: Pid, depth: usize, signals: &[Signal]) -> bool {
     let mut list = [0; LIST];
     let list = children(process, &mut list).unwrap_or_default();
-    act(process);
-    if let Some(depth) = depth.checked_sub(1) {
-        numbers(list).for_each(|child| descend(child, depth, act));
+    let is_reached = reach(process, parent, signals);
+    match depth.checked_sub(1) {
+        Some(depth) => numbers(list)
+            .fold(is_reached, |is_reached, child| descend(child, process, depth, signals) | is_reached),
+        None => is_reached,
     }
+}
+
+/// Signals one process, which who became another user does not hear.
+///
+/// Between being read and being signalled, one that is not our own child could be reaped by its parent, and its number be
+/// given to a stranger, whom a guard with the rights of root could hit. So it is pinned, and its parent looked at again.
+fn reach(process: Pid, parent: Pid, signals: &[Signal]) -> bool {
+    let guard = getpid();
+    if parent == guard {
+        return signals.iter().all(|signal| kill_process(process, *signal).is_ok());
+    }
+    let Ok(pinned) = pidfd_open(process, PidfdFlags::empty()) else { return false };
+    // One whose parent has ended meanwhile has become ours.
+    let is_ours = parent_of(process).is_some_and(|now| now == parent || now == guard);
+    is_ours && signals.iter().all(|signal| pidfd_send_signal(&pinned, *signal).is_ok())
+}
+
+/// The parent of a process, as proc_pid_stat(5) has it: `NUMBER (NAME) STATE PARENT`, where any byte may be in a name.
+fn parent_of(process: Pid) -> Option<Pid> {
+    let mut path = Path::default();
+    let path = path.of(format_args!("/proc/{}/stat\0", process.as_raw_pid()))?;
+    let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut stat = [0; 256];
+    let read = rustix::io::read(&file, &mut stat).ok()?;
+    let stat = stat.get(..read)?;
+    let behind_name = stat.get(stat.iter().rposition(|byte| *byte == b')')?..)?;
+    number(behind_name.split(|byte| *byte == b' ').nth(2)?)
 }
 
 /// The children of all threads of a process, as numbers between spaces; `None` where the kernel keeps no such lists.
 fn children(process: Pid, list: &mut [u8; LIST]) -> Option<&[u8]> {
-    let mut path = Path::default();
-    let threads =
-        open(path.of(process, None)?, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-    let threads = threads.ok()?;
+    let (mut path, process) = (Path::default(), process.as_raw_pid());
+    let folder = path.of(format_args!("/proc/{process}/task\0"))?;
+    let threads = open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut names = [MaybeUninit::uninit(); 1024];
     let (mut threads, mut filled) = (RawDir::new(threads, &mut names), 0);
     let mut is_known = false;
     while let Some(Ok(thread)) = threads.next() {
         let Some(number) = number(thread.file_name().to_bytes()) else { continue };
-        let Some(path) = path.of(process, Some(number)) else { continue };
+        let list_of = format_args!("/proc/{process}/task/{}/children\0", number.as_raw_pid());
+        let Some(path) = path.of(list_of) else { continue };
         let Ok(file) = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) else { continue };
         is_known = true;
         while let Some(room) = list.get_mut(filled..).filter(|room| !room.is_empty())
@@ -97,16 +117,9 @@ impl Default for Path {
 }
 
 impl Path {
-    /// The folder of a process's threads, or the list of one thread's children.
-    fn of(&mut self, process: Pid, thread: Option<Pid>) -> Option<&CStr> {
-        let mut rest = self.0.as_mut_slice();
-        match thread {
-            None => write!(rest, "/proc/{}/task\0", process.as_raw_pid()),
-            Some(thread) => {
-                write!(rest, "/proc/{}/task/{}/children\0", process.as_raw_pid(), thread.as_raw_pid())
-            }
-        }
-        .ok()?;
+    /// A path that ends in zero.
+    fn of(&mut self, path: std::fmt::Arguments<'_>) -> Option<&CStr> {
+        self.0.as_mut_slice().write_fmt(path).ok()?;
         CStr::from_bytes_until_nul(&self.0).ok()
     }
 }
@@ -128,6 +141,23 @@ mod tests {
             .map(|pid| pid.as_raw_pid().cast_unsigned())
             .collect();
         assert!(found.contains(&child.id()), "{found:?}");
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_parent_is_told_whatever_its_child_is_called() {
+        assert_eq!(parent_of(getpid()), rustix::process::getppid());
+        let named = ["-c", "printf ') R 1 ' >/proc/$$/comm; read -r _"];
+        let mut child =
+            std::process::Command::new("sh").args(named).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let is_named =
+            || std::fs::read_to_string(format!("/proc/{}/comm", child.id())).unwrap() == ") R 1 \n";
+        while !is_named() {
+            std::thread::yield_now();
+        }
+        assert_eq!(parent_of(pid), Some(getpid()));
         drop(child.stdin.take());
         child.wait().unwrap();
     }

@@ -22,6 +22,10 @@ const GRACE: Duration = Duration::from_secs(1);
 /// be caught between two forks; longer once it is clear that somebody is there who cannot be killed.
 const LOOKS: [(u32, Duration); 2] = [(200, Duration::from_millis(2)), (u32::MAX, Duration::from_millis(200))];
 
+/// How long it is tried to end those who cannot be: who has become another user is not ours to signal, and is left alone
+/// where nobody else is left.
+const TRIES: Duration = Duration::from_secs(5);
+
 /// The life of the guard. A panic, which nothing here should cause, aborts: to unwind would lead into a copy of whoever
 /// called.
 pub(super) extern "C" fn run(prepared: &Prepared<'_>) -> ! {
@@ -53,6 +57,8 @@ struct Watch {
 struct Ending {
     since: Instant,
     looks: u32,
+    /// When somebody was last there who could be signalled.
+    reached: Instant,
 }
 
 impl Watch {
@@ -79,7 +85,7 @@ impl Watch {
         }
     }
 
-    /// Returns when no process is left that the command, or what it started, has started.
+    /// Returns when no process is left that the command, or what it started, has started, and that may be signalled.
     fn run(&mut self) {
         loop {
             self.hear_start();
@@ -90,7 +96,11 @@ impl Watch {
                 && ending.since.elapsed() >= GRACE
             {
                 ending.looks = ending.looks.saturating_add(1);
-                descendants::signal(self.command, &[Signal::KILL]);
+                if descendants::signal(self.command, &[Signal::KILL]) {
+                    ending.reached = Instant::now();
+                } else if ending.reached.elapsed() >= TRIES {
+                    return;
+                }
             }
             self.wait();
         }
@@ -117,7 +127,8 @@ impl Watch {
     /// Asks everything to end; those who were stopped must go on to hear it.
     fn end(&mut self) {
         if self.ending.is_none() {
-            self.ending = Some(Ending { since: Instant::now(), looks: 0 });
+            let now = Instant::now();
+            self.ending = Some(Ending { since: now, looks: 0, reached: now });
             descendants::signal(self.command, &[Signal::TERM, Signal::CONT]);
         }
     }

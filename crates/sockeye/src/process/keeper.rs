@@ -2,11 +2,12 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
+use rustix::net::{Shutdown, shutdown};
+use rustix::process::{Signal, pidfd_send_signal};
 use sockeye_sys::guard::{self, Guard, Report};
 use sockeye_sys::readiness::Watched;
 use tokio::sync::oneshot;
@@ -20,19 +21,38 @@ use crate::exit::Exit;
 type Ready = oneshot::Sender<Result<Child, Cause>>;
 
 /// Starts a command, gives it to `ready`, and tells how it ended. Returns when the guard is gone, which is some two
-/// seconds at most after nobody holds the command any more; until then a command has no limit.
+/// seconds at most after nobody holds the command any more, or some six where one has become another user; until then
+/// a command has no limit.
 pub(super) async fn keep(job: Job, name: Arc<str>, ready: Ready, events: Events) {
     // Only a runtime that shuts down starts no such thread.
     let Ok((started, job)) = tokio::task::spawn_blocking(move || (job.start(), job)).await else { return };
-    let Guard { channel, process } = match started {
-        Ok(guard) => guard,
+    let kept = match started.and_then(Kept::new) {
+        Ok(kept) => Arc::new(kept),
         Err(cause) => return answer(ready, Err(cause)),
     };
-    match Watched::new(channel) {
-        Ok(channel) => hear(Arc::new(channel), job, name, ready, &events).await,
-        Err((_, error)) => answer(ready, Err(error.into())),
+    hear(&kept, job, name, ready, &events).await;
+    reap(&kept.process).await;
+}
+
+/// A guard whose word is waited for.
+#[derive(Debug)]
+pub(super) struct Kept {
+    channel: Watched,
+    process: Watched,
+}
+
+impl Kept {
+    fn new(guard: Guard) -> Result<Self, Cause> {
+        let watch = |file| Watched::new(file).map_err(|(_, error)| error);
+        // Where there is no room to watch, the guard ends, and is a zombie for as long as this process lives.
+        Ok(Self { channel: watch(guard.channel)?, process: watch(guard.process)? })
     }
-    reap(process).await;
+
+    /// Asks for the end of all that the guard keeps. A command can stop its guard, which must go on to hear this.
+    pub(super) fn end(&self) {
+        let (Ok(()) | Err(_)) = shutdown(&self.channel, Shutdown::Write);
+        let (Ok(()) | Err(_)) = pidfd_send_signal(&self.process, Signal::CONT);
+    }
 }
 
 /// Where nobody waits any more, the child is dropped, which ends it.
@@ -41,11 +61,11 @@ fn answer(ready: Ready, child: Result<Child, Cause>) {
 }
 
 /// Hears a guard to its end.
-async fn hear(channel: Arc<Watched>, job: Job, name: Arc<str>, mut ready: Ready, events: &Events) {
+async fn hear(kept: &Arc<Kept>, job: Job, name: Arc<str>, mut ready: Ready, events: &Events) {
     let (ended, coming) = oneshot::channel();
-    let child = Child { channel: channel.clone(), coming, exit: None };
+    let child = Child { guard: kept.clone(), coming, exit: None };
     let first = tokio::select! {
-        report = next(&channel) => report,
+        report = next(&kept.channel) => report,
         () = ready.closed() => None,
     };
     let caller = job.caller.clone();
@@ -61,7 +81,7 @@ async fn hear(channel: Arc<Watched>, job: Job, name: Arc<str>, mut ready: Ready,
     drop(job);
     answer(ready, child);
     let mut ended = Some(ended);
-    while let Some(report) = next(&channel).await {
+    while let Some(report) = next(&kept.channel).await {
         let exit = match report {
             Report::Exited(code) => Exit::Code(code),
             Report::Killed(signal) => Exit::Signal(signal),
@@ -96,14 +116,12 @@ async fn next(channel: &Watched) -> Option<Report> {
 }
 
 /// Takes what is left of a guard, which is about to end.
-async fn reap(process: OwnedFd) {
-    // Without room to be watched it stays a zombie for as long as this process lives.
-    let Ok(process) = Watched::new(process) else { return };
+async fn reap(process: &Watched) {
     poll_fn(|cx| {
         loop {
-            match guard::reap(&process) {
+            match guard::reap(process) {
                 Ok(false) => {
-                    if ready!(poll_again(&process, cx)).is_err() {
+                    if ready!(poll_again(process, cx)).is_err() {
                         return Poll::Ready(());
                     }
                 }

@@ -16,11 +16,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{Shutdown, shutdown};
 use rustix::process::{Resource, Rlimit, getrlimit};
 use sockeye_proto::address::{Address, Value};
 use sockeye_sys::guard::{self, Guard, Identity};
-use sockeye_sys::readiness::Watched;
 use tokio::sync::oneshot;
 
 use crate::ctx::Ctx;
@@ -28,6 +26,7 @@ use crate::error::{Cause, Unstarted};
 use crate::exit::Exit;
 use crate::peer::Peer;
 
+use self::keeper::Kept;
 pub(crate) use self::lines::tell_lines;
 pub(crate) use self::terminal::{Link, Terminal};
 
@@ -49,8 +48,8 @@ pub(crate) struct Command<'a> {
 /// A running command. Dropping it ends the command, if it has not ended, and all that it started.
 #[derive(Debug)]
 pub(crate) struct Child {
-    /// The socket to the guard, which the keeper reads.
-    channel: Arc<Watched>,
+    /// What the keeper hears.
+    guard: Arc<Kept>,
     coming: oneshot::Receiver<Exit>,
     exit: Option<Exit>,
 }
@@ -58,7 +57,7 @@ pub(crate) struct Child {
 impl Child {
     /// Asks for the end of the command and of all that it started: SIGTERM, and a second later SIGKILL.
     pub(crate) fn end(&self) {
-        let (Ok(()) | Err(_)) = shutdown(&*self.channel, Shutdown::Write);
+        self.guard.end();
     }
 
     /// How it ended, once it has. Who killed the guard has killed the command too.

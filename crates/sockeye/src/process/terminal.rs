@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, lstat, readlink, symlink, unlink};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, readlink, symlink, unlink};
 use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, SpecialCodeIndex, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
@@ -54,17 +54,14 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Makes the link. One that is there already is replaced, since whoever was killed could not remove it, but
-    /// nothing else is.
+    /// Makes the link. One to a terminal that is there already is replaced, since whoever was killed could not remove
+    /// it, but nothing else is.
     pub(crate) fn make(path: &Path, to: &Path) -> Result<Self, Cause> {
         let refused =
             |errno: Errno| Cause::Unstarted(Unstarted::Link(path.display().to_string()), errno.into());
-        match lstat(path) {
-            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Symlink => {
-                unlink(path).map_err(refused)?;
-            }
-            // `symlink` says what is wrong.
-            Ok(_) | Err(_) => {}
+        // Of what is there else, `symlink` says that it is.
+        if readlink(path, Vec::new()).is_ok_and(|target| target.as_bytes().starts_with(b"/dev/pts/")) {
+            unlink(path).map_err(refused)?;
         }
         symlink(to, path).map_err(refused)?;
         Ok(Self { path: path.to_owned(), to: to.to_owned() })
@@ -85,10 +82,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_links_are_replaced_and_only_ours_is_removed() {
+    fn only_links_to_terminals_are_replaced_and_only_ours_is_removed() {
         let folder = testkit::Scratch::new();
         let (path, to) = (folder.path("link"), Path::new("/dev/null"));
-        symlink("/nowhere", &path).unwrap();
+        symlink("/etc/passwd", &path).unwrap();
+        assert!(Link::make(&path, to).is_err());
+        unlink(&path).unwrap();
+        symlink("/dev/pts/nowhere", &path).unwrap();
         let link = Link::make(&path, to).unwrap();
         assert_eq!(std::fs::read_link(&path).unwrap(), to);
         drop(link);

@@ -101,6 +101,17 @@ fn what_outlives_its_command_is_gone_soon_after_it() {
 }
 
 #[test]
+fn a_command_that_stops_its_guard_ends_all_the_same() {
+    block_on(async {
+        let ctx = Ctx::default();
+        let mut conn = dial("sh:kill -STOP $PPID; echo stopped; sleep 1000", &[], &ctx).await;
+        assert_eq!(lab::get(&mut conn, 8).await, b"stopped\n");
+        drop(conn);
+        all_gone(&ctx).await;
+    });
+}
+
+#[test]
 fn a_dial_that_nobody_waits_for_leaves_nothing() {
     block_on(async {
         let ctx = Ctx::default();
