@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use sockeye::proto::shape::Shape;
 use sockeye::{Conn, Counts, Kind, Message, Op, Result, Scheme, Side};
+use testkit::LIMIT;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
 
@@ -494,7 +495,15 @@ fn assert_none(tried: usize, failed: &[String]) {
 fn failure(pair: Pair, check: &impl AsyncFn(Pair)) -> Option<String> {
     let runtime = runtime();
     let checked = catch_unwind(AssertUnwindSafe(|| runtime.block_on(check(pair))));
-    let tasks = runtime.metrics().num_alive_tasks();
+    // Of what was cut off, a command is the last to end: nobody waits for that longer than a hurry takes.
+    let count = || runtime.metrics().num_alive_tasks();
+    let tasks = runtime.block_on(async {
+        let until = Instant::now() + LIMIT;
+        while count() > 0 && Instant::now() < until {
+            sleep(Duration::from_millis(5)).await;
+        }
+        count()
+    });
     match checked {
         Err(_told_where_it_happened) => Some(name(pair)),
         Ok(()) => (tasks > 0).then(|| format!("{}: {tasks} tasks are left", name(pair))),
