@@ -226,7 +226,8 @@ def trickle(peer: Peer) -> Steps:
 def stall(peer: Peer) -> Steps:
     """Says much and reads nothing for a while, and then all of it."""
     yield from peer.say_without_reading()
-    yield from peer.pause(LONG)
+    # The kernel of the other side looks for room here at pauses that double, so that nothing may go for twice as long.
+    yield from peer.pause(LONG / 2)
     yield from peer.say(peer.size(1000))
     yield from peer.finish()
 
