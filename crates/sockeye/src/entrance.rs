@@ -22,7 +22,7 @@ use crate::tally::Tally;
 /// How long the next telling of refusals waits: a flood of newcomers must not become a flood of events.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What decides who comes in on a listener. Its listener asks, and every connection that counts holds a [`Pass`].
+/// What decides who comes in on a listener. Its listener asks, and every connection that counts holds a `Pass`.
 #[derive(Debug)]
 pub struct Entrance {
     rules: Rules,
