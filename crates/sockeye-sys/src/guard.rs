@@ -17,7 +17,7 @@ use std::ptr;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::process::{Gid, Pid, Rlimit, Uid, getpgrp};
+use rustix::process::{Gid, Pid, Rlimit, Uid};
 
 pub use self::report::{Report, Step};
 
@@ -80,7 +80,6 @@ pub fn start(command: &Command, streams: &[OwnedFd; 3]) -> io::Result<Guard> {
         environment: pointers(&command.environment),
         streams: [streams[0].as_fd(), streams[1].as_fd(), streams[2].as_fd()],
         channel: theirs.as_fd(),
-        group: getpgrp(),
     };
     let mut process = -1;
     let blocked = BlockedSignals::new();
@@ -123,8 +122,6 @@ struct Prepared<'a> {
     environment: Vec<*const c_char>,
     streams: [BorrowedFd<'a>; 3],
     channel: BorrowedFd<'a>,
-    /// Our process group, in which a command without a session of its own is.
-    group: Pid,
 }
 
 /// The list that execve(2) takes, which a null pointer ends.

@@ -6,8 +6,8 @@ use std::ptr;
 
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Resource, Signal, chdir, getppid, ioctl_tiocsctty, set_parent_process_death_signal, setpgid,
-    setrlimit, setsid,
+    Pid, Resource, Signal, chdir, getppid, ioctl_tiocsctty, set_parent_process_death_signal, setrlimit,
+    setsid,
 };
 use rustix::thread::{
     clear_ambient_capability_set, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
@@ -34,9 +34,6 @@ fn execute(prepared: &Prepared<'_>, guard: Pid) -> Result<Infallible, (Step, Err
     let command = prepared.command;
     if command.session {
         setsid().map_err(|errno| (Step::Process, errno))?;
-    } else {
-        // Where our group is gone, so are we, and the guard is about to end this.
-        let (Ok(()) | Err(_)) = setpgid(None, Some(prepared.group));
     }
     if command.terminal {
         ioctl_tiocsctty(rustix::stdio::stdin()).map_err(|errno| (Step::Terminal, errno))?;

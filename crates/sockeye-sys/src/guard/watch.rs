@@ -65,8 +65,6 @@ impl Watch {
     fn begin(prepared: &Prepared<'_>) -> Result<Self, Errno> {
         default_signals();
         let channel = keep_only(prepared)?;
-        // Whoever ends a whole group of processes leaves the one that cleans up.
-        let (Ok(()) | Err(_)) = setpgid(None, None);
         let (Ok(()) | Err(_)) = rustix::thread::set_name(c"sockeye-guard");
         set_child_subreaper(Some(getpid()))?;
         let (starting, failure) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
@@ -77,6 +75,10 @@ impl Watch {
         match copied {
             Ok(None) => command::run(prepared, guard, &failure),
             Ok(Some(command)) => {
+                // Whoever ends a whole group of processes leaves the one that cleans up. Not before the command is
+                // there, which stays in the group: it may have no number here that one could go back to
+                // (pid_namespaces(7)).
+                let (Ok(()) | Err(_)) = setpgid(None, None);
                 drop(failure);
                 close_range(0, 2);
                 Ok(Self { channel, signals, starting: Some(starting), command, untold: true, ending: None })
