@@ -142,11 +142,8 @@ impl Case {
 
 /// Replies, the slowest of them, and what each costs.
 fn talk(running: &Running, bench: &Bench, manner: Manner, clients: usize) -> io::Result<Vec<Figure>> {
-    let before = running.server.as_ref().map(Server::cpu);
     let load = Load { port: running.port, clients, manner, lasting: bench.lasting, patience: PATIENCE };
-    let heard = load.run()?;
-    let used =
-        running.server.as_ref().zip(before).map(|(server, before)| server.cpu().saturating_sub(before));
+    let (heard, used) = running.metered(|| load.run())?;
     let slowest = heard.latencies.percentile(99).as_secs_f64() * 1e6;
     let cost = used.map(|used| used.as_secs_f64() * 1e6 / heard.replies as f64);
     Ok(vec![Some(heard.per_second()), Some(slowest), cost])

@@ -1,6 +1,6 @@
 //! Clients that each send one message, wait for the whole reply, and send the next: one thread for all of them.
 //!
-//! It is quicker than any server, so that servers are measured and not it.
+//! It does as little for a reply as it can, so that servers are measured and not it.
 
 mod latencies;
 
@@ -102,10 +102,10 @@ impl Load {
         }
         if crowd.answered < self.clients || crowd.failures > crowd.replies {
             let why = last_failure.map_or(String::new(), |why| format!("; one failed: {why}"));
-            let Self { clients, .. } = self;
+            let Crowd { answered, .. } = crowd;
             return Err(io::Error::other(format!(
-                "{} of {clients} clients were answered{why}",
-                crowd.answered
+                "{answered} of {} clients were answered{why}",
+                self.clients
             )));
         }
         Ok(Heard { replies: crowd.replies, took: began.elapsed(), latencies: crowd.latencies })

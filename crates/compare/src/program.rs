@@ -79,6 +79,19 @@ impl Program {
     }
 }
 
+impl Running {
+    /// Does `work`, and says how much of the processors' time the program used meanwhile.
+    pub(crate) fn metered<T>(
+        &self,
+        work: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<(T, Option<Duration>)> {
+        let before = self.server.as_ref().map(Server::cpu);
+        let done = work()?;
+        let after = self.server.as_ref().map(Server::cpu);
+        Ok((done, after.zip(before).map(|(after, before)| after.saturating_sub(before))))
+    }
+}
+
 impl From<Server> for Running {
     fn from(server: Server) -> Self {
         Self { port: server.port, server: Some(server) }

@@ -22,15 +22,12 @@ pub(super) fn server() -> io::Result<Server> {
 pub(super) fn stream(running: &Running, bench: &Bench, streams: u32) -> io::Result<Vec<Figure>> {
     // It takes whole seconds.
     let seconds = bench.lasting.as_secs().max(1);
-    let before = running.server.as_ref().map(Server::cpu);
     let client = format!(
         "timeout {} iperf3 --client 127.0.0.1 --port {} --time {seconds} --parallel {streams} --json",
         seconds + 15,
         running.port
     );
-    let output = command(&words(&client)).output()?;
-    let used =
-        running.server.as_ref().zip(before).map(|(server, before)| server.cpu().saturating_sub(before));
+    let (output, used) = running.metered(|| command(&words(&client)).output())?;
     let report: Value = serde_json::from_slice(&output.stdout)?;
     let received = |what: &str| report.pointer(&format!("/end/sum_received/{what}")).and_then(Value::as_f64);
     match (received("bits_per_second"), received("bytes")) {
