@@ -1,12 +1,14 @@
 //! What every verb begins with: limits, events, a runtime, and the world that connections live in.
 
 use std::future::Future;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use sockeye::proto::unit::{print_duration, print_flow, rounded};
 use sockeye::{Ctx, Events, Limits, Tallies, Totals};
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
 use crate::args::Request;
@@ -30,8 +32,34 @@ const COMMANDED: u64 = 8;
 pub(crate) enum Threads {
     /// One conversation.
     One,
-    /// As many as there are cores.
-    Cores,
+    /// Many conversations: all cores but one, unless `--threads` says otherwise. The kernel's work on each packet takes
+    /// as long as ours, and needs a core too.
+    Many,
+}
+
+impl Threads {
+    /// The runtime that a verb lives in.
+    fn runtime(self, request: &Request) -> Result<Runtime, Failure> {
+        let threads = match self {
+            Self::One => 1,
+            Self::Many => many(request)?,
+        };
+        let mut builder =
+            if threads == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+        if threads > 1 {
+            builder.worker_threads(threads);
+        }
+        builder.enable_all().build().map_err(Failure::Start)
+    }
+}
+
+/// How many threads serve connections.
+fn many(request: &Request) -> Result<usize, Failure> {
+    let Some(text) = request.value(&flag::THREADS) else {
+        return Ok(available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)));
+    };
+    let wrong = || Failure::usage(format!("--threads {text}: not a number of threads"), "write 1 to 1024");
+    text.parse().ok().filter(|count| (1..=1024).contains(count)).ok_or_else(wrong)
 }
 
 /// Runs a verb that opens so many listeners to its end, and then lets those who read events finish. One that listens is
@@ -45,15 +73,11 @@ pub(crate) fn run<F>(
 where
     F: Future<Output = Result<Exit, Failure>>,
 {
+    let runtime = threads.runtime(request)?;
     let (events, log) = Log::start(request)?;
     let open_files = raise_open_files();
     let mut ctx = context(request, events, listeners)?;
     ctx.limits.open_files = open_files;
-    let mut builder = match threads {
-        Threads::One => tokio::runtime::Builder::new_current_thread(),
-        Threads::Cores => tokio::runtime::Builder::new_multi_thread(),
-    };
-    let runtime = builder.enable_all().build().map_err(Failure::Start)?;
     let (tasks, clean_up) = (ctx.tasks.clone(), ctx.limits.hurry);
     let (began, tallies) = (Instant::now(), ctx.tallies.clone());
     let exit = runtime.block_on(async {
