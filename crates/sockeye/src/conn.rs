@@ -427,6 +427,7 @@ impl std::fmt::Debug for Io {
         })
     }
 }
+
 /// Whether both sides of a socket have ended, or an error waits to be fetched (poll(2)).
 pub(crate) fn is_hung_up(socket: BorrowedFd<'_>) -> bool {
     let mut asked = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
