@@ -81,6 +81,7 @@ pub(super) fn serve(
     left: &Address,
     right: Address,
 ) -> Result<Exit, Failure> {
+    sockeye::check_program(&right)?;
     session::run(request, Threads::Cores, 1, async |ctx| {
         let interrupts = Interrupts::listen()?;
         // Whom to let through is for the other side to say.

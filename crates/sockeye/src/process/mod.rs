@@ -29,6 +29,7 @@ use crate::peer::Peer;
 
 use self::keeper::Kept;
 pub(crate) use self::lines::tell_lines;
+pub use self::program::check_program;
 pub(crate) use self::terminal::{Link, Terminal};
 
 /// What is to be run, as an address asks for it.
