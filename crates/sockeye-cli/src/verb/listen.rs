@@ -28,9 +28,9 @@ pub(super) static LISTEN: Verb = Verb {
             --keep hears many peers at once where they carry messages.\nMessages are read and written as \
             dial does.\n\
             --broker and --operator take many peers at once; where they carry bytes, each line of at most \
-            64 KiB is a message unless frame= says otherwise. The operator sees each message with a number and its sender; a line that \
-            begins with a number of the last 1000 and a space answers that sender, any other line the last \
-            one.\n\
+            64 KiB is a message unless frame= says otherwise. The operator sees each message with a number \
+            and its sender; a line that begins with a number of the last 1000 and a space answers that sender, \
+            any other line the last one.\n\
             --exec and --sh run a program for each peer, many at once, with the peer as its standard input and \
             output. Only our own user's programs, root's, and those of users that allow= names are let in, so \
             the address must be a Unix socket or on loopback. The program finds in SOCKEYE_PEER, SOCKEYE_LOCAL \
