@@ -8,11 +8,12 @@ use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, 
 use sockeye_proto::shape::Shape;
 
 use super::Scheme;
-use super::descriptor::{Descriptors, Direction, Way};
+use super::descriptor::{Descriptors, Way};
 use crate::conn::{Bytes, Conn};
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
 use crate::exit::Exit;
+use crate::lent::Direction;
 use crate::peer::Peer;
 use crate::process::{Child, Command, Link, Terminal};
 use crate::service::BoxFuture;
