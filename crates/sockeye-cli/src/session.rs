@@ -24,8 +24,9 @@ const OWN_DESCRIPTORS: u64 = 64;
 /// How many descriptors a connection needs that is relayed: its own, and that of the other side.
 const RELAYED: u64 = 2;
 
-/// How many it needs that is led to a command: its own, and at most so many pipes, terminals, and ways to the guard.
-const COMMANDED: u64 = 8;
+/// How many it needs that is led to a command while that is started: its own, three pipes or terminals, and three ways to
+/// the guard, of each of which all but the guard itself have two ends.
+const COMMANDED: u64 = 12;
 
 /// How many threads a verb needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +174,7 @@ mod tests {
         assert_eq!(limits(1 << 20, 1, RELAYED).max_conns, 10_000);
         assert_eq!(limits(1024, 0, RELAYED).max_conns, 480);
         assert_eq!(limits(1024, 4, RELAYED).max_conns, 120);
-        assert_eq!(limits(1024, 1, COMMANDED).max_conns, 120);
+        assert_eq!(limits(1024, 1, COMMANDED).max_conns, 80);
         assert_eq!(limits(3, 1, RELAYED).max_conns, 1);
     }
 }
