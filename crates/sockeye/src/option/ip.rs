@@ -35,7 +35,7 @@ pub(super) static ROWS: &[OptionRow] = &[
     OptionRow {
         grammar: OptionGrammar {
             aliases: &["ipv6only", "v6only", "ipv6-v6only", "bindv6only"],
-            help: "a listener on IPv6 does not hear IPv4; no: any: is both",
+            help: "a listener on IPv6 does not hear IPv4; no: any: hears both",
             ..row("ipv6-only", INET, Side::Listen, Kind::Switch)
         },
         default: "yes",

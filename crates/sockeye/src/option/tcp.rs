@@ -52,7 +52,7 @@ pub(super) static ROWS: &[OptionRow] = &[
     OptionRow {
         grammar: OptionGrammar {
             aliases: &["tcp-fastopen-connect"],
-            help: "connect with the first bytes, where the server knows us",
+            help: "connect with the first bytes we send, if the server knows us",
             ..row("fastopen-connect", TCP, Side::Dial, Kind::Switch)
         },
         default: "no",
