@@ -211,19 +211,19 @@ pub(super) async fn connected(
     ctx: &Ctx,
 ) -> io::Result<Conn> {
     let socket = watch(socket)?;
+    // Asked first, since who is on this machine has answered by now, and then there is nothing to wait for.
     loop {
-        let mut guard = socket.writable().await?;
-        if let Err(errno) = sockopt::socket_error(socket.as_fd())? {
-            return Err(errno.into());
-        }
         let named = net::getpeername(socket.as_fd()).ok();
         let named = named.map(|remote| remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel));
         if let Some(remote) = named.or(deferred) {
             let mut peer = Peer::new(kind.scheme());
             peer.remote = remote;
             peer.local = Endpoint::from_kernel(net::getsockname(socket.as_fd())?);
-            drop(guard);
             return kind.conn(socket, peer, None, ctx);
+        }
+        let mut guard = socket.writable().await?;
+        if let Err(errno) = sockopt::socket_error(socket.as_fd())? {
+            return Err(errno.into());
         }
         guard.clear_ready();
     }
