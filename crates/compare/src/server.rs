@@ -4,18 +4,22 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use sockeye_proto::printable;
 
 use crate::account;
 
 /// How long a program may take until it is ready.
 const START: Duration = Duration::from_secs(10);
+/// How long a killed process may take to be gone.
+const END: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// How much of what a program said is looked at, and how much of that is told where it failed.
 const SAID: usize = 64 << 10;
 const TOLD: usize = 300;
@@ -91,9 +95,15 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let members = account::members(self.child.id());
-        for pid in members.into_iter().filter_map(|id| Pid::from_raw(id.cast_signed())) {
-            // One that has ended meanwhile is as well.
-            kill_process(pid, Signal::KILL).ok();
+        let pids = members.into_iter().filter_map(|id| Pid::from_raw(id.cast_signed()));
+        // One that has ended meanwhile is as well.
+        let all: Vec<OwnedFd> = pids.filter_map(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()).collect();
+        for process in &all {
+            pidfd_send_signal(process, Signal::KILL).ok();
+        }
+        // What ends late would disturb who is measured next.
+        for process in &all {
+            poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&END)).ok();
         }
         self.child.wait().ok();
     }
