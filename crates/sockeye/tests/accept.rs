@@ -296,10 +296,10 @@ async fn a_handshake_that_hangs_has_a_limit_and_holds_up_nobody() {
 async fn a_failed_accept_is_told_once_and_tried_again_after_a_pause() {
     let mut ctx = Ctx::default();
     let mut events = ctx.events.subscribe(64, Wants::Connections);
-    let ours = listen("mem-l:x", &ctx).await;
+    let mut listening = listen("mem-l:x", &ctx).await;
     // Three failures, and in their middle a peer that was gone before it was accepted.
     let failures = vec![Errno::MFILE, Errno::CONNABORTED, Errno::MFILE, Errno::NFILE];
-    let listening = Listening { listener: Box::new(Fails { failures, then: ours.listener }), ..ours };
+    listening.listener = Box::new(Fails { failures, then: listening.listener });
     let began = Instant::now();
     let mut server = Server::start(listening, echo(), &ctx);
     let mut patient = dial("mem:x", &ctx).await;
@@ -326,11 +326,7 @@ async fn a_stop_is_heard_while_accepting_fails() {
     let ours = listen("mem-l:x", &ctx).await;
     let failures = vec![Errno::MFILE; 9];
     let listener = Box::new(Fails { failures, then: ours.listener });
-    let mut server = Server::start(
-        Listening { listener, limits: ctx.limits, wraps: Vec::new(), entrance: None, tally: Arc::default() },
-        echo(),
-        &ctx,
-    );
+    let mut server = Server::start(Listening::of(listener, &ctx), echo(), &ctx);
     event(&mut events, |event| matches!(event, Event::AcceptFailed { .. }).then_some(())).await;
     let asked = Instant::now();
     ctx.stop.drain();

@@ -11,8 +11,8 @@ use crate::tokens::tokens;
 #[rustfmt::skip]
 const FLOORS: &[&str] = &[
     "exit", "error", "peer", "handed", "message", "event", "counts", "tally", "stop", "buffer", "clock", "resolve",
-    "memory", "ctx", "conn", "idle", "split", "transit", "farewell", "service", "show", "owner", "entrance",
-    "listener", "option", "process", "scheme", "layer", "open", "terms", "relay", "accept",
+    "memory", "ctx", "conn", "stream", "idle", "split", "transit", "farewell", "service", "show", "owner", "entrance",
+    "listener", "option", "process", "scheme", "layer", "rows", "open", "terms", "relay", "accept",
 ];
 
 /// The findings in the source file at `below`, its path below `src`.
