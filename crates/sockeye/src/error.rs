@@ -131,6 +131,8 @@ pub enum Unstarted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
+    /// [`set_timeout`](crate::blocking::Conn::set_timeout): until a single call of [`crate::blocking`] is done.
+    Call,
     /// `connect=`: until a dialled connection is open, name look-up included.
     Connect,
     /// `handshake=`: until the layers of an accepted connection are on.
@@ -406,6 +408,7 @@ impl fmt::Display for Cause {
             Self::Limit(limit, after) => {
                 let after = sockeye_proto::unit::print_duration(*after);
                 match limit {
+                    Limit::Call => write!(f, "not done within {after}"),
                     Limit::Connect => write!(f, "no answer within {after}"),
                     Limit::Handshake => write!(f, "not finished within {after}"),
                     Limit::Idle => write!(f, "idle for {after}"),

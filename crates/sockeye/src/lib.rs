@@ -22,13 +22,14 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A program can add schemes and layers of its own ([`Rows`]), and
+//! [`blocking`] is the same for threads, without async. A program can add schemes and layers of its own ([`Rows`]), and
 //! serve whatever it likes ([`Service`]). A connection that carries bytes is a stream of tokio.
 //!
 //! Nothing here prints, exits, or knows a service. What happens is told as [`Event`]s.
 #![forbid(unsafe_code)]
 
 mod accept;
+pub mod blocking;
 mod buffer;
 mod clock;
 mod conn;

@@ -12,6 +12,7 @@
 
 mod accept;
 mod admission;
+mod blocking;
 mod conn;
 mod events;
 mod fallback;
