@@ -15,6 +15,7 @@ mod admission;
 mod blocking;
 mod conn;
 mod events;
+mod examples;
 mod fallback;
 mod frame;
 mod inherited;
