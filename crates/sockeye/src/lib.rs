@@ -64,6 +64,11 @@ mod tally;
 mod terms;
 mod transit;
 
+// The examples of that page are compiled, and run where they can be, as all in the documentation are.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/python-sockets-in-rust.md")]
+struct PythonSocketsInRust;
+
 pub use accept::{Served, serve, serve_on};
 pub use buffer::{Buffers, Size};
 pub use clock::Clock;

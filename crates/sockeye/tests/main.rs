@@ -23,6 +23,7 @@ mod lab;
 mod matrix;
 mod messages;
 mod open;
+mod page;
 mod process;
 mod relay;
 mod rows;
