@@ -13,6 +13,7 @@
 mod accept;
 mod admission;
 mod blocking;
+mod bulk;
 mod conn;
 mod events;
 mod examples;
