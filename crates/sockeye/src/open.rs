@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use sockeye_proto::address::{self, Address, ParseError, Role, Vocabulary};
 use tokio::task::JoinSet;
+use tokio::time::{Duration, sleep};
 
 use crate::conn::Conn;
 use crate::ctx::{Ctx, Limits, within};
 use crate::entrance::Entrance;
-use crate::error::{Cause, Error, Limit, Op, Result};
+use crate::error::{Cause, Error, Kind, Limit, Op, Result};
 use crate::layer::{self, Wrap};
 use crate::listener::{self, Listener};
 use crate::option;
@@ -166,10 +167,11 @@ impl Listening {
     /// It waits as long as nobody comes. Cancel safe.
     ///
     /// # Errors
-    /// One newcomer came to nothing; the next may be had. Where files have run out, that is so until some are closed.
+    /// One newcomer came to nothing; the next may be had. Where files have run out that is told after a pause, so that who
+    /// tries again does not do so all the time.
     pub async fn accept(&mut self) -> Result<Conn> {
         if self.wraps.is_empty() {
-            return listener::accept(&mut *self.listener).await;
+            return accept_bare(&mut *self.listener, self.limits.accept_pause).await;
         }
         loop {
             let has_room = self.handshakes.len() < self.limits.max_conns;
@@ -178,7 +180,7 @@ impl Listening {
                     // A panic was printed where it happened, and concerns nobody else.
                     if let Ok(wrapped) = ended { return wrapped }
                 }
-                newcomer = listener::accept(&mut *self.listener), if has_room => {
+                newcomer = accept_bare(&mut *self.listener, self.limits.accept_pause), if has_room => {
                     let conn = newcomer?;
                     let (wraps, ctx) = (self.wraps.clone(), Ctx { limits: self.limits, ..(*self.ctx).clone() });
                     self.handshakes.spawn(async move { layer::wrap_newcomer(&wraps, conn, &ctx).await });
@@ -186,6 +188,14 @@ impl Listening {
             }
         }
     }
+}
+
+async fn accept_bare(listener: &mut dyn Listener, pause: Duration) -> Result<Conn> {
+    let accepted = listener::accept(listener).await;
+    if accepted.as_ref().is_err_and(|error| error.kind() == Kind::Exhausted) {
+        sleep(pause).await;
+    }
+    accepted
 }
 
 impl std::fmt::Debug for Listening {

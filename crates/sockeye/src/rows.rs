@@ -11,6 +11,8 @@ use crate::option;
 use crate::scheme::{self, Scheme};
 
 /// The schemes and layers that there are. The default has all of ours. Cloning is cheap.
+///
+/// What is added has the options of its own row, and those that every address has, such as `connect=` and `idle=`.
 #[derive(Debug, Clone)]
 pub struct Rows(Arc<Tables>);
 

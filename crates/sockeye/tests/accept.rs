@@ -319,6 +319,21 @@ async fn a_failed_accept_is_told_once_and_tried_again_after_a_pause() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_accepts_one_by_one_does_not_spin_while_files_have_run_out() {
+    let ctx = Ctx::default();
+    for word in ["mem-l:x", "mem-l:y,frame=line"] {
+        let mut listening = listen(word, &ctx).await;
+        let failures = vec![Errno::MFILE, Errno::CONNABORTED, Errno::NFILE];
+        listening.listener = Box::new(Fails { failures, then: listening.listener });
+        let began = Instant::now();
+        for kind in [Kind::Exhausted, Kind::Reset, Kind::Exhausted] {
+            assert_eq!(listening.accept().await.unwrap_err().kind(), kind, "{word}");
+        }
+        assert_eq!(began.elapsed(), 2 * ctx.limits.accept_pause, "{word}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_is_heard_while_accepting_fails() {
     let mut ctx = Ctx::default();
     ctx.limits.accept_pause = Duration::from_secs(86_400);
