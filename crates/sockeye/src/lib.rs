@@ -92,6 +92,7 @@ pub use option::{OptionRow, fixed, limits, options};
 pub use owner::is_gone;
 pub use peer::{Endpoint, Peer, UnixName};
 pub use pipe::Pipes;
+pub use process::check_program;
 pub use relay::{End, Flow, Forward, Moved, Plan, relay};
 pub use resolve::{Family, LookupErrorKind, Names, Resolver};
 pub use rows::Rows;
