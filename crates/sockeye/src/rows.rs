@@ -30,7 +30,7 @@ pub(crate) static OURS: LazyLock<Rows> = LazyLock::new(|| {
         schemes: schemes.iter().map(|row| &row.grammar).collect(),
         layers: layers.iter().map(|row| &row.grammar).collect(),
         stacks: Vec::new(),
-        options: option::options().iter().map(|row| &row.grammar).collect(),
+        options: option::options().map(|row| &row.grammar).collect(),
     };
     Rows(Arc::new(Tables { schemes, layers, vocabulary }))
 });

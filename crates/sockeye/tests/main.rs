@@ -24,6 +24,7 @@ mod lab;
 mod matrix;
 mod messages;
 mod open;
+mod options;
 mod page;
 mod process;
 mod relay;
