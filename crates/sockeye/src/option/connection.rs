@@ -53,7 +53,7 @@ pub(super) static ROWS: &[OptionRow] = &[
             help: "connections that are open at once; more wait",
             ..row("max-conns", &[], Side::Listen, Kind::Count { least: 1, most: 1 << 24 })
         },
-        default: "10000, or half the limit of open files, an eighth for commands",
+        default: "10000, or fewer where few files may be open",
         effect: Effect::Limit(set_max_conns),
     },
     OptionRow {
