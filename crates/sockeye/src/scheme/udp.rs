@@ -144,7 +144,7 @@ fn attempt(to: SocketAddr, address: &Address) -> io::Result<Watched> {
             return Err(Errno::CONNREFUSED.into());
         }
     }
-    Watched::new(socket).map_err(|(_, error)| error)
+    Watched::for_reading(socket).map_err(|(_, error)| error)
 }
 
 fn unspecified(is_v6: bool) -> SocketAddr {
