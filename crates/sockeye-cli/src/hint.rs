@@ -1,11 +1,13 @@
 //! What to try, by what failed and how.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 
 use rustix::io::Errno;
 use sockeye::proto::cut::TooLong;
 use sockeye::proto::frame::FrameError;
-use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, RuleFault, Unstarted};
+use sockeye::proto::printable;
+use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, Refused, RuleFault, Unstarted};
 
 /// How bytes and messages come together.
 pub(crate) const FRAME: &str = "frame=line makes messages of bytes; sockeye help address has other frames";
@@ -15,13 +17,34 @@ pub(crate) const FILE: &str =
     "choose a place in a folder that is there and yours to write: ls -ld shows whose it is";
 
 /// The second line of a failure, where there is something to try.
-pub(crate) fn of(error: &Error) -> Option<&'static str> {
+pub(crate) fn of(error: &Error) -> Option<Cow<'static, str>> {
     match (error.op(), error.cause()) {
         (Op::Dial, Cause::UnknownOwner(_)) => {
-            Some("user= and group= take a name; a number of no user needs group= too")
+            Some("user= and group= take a name; a number of no user needs group= too".into())
         }
-        (_, cause) => of_cause(cause).or_else(|| of_operation(error)),
+        (_, Cause::Option(refused)) => Some(option(refused)),
+        (_, cause) => of_cause(cause).or_else(|| of_operation(error)).map(Cow::Borrowed),
     }
+}
+
+fn option(refused: &Refused) -> Cow<'static, str> {
+    if let Some(capability) = refused.lacks {
+        let path = std::env::current_exe().unwrap_or_else(|_| "sockeye".into());
+        let path = printable::line(path.as_os_str().as_encoded_bytes());
+        return format!("run as root, or give it the right once: sudo setcap {capability}+ep {path}").into();
+    }
+    let hint = match (refused.option, Errno::from_io_error(&refused.error)) {
+        ("congestion", Some(Errno::NOENT)) => {
+            "sysctl net.ipv4.tcp_available_congestion_control lists what there is"
+        }
+        ("device", Some(Errno::NODEV)) => "ip link lists the interfaces",
+        ("mptcp", _) => "leave it out, or have the kernel allow it: sysctl net.mptcp.enabled=1",
+        (_, Some(Errno::NOPROTOOPT | Errno::OPNOTSUPP)) => {
+            "the kernel does not have it on such a socket: leave it out"
+        }
+        _ => "sockeye opts says what each option takes",
+    };
+    hint.into()
 }
 
 /// Where the cause alone says what to try.

@@ -15,6 +15,7 @@ mod error;
 mod escape;
 mod parse;
 mod print;
+mod raw;
 mod target;
 mod value;
 mod vocabulary;
@@ -22,6 +23,7 @@ mod vocabulary;
 pub use error::ParseError;
 pub use escape::escape;
 pub use parse::{parse, parse_listener};
+pub use raw::{Level, RawOption, RawValue};
 pub use target::{Form, Host, Port, Target};
 pub use value::{Kind, Value};
 pub use vocabulary::{
