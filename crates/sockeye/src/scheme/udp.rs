@@ -138,7 +138,7 @@ fn attempt(to: SocketAddr, address: &Address) -> io::Result<Watched> {
             return Err(Errno::CONNREFUSED.into());
         }
     }
-    Watched::new(socket).map_err(|(_, error)| error)
+    Watched::for_reading(socket).map_err(|(_, error)| error)
 }
 
 /// A new socket, with the options that the address sets.
