@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, epoll, poll};
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
-use sockeye_sys::datagram::{BATCH, Departure, Name, receive_all, send_all};
+use sockeye_sys::datagram::{BATCH, Departure, Name, Trains, receive_all, send_all};
 
 /// Room for one read, and for one datagram.
 const ROOM: usize = 64 << 10;
@@ -97,7 +97,7 @@ fn send(socket: &UdpSocket, room: &[u8], came: &[(Name, usize)]) {
         to: *from,
         source: None,
     });
-    send_all(socket, answers).ok();
+    send_all(socket, answers, &Trains::none()).ok();
 }
 
 /// The ready line, as sockeye has one.
