@@ -13,15 +13,19 @@
 
 mod error;
 mod escape;
+mod machine;
 mod parse;
 mod print;
+mod protocol;
 mod target;
 mod value;
 mod vocabulary;
 
 pub use error::ParseError;
 pub use escape::escape;
+pub use machine::Cid;
 pub use parse::{parse, parse_listener};
+pub use protocol::Protocol;
 pub use target::{Form, Host, Port, Target};
 pub use value::{Kind, Value};
 pub use vocabulary::{
