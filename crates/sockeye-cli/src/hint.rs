@@ -28,6 +28,7 @@ pub(crate) fn of(error: &Error) -> Option<&'static str> {
 fn of_cause(cause: &Cause) -> Option<&'static str> {
     let hint = match cause {
         Cause::OtherFamily => "try without -4 or -6",
+        Cause::NoUsers => "listen on loopback by tcp: or udp:, or on a Unix socket",
         Cause::OpenToOthers => "listen on loopback, which is what a port alone means, or on a Unix socket",
         Cause::Rule(_, fault) => match fault {
             RuleFault::NoAddresses => "name users: allow=alice or allow=uid:1000; on TCP and UDP, addresses",
@@ -98,6 +99,9 @@ fn of_operation(error: &Error) -> Option<&'static str> {
             "choose another; ss -lxtp shows who listens, and port 0 is the kernel's choice"
         }
         (Op::Listen, Kind::NoRight, _) => "choose a port from 1024 on or a folder of yours, or run as root",
+        (Op::Listen, Kind::NotFound, _) if is_on("vsock-l:") => {
+            "any:PORT is reached by others, and local:PORT needs the kernel's module vsock_loopback"
+        }
         (Op::Listen, Kind::NotFound, _) => {
             "listen on an address of this machine (ip addr), in a folder that exists"
         }

@@ -7,6 +7,7 @@
 //! - [`inherited`]: descriptors that our parent left open for us.
 //! - [`readiness`]: descriptors that a runtime watches.
 //! - [`mod@unsent`]: how much of what was written has not arrived.
+//! - [`vsock`]: the names of sockets between machines that share one host.
 //!
 //! Each block says what it relies on and who sees to it.
 #![allow(unsafe_code, reason = "this crate is the one place for it")]
@@ -19,3 +20,4 @@ pub mod inherited;
 pub mod lookup;
 pub mod readiness;
 pub mod unsent;
+pub mod vsock;

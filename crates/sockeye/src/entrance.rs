@@ -92,6 +92,9 @@ impl Entrance {
         ctx: &Ctx,
     ) -> Result<Option<Arc<Self>>, Cause> {
         let is_ours_alone = limits.newcomers == Newcomers::Ours;
+        if is_ours_alone && !locals.iter().all(tells_users) {
+            return Err(Cause::NoUsers);
+        }
         if is_ours_alone && !locals.iter().all(is_this_machines) {
             return Err(Cause::OpenToOthers);
         }
@@ -176,6 +179,7 @@ impl Entrance {
         let (ip, key) = match from {
             Endpoint::Inet(from) => (Some(from.ip()), Key::from(from.ip())),
             Endpoint::Unix(_) | Endpoint::Unnamed => (None, Key::User(user.unwrap_or(NOBODY))),
+            Endpoint::Vsock(machine, _) => (None, Key::Machine(machine.0)),
         };
         self.rules.decide(ip, owner).map(|()| (user, key))
     }
@@ -230,6 +234,15 @@ fn is_this_machines(local: &Peer) -> bool {
     match local.local {
         Endpoint::Inet(local) => local.ip().to_canonical().is_loopback(),
         Endpoint::Unix(_) | Endpoint::Unnamed => true,
+        Endpoint::Vsock(..) => false,
+    }
+}
+
+/// Whether whose a peer is may be known there: the kernel has no such table for the others.
+fn tells_users(local: &Peer) -> bool {
+    match local.local {
+        Endpoint::Inet(_) | Endpoint::Unix(_) | Endpoint::Unnamed => true,
+        Endpoint::Vsock(..) => false,
     }
 }
 

@@ -74,6 +74,8 @@ pub enum Cause {
     Limit(Limit, Duration),
     /// The name has no address.
     Lookup(LookupError),
+    /// Whose a peer is cannot be told on the address, where only our own user may come in.
+    NoUsers,
     /// The name has addresses, but of the other family than `-4` or `-6` asks for.
     OtherFamily,
     /// Others than users of this machine reach the address, where only our own user may come in.
@@ -262,6 +264,7 @@ impl Error {
             Cause::Exited(_) | Cause::Stopped | Cause::TooSlow => Kind::Other,
             Cause::TooLarge { .. } => Kind::TooLarge,
             Cause::Exclusive(..)
+            | Cause::NoUsers
             | Cause::OpenToOthers
             | Cause::Rule(..)
             | Cause::UnknownOwner(_)
@@ -373,6 +376,7 @@ impl fmt::Display for Cause {
                 PathTaken::NotASocket => "a file is there that is no socket",
                 PathTaken::OtherOwner => "a socket of another user is there",
             }),
+            Self::NoUsers => f.write_str("whose a peer is cannot be told there"),
             Self::OpenToOthers => f.write_str("others than users of this machine reach it"),
             Self::Rule(rule, RuleFault::NoAddresses) => {
                 write!(f, "{rule} names nobody: who comes there has a user, and no IP address")

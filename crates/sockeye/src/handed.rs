@@ -98,6 +98,7 @@ impl Descriptor {
             (Endpoint::Unix(_), Some(SocketType::DGRAM)) => "unix-dgram",
             (Endpoint::Unix(_), Some(SocketType::SEQPACKET)) => "unix-seq",
             (Endpoint::Unix(_), _) => "unix",
+            (Endpoint::Vsock(..), _) => "vsock",
             (Endpoint::Unnamed, _) => return format!("{} ({name})", self.number),
         };
         format!("{} ({name}, {})", self.number, Peer { local: self.local, ..Peer::new(scheme) })

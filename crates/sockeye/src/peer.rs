@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::net::{SocketAddrAny, SocketAddrUnix};
-use sockeye_proto::address::escape;
+use sockeye_proto::address::{Cid, escape};
 use sockeye_proto::printable;
 use sockeye_sys::datagram::Name;
 pub use sockeye_sys::datagram::UnixName;
+use sockeye_sys::vsock;
 
 /// One end of a connection, as the kernel names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -21,6 +22,8 @@ pub enum Endpoint {
     /// It has no name: most Unix sockets that connect, pipes, files.
     #[default]
     Unnamed,
+    /// A machine that shares a host with this one, and a port of it.
+    Vsock(Cid, u32),
 }
 
 /// The other end of a connection: what authorisation looks at, and what is told to people.
@@ -95,7 +98,7 @@ impl Endpoint {
                 Some(v4) => Self::Inet((v4, v6.port()).into()),
                 None => self,
             },
-            Self::Inet(SocketAddr::V4(_)) | Self::Unix(_) | Self::Unnamed => self,
+            Self::Inet(SocketAddr::V4(_)) | Self::Unix(_) | Self::Unnamed | Self::Vsock(..) => self,
         }
     }
 
@@ -103,6 +106,9 @@ impl Endpoint {
     pub(crate) fn from_kernel(address: SocketAddrAny) -> Self {
         if let Ok(inet) = SocketAddr::try_from(address.clone()) {
             return Self::Inet(inet);
+        }
+        if let Some(name) = vsock::Name::read(&address) {
+            return Self::Vsock(Cid(name.cid), name.port);
         }
         let Ok(unix) = SocketAddrUnix::try_from(address) else {
             return Self::Unnamed;
@@ -123,6 +129,7 @@ impl fmt::Display for Endpoint {
             Self::Inet(address) => write!(f, "{address}"),
             Self::Unix(name) => f.write_str(&printed(name)),
             Self::Unnamed => f.write_str("unnamed"),
+            Self::Vsock(cid, port) => write!(f, "{cid}:{port}"),
         }
     }
 }
@@ -153,7 +160,7 @@ impl From<Endpoint> for Name {
         match endpoint {
             Endpoint::Inet(address) => Self::Inet(address),
             Endpoint::Unix(name) => Self::Unix(name),
-            Endpoint::Unnamed => Self::Unnamed,
+            Endpoint::Unnamed | Endpoint::Vsock(..) => Self::Unnamed,
         }
     }
 }
@@ -170,6 +177,9 @@ mod tests {
         assert_eq!(peer.to_string(), "unix:/run/x");
         peer.remote = Endpoint::Unix(UnixName::new(b"\0a\x1b[2J").unwrap());
         assert_eq!(peer.to_string(), "unix:@a\\x1b[2J");
+        let machine = |cid| Peer { remote: Endpoint::Vsock(cid, 1024), ..Peer::new("vsock") };
+        assert_eq!(machine(Cid::HOST).to_string(), "vsock:2:1024");
+        assert_eq!(machine(Cid::ANY).to_string(), "vsock:any:1024");
         peer.name = Some("unix:x".into());
         assert_eq!(peer.to_string(), "unix:x");
         assert_eq!(Endpoint::path(Path::new(&"a".repeat(109))), Endpoint::Unnamed);

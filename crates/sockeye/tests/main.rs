@@ -28,3 +28,4 @@ mod udp;
 mod unix;
 mod unix_dgram;
 mod unix_seq;
+mod vsock;

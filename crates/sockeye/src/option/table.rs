@@ -134,8 +134,8 @@ pub(crate) static ALL: &[OptionRow] = &[
     },
     OptionRow {
         grammar: OptionGrammar {
-            help: "inside at once of one peer: an address, IPv6 /64 or user",
-            ..row("max-per-peer", SOCKETS, Side::Listen, Kind::Count { least: 1, most: 1 << 24 })
+            help: "inside at once of one peer: address, /64, user or CID",
+            ..row("max-per-peer", COUNTED, Side::Listen, Kind::Count { least: 1, most: 1 << 24 })
         },
         default: "off",
         effect: Effect::Limit(|limits, value| limits.max_per_peer = count(Some(value))),
@@ -184,7 +184,7 @@ pub(crate) static ALL: &[OptionRow] = &[
     OptionRow {
         grammar: OptionGrammar {
             help: "newcomers a second or at once of one peer; more are refused",
-            ..row("rate-conns", SOCKETS, Side::Listen, Kind::Count { least: 1, most: 10_000 })
+            ..row("rate-conns", COUNTED, Side::Listen, Kind::Count { least: 1, most: 10_000 })
         },
         default: "off",
         effect: Effect::Limit(|limits, value| limits.rate_conns = count(Some(value))),
@@ -258,8 +258,11 @@ pub(crate) static ALL: &[OptionRow] = &[
 /// The schemes that are sockets of the kernel.
 const SOCKETS: &[&str] = &["tcp", "udp", "unix", "unix-dgram", "unix-seq"];
 
-/// Those of them whose sockets are connected, one for each peer.
-const CONNECTED: &[&str] = &["tcp", "unix", "unix-seq"];
+/// The schemes whose peers can be counted.
+const COUNTED: &[&str] = &["tcp", "udp", "unix", "unix-dgram", "unix-seq", "vsock"];
+
+/// The schemes whose sockets are connected, one for each peer.
+const CONNECTED: &[&str] = &["tcp", "unix", "unix-seq", "vsock"];
 
 /// The schemes that run a command.
 const COMMANDS: &[&str] = &["exec", "sh", "pty"];

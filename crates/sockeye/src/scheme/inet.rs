@@ -83,6 +83,6 @@ fn is_absent(error: &io::Error) -> bool {
 fn port_of(socket: &OwnedFd) -> io::Result<u16> {
     match Endpoint::from_kernel(net::getsockname(socket)?) {
         Endpoint::Inet(bound) => Ok(bound.port()),
-        Endpoint::Unix(_) | Endpoint::Unnamed => Err(Errno::AFNOSUPPORT.into()),
+        Endpoint::Unix(_) | Endpoint::Unnamed | Endpoint::Vsock(..) => Err(Errno::AFNOSUPPORT.into()),
     }
 }

@@ -15,6 +15,7 @@ mod tcp;
 mod udp;
 mod unix;
 mod unix_dgram;
+mod vsock;
 
 use std::time::Duration;
 
@@ -66,6 +67,7 @@ pub static ALL: &[&Scheme] = &[
     &unix::UNIX,
     &unix_dgram::UNIX_DGRAM,
     &unix::UNIX_SEQ,
+    &vsock::VSOCK,
     &stdio::STDIO,
     &file::FILE,
     &fd::FD,

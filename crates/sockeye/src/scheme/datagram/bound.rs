@@ -32,7 +32,7 @@ impl Bound {
         let local = Endpoint::from_kernel(net::getsockname(&socket)?);
         let max_message = match local {
             Endpoint::Inet(local) => most_inet(local.ip()),
-            Endpoint::Unix(_) | Endpoint::Unnamed => most_unix(&socket)?,
+            Endpoint::Unix(_) | Endpoint::Unnamed | Endpoint::Vsock(..) => most_unix(&socket)?,
         };
         datagram::tell_drops(&socket)?;
         // An answer must come from the address that was asked, which only a socket on all of them has to be told.
