@@ -1,5 +1,6 @@
 //! What went wrong, as people are told: what failed on what and why, and a second line with what to try.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -49,7 +50,7 @@ impl Failure {
             Self::Address(error) => (error.to_string(), None),
             Self::Config(fault) => (fault.sentence(), fault.advice().map(str::to_owned)),
             Self::File(error) => (one_line(error), Some(hint::FILE.to_owned())),
-            Self::Run(error) => (one_line(error), hint::of(error).map(str::to_owned)),
+            Self::Run(error) => (one_line(error), hint::of(error).map(Cow::into_owned)),
             Self::Start(error) => (error.to_string(), None),
             Self::Usage { reason, hint } => (reason.clone(), Some(hint.clone())),
         };

@@ -142,7 +142,7 @@ fn address() -> Page {
             Section::rows("options", options)
                 .noting("d: to dial, l: to listen; then the schemes, if not all"),
         ],
-        beyond: &["ip(7)", "socket(7)", "tcp(7)", "udp(7)", "unix(7)"],
+        beyond: &["ip(7)", "raw(7)", "socket(7)", "tcp(7)", "udp(7)", "unix(7)", "vsock(7)"],
     }
 }
 

@@ -1,10 +1,12 @@
 //! What to try, by what failed and how.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 
 use rustix::io::Errno;
 use sockeye::proto::cut::TooLong;
 use sockeye::proto::frame::FrameError;
+use sockeye::proto::printable;
 use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, RuleFault, Unstarted};
 
 /// How bytes and messages come together.
@@ -15,13 +17,23 @@ pub(crate) const FILE: &str =
     "choose a place in a folder that is there and yours to write: ls -ld shows whose it is";
 
 /// The second line of a failure, where there is something to try.
-pub(crate) fn of(error: &Error) -> Option<&'static str> {
+pub(crate) fn of(error: &Error) -> Option<Cow<'static, str>> {
     match (error.op(), error.cause()) {
         (Op::Dial, Cause::UnknownOwner(_)) => {
-            Some("user= and group= take a name; a number of no user needs group= too")
+            Some("user= and group= take a name; a number of no user needs group= too".into())
         }
-        (_, cause) => of_cause(cause).or_else(|| of_operation(error)),
+        (_, Cause::Lacks(capability)) => Some(setcap(capability).into()),
+        (_, cause) => of_cause(cause).or_else(|| of_operation(error)).map(Cow::Borrowed),
     }
+}
+
+/// How this very program gets a right that it lacks, as a shell takes it.
+fn setcap(capability: &str) -> String {
+    let path = std::env::current_exe().unwrap_or_else(|_| "sockeye".into());
+    let path = printable::line(path.as_os_str().as_encoded_bytes());
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte));
+    let path = if is_plain { path } else { format!("'{}'", path.replace('\'', r"'\''")) };
+    format!("run as root, or give it the right once: sudo setcap {capability}+ep {path}")
 }
 
 /// Where the cause alone says what to try.
@@ -35,6 +47,7 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
             RuleFault::NoSuchUser => {
                 "it takes an IP address, a range such as 10.0.0.0/8, a user (getent passwd) or uid:N; no hosts"
             }
+            RuleFault::NoUsers => "name addresses, such as 10.0.0.0/8",
             RuleFault::OpenToOthers => "listen on loopback, or deny addresses",
         },
         Cause::Unstarted(what, error) => return unstarted(what, error),
@@ -88,7 +101,7 @@ fn of_operation(error: &Error) -> Option<&'static str> {
         (Op::Dial, Kind::Unreachable, _) => {
             "check the network, or the name server: ip route; cat /etc/resolv.conf"
         }
-        (Op::Write | Op::Dial, Kind::NoRight, _) if is_on("udp:") => {
+        (Op::Write | Op::Dial, Kind::NoRight, _) if is_on("udp:") || is_on("raw:") => {
             "to send to a broadcast address, add ,broadcast"
         }
         (Op::Dial, Kind::NoRight, _) => "check who may use it: ls -l, id",

@@ -95,6 +95,7 @@ impl Descriptor {
         let scheme = match (self.local, self.kind) {
             (Endpoint::Inet(_), Some(SocketType::DGRAM)) => "udp",
             (Endpoint::Inet(_), _) => "tcp",
+            (Endpoint::Raw(..), _) => "raw",
             (Endpoint::Unix(_), Some(SocketType::DGRAM)) => "unix-dgram",
             (Endpoint::Unix(_), Some(SocketType::SEQPACKET)) => "unix-seq",
             (Endpoint::Unix(_), _) => "unix",

@@ -21,6 +21,7 @@ mod lab;
 mod matrix;
 mod messages;
 mod process;
+mod raw;
 mod relay;
 mod tcp;
 mod terms;

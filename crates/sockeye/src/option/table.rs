@@ -31,7 +31,7 @@ pub(crate) static ALL: &[OptionRow] = &[
     OptionRow {
         grammar: OptionGrammar {
             help: "our own address, and port if it has one",
-            ..row("bind", &["tcp", "udp"], Side::Dial, Kind::Address)
+            ..row("bind", &["tcp", "udp", "raw"], Side::Dial, Kind::Address)
         },
         default: "the kernel's choice",
         effect: Effect::Open,
@@ -39,7 +39,7 @@ pub(crate) static ALL: &[OptionRow] = &[
     OptionRow {
         grammar: OptionGrammar {
             help: "may send to broadcast addresses, and hears who answers",
-            ..row("broadcast", &["udp"], Side::Both, Kind::Switch)
+            ..row("broadcast", &["udp", "raw"], Side::Both, Kind::Switch)
         },
         default: "no",
         effect: Effect::Socket(|socket, value| sockopt::set_socket_broadcast(socket, switch(value, false))),
@@ -113,7 +113,7 @@ pub(crate) static ALL: &[OptionRow] = &[
             help: "end a connection over which nothing goes for so long",
             ..row("idle", &[], Side::Both, Kind::Time)
         },
-        default: "off; 60s for the peers of udp-l and unix-dgram-l",
+        default: "off; 60s for the peers of udp-l, raw-l and unix-dgram-l",
         effect: Effect::Limit(|limits, value| set_time(&mut limits.idle, value)),
     },
     OptionRow {
@@ -143,7 +143,7 @@ pub(crate) static ALL: &[OptionRow] = &[
     OptionRow {
         grammar: OptionGrammar {
             help: "whether this machine hears what we send to a group",
-            ..row("multicast-loop", &["udp"], Side::Both, Kind::Switch)
+            ..row("multicast-loop", &["udp", "raw"], Side::Both, Kind::Switch)
         },
         default: "yes",
         effect: Effect::Socket(|socket, value| match (value, is_v6(socket)?) {
@@ -155,7 +155,7 @@ pub(crate) static ALL: &[OptionRow] = &[
     OptionRow {
         grammar: OptionGrammar {
             help: "how many networks away what we send to a group is heard",
-            ..row("multicast-ttl", &["udp"], Side::Both, Kind::Count { least: 0, most: 255 })
+            ..row("multicast-ttl", &["udp", "raw"], Side::Both, Kind::Count { least: 0, most: 255 })
         },
         default: "1: this network alone",
         effect: Effect::Socket(|socket, value| match (count(value), is_v6(socket)?) {
@@ -195,7 +195,7 @@ pub(crate) static ALL: &[OptionRow] = &[
             help: "the kernel's buffer for what comes",
             ..row("rcvbuf", SOCKETS, Side::Both, Kind::Size)
         },
-        default: "the kernel's choice; 8 MiB for udp-l, or as much as is allowed",
+        default: "the kernel's choice; 8 MiB for udp-l and raw-l, or as much as is allowed",
         effect: Effect::Socket(|socket, value| {
             size(value).map_or(Ok(()), |s| sockopt::set_socket_recv_buffer_size(socket, s))
         }),
@@ -256,10 +256,10 @@ pub(crate) static ALL: &[OptionRow] = &[
 ];
 
 /// The schemes that are sockets of the kernel.
-const SOCKETS: &[&str] = &["tcp", "udp", "unix", "unix-dgram", "unix-seq"];
+const SOCKETS: &[&str] = &["tcp", "udp", "raw", "unix", "unix-dgram", "unix-seq"];
 
 /// The schemes whose peers can be counted.
-const COUNTED: &[&str] = &["tcp", "udp", "unix", "unix-dgram", "unix-seq", "vsock"];
+const COUNTED: &[&str] = &["tcp", "udp", "raw", "unix", "unix-dgram", "unix-seq", "vsock"];
 
 /// The schemes whose sockets are connected, one for each peer.
 const CONNECTED: &[&str] = &["tcp", "unix", "unix-seq", "vsock"];

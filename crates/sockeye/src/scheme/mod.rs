@@ -9,6 +9,7 @@ mod inet;
 mod mem;
 mod pty;
 mod race;
+mod raw;
 mod socket;
 mod stdio;
 mod tcp;
@@ -64,6 +65,7 @@ pub struct Scheme {
 pub static ALL: &[&Scheme] = &[
     &tcp::TCP,
     &udp::UDP,
+    &raw::RAW,
     &unix::UNIX,
     &unix_dgram::UNIX_DGRAM,
     &unix::UNIX_SEQ,

@@ -201,7 +201,7 @@ pub(super) fn adopt(socket: &OwnedFd, address: &Address) -> io::Result<()> {
 }
 
 /// Sets what the address asks for, and names the option that the kernel refused.
-fn set_options(socket: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
+pub(super) fn set_options(socket: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
     option::apply(socket, address).map_err(|(option, errno)| {
         let error = io::Error::from(errno);
         io::Error::new(error.kind(), format!("{option}: {}", words(&error)))

@@ -1,14 +1,13 @@
 //! A socket that many peers share, and the room that a batch of their datagrams needs.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
 use rustix::net;
-use sockeye_sys::datagram::{self, Arrival, BATCH, Departure};
+use sockeye_sys::datagram::{self, Arrival, BATCH, Departure, Name};
 use sockeye_sys::readiness::Watched;
 
 use super::{Kind, most_inet, most_unix, next_length};
@@ -29,15 +28,16 @@ pub(in crate::scheme) struct Bound {
 impl Bound {
     /// Takes over a bound socket. Must be called on a runtime.
     pub(in crate::scheme) fn new(socket: OwnedFd, kind: Kind) -> io::Result<Self> {
-        let local = Endpoint::from_kernel(net::getsockname(&socket)?);
-        let max_message = match local {
-            Endpoint::Inet(local) => most_inet(local.ip()),
-            Endpoint::Unix(_) | Endpoint::Unnamed | Endpoint::Vsock(..) => most_unix(&socket)?,
+        let local = kind.endpoint(Endpoint::from_kernel(net::getsockname(&socket)?));
+        let max_message = match (kind, local.ip()) {
+            (Kind::Raw(raw), Some(ip)) => raw.most(ip),
+            (_, Some(ip)) => most_inet(ip),
+            (_, None) => most_unix(&socket)?,
         };
         datagram::tell_drops(&socket)?;
         // An answer must come from the address that was asked, which only a socket on all of them has to be told.
-        if let Endpoint::Inet(local) = local
-            && (local.ip().is_unspecified() || local.ip().is_multicast())
+        if let Some(local) = local.ip()
+            && (local.is_unspecified() || local.is_multicast())
         {
             datagram::tell_destinations(&socket, local.is_ipv6())?;
         }
@@ -59,9 +59,15 @@ impl Bound {
 
     /// Which of our addresses a datagram was sent to.
     pub(super) fn destination(&self, arrival: &Arrival) -> Endpoint {
-        match (self.local, arrival.destination) {
-            (Endpoint::Inet(local), Some(to)) => Endpoint::Inet(SocketAddr::new(to.ip, local.port())),
-            (local, _) => local,
+        arrival.destination.map_or(self.local, |to| self.local.with_ip(to.ip))
+    }
+
+    /// Whether a datagram may be one that we sent. A raw socket has nothing but its address, and hears what is sent from
+    /// there to there, by whomever: answering that would never end.
+    pub(super) fn is_own(&self, arrival: &Arrival) -> bool {
+        match (self.local, arrival.from) {
+            (Endpoint::Raw(_, local), Name::Inet(from)) => local.ip() == from.ip(),
+            _ => false,
         }
     }
 
@@ -95,7 +101,9 @@ impl Bound {
     /// Sends what does not have to wait, and says how many went.
     pub(super) fn try_send<'a>(&self, departures: impl Iterator<Item = Departure<'a>>) -> io::Result<usize> {
         match self.kind {
-            Kind::Udp => self.socket.try_write(|| datagram::send_all(&self.socket, departures)),
+            Kind::Raw(_) | Kind::Udp => {
+                self.socket.try_write(|| datagram::send_all(&self.socket, departures))
+            }
             // Whether it may be written depends on who is to read, and readiness does not tell.
             Kind::UnixDgram | Kind::UnixSeq => datagram::send_all(&self.socket, departures),
         }
@@ -110,12 +118,13 @@ pub(super) struct Room {
     size: usize,
     /// How many are asked for: few while few come, since each costs something to ask for.
     wanted: usize,
-    arrivals: Vec<Arrival>,
+    /// What came, and where it begins.
+    arrivals: Vec<(usize, Arrival)>,
 }
 
 /// The fewest that are asked for at once on a socket of IP.
 const LEAST: usize = 8;
-/// What a datagram of UDP holds at most, rounded up.
+/// What a datagram on IP holds at most, rounded up; its header too, where that comes along.
 const SIZE_INET: usize = 64 << 10;
 /// The least that a datagram of a Unix socket is given, so that small ones of all sizes use the same room.
 const SIZE_UNIX: usize = 4 << 10;
@@ -129,18 +138,26 @@ impl Room {
         match kind {
             // Without a bound that the protocol sets: one at a time, as long as it is.
             Kind::UnixDgram | Kind::UnixSeq => self.fit(1, next_length(socket)?.max(SIZE_UNIX)),
-            Kind::Udp if self.bytes.is_empty() => {
+            Kind::Raw(_) | Kind::Udp if self.bytes.is_empty() => {
                 self.fit(BATCH, SIZE_INET);
                 self.wanted = LEAST;
             }
-            Kind::Udp => {}
+            Kind::Raw(_) | Kind::Udp => {}
         }
         let (size, wanted) = (self.size, self.wanted);
         let places = self.bytes.chunks_mut(size + STAGGER);
         let places = places.map(|place| place.get_mut(..size).unwrap_or_default()).take(wanted);
-        let arrivals = &mut self.arrivals;
-        let came = datagram::receive_all(socket, places, |arrival| arrivals.push(arrival))?;
-        if kind == Kind::Udp {
+        let (arrivals, mut begins) = (&mut self.arrivals, (0..).step_by(size + STAGGER));
+        let came = datagram::receive_all(socket, places, |arrival| {
+            arrivals.push((begins.next().unwrap_or_default(), arrival));
+        })?;
+        let with_headers = self.arrivals.iter_mut().filter(|_| matches!(kind, Kind::Raw(_)));
+        for (start, arrival) in with_headers {
+            let header = kind.header(arrival, self.bytes.get(*start..).unwrap_or_default());
+            *start += header.min(arrival.length);
+            arrival.length -= header.min(arrival.length);
+        }
+        if kind.is_on_ip() {
             self.wanted = match came {
                 all if all == wanted => (wanted * 2).min(BATCH),
                 few if few < wanted / 4 => (wanted / 2).max(LEAST),
@@ -159,10 +176,7 @@ impl Room {
 
     /// What came last, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arrival, &[u8])> {
-        let places = self.bytes.chunks(self.size + STAGGER);
-        self.arrivals
-            .iter()
-            .zip(places)
-            .map(|(arrival, place)| (arrival, place.get(..arrival.length.min(self.size)).unwrap_or_default()))
+        let at = |start: usize, length| self.bytes.get(start..start + length).unwrap_or_default();
+        self.arrivals.iter().map(move |(start, arrival)| (arrival, at(*start, arrival.length)))
     }
 }

@@ -41,6 +41,7 @@ struct Receiver {
     local: Endpoint,
     /// Whom it is connected to; else whom each datagram is addressed to.
     remote: Endpoint,
+    /// As far as the kernel says: not of raw sockets, which have no port to be connected to.
     is_connected: bool,
     buffers: Buffers,
     losses: Losses,
@@ -107,7 +108,7 @@ impl Dialled {
                 (Some(Errno::INTR), _) => {}
                 // The way has become narrower for one that went before (ip(7), IP_MTU_DISCOVER): the kernel knows now,
                 // and cuts the next into fragments.
-                (Some(Errno::MSGSIZE), Kind::Udp) => {}
+                (Some(Errno::MSGSIZE), Kind::Raw(_) | Kind::Udp) => {}
                 (Some(Errno::CONNRESET), Kind::UnixSeq) => self.receiver.is_reset = true,
                 _ if matches!(received, Ok(false)) && self.receiver.is_reset => {
                     return Poll::Ready(Err(Errno::CONNRESET.into()));
@@ -151,7 +152,7 @@ impl Dialled {
 impl Receiver {
     /// Takes what the kernel has, without waiting; `false` is the end.
     fn receive(&mut self, socket: &Watched, message: &mut Message) -> io::Result<bool> {
-        let length = if self.kind == Kind::Udp { Size::Medium.bytes() } else { next_length(socket)? };
+        let length = if self.kind.is_on_ip() { Size::Medium.bytes() } else { next_length(socket)? };
         let sizes = [Size::Small, Size::Medium, Size::Large];
         let mut buffer = match sizes.into_iter().find(|size| length <= size.bytes()) {
             Some(size) => self.buffers.lend(size),
@@ -159,14 +160,17 @@ impl Receiver {
         };
         let received = datagram::receive(socket, &mut buffer);
         let arrival = received.inspect(|arrival| {
-            message.payload.extend_from_slice(buffer.get(..arrival.length).unwrap_or(&buffer));
+            let came = buffer.get(..arrival.length).unwrap_or(&buffer);
+            message
+                .payload
+                .extend_from_slice(came.get(self.kind.header(arrival, came)..).unwrap_or_default());
         });
         self.buffers.give_back(buffer);
         let arrival = arrival?;
         if self.kind == Kind::UnixSeq && arrival.length == 0 && arrival.at.is_none() {
             return Ok(false);
         }
-        message.from = if self.is_connected { self.remote } else { arrival.from.into() };
+        message.from = if self.is_connected { self.remote } else { self.kind.endpoint(arrival.from.into()) };
         (message.to, message.at, message.cut) = (self.local, arrival.at, arrival.is_cut);
         if let Some(total) = arrival.dropped {
             message.dropped_before = total.wrapping_sub(std::mem::replace(&mut self.dropped, total));

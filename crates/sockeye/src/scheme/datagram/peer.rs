@@ -2,7 +2,6 @@
 
 use std::future::Future as _;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -12,7 +11,6 @@ use rustix::io::Errno;
 use sockeye_sys::datagram::{Departure, Name};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use super::Kind;
 use super::bound::Bound;
 use super::inbox::{End, Found, Inbox, Parcel};
 use super::peers::Peers;
@@ -33,6 +31,7 @@ const FULL_PAUSE: Duration = Duration::from_millis(5);
 pub(super) struct PeerConn {
     peers: Arc<Peers>,
     inbox: Arc<Inbox>,
+    remote: Endpoint,
     /// Those of the time when it came.
     limits: Limits,
     /// When something last came or went.
@@ -50,11 +49,11 @@ impl PeerConn {
     pub(super) fn conn(peers: Arc<Peers>, inbox: Arc<Inbox>) -> Option<Conn> {
         let socket = peers.sockets.get(inbox.key.0)?;
         let mut peer = Peer::new(socket.kind.scheme());
-        (peer.remote, peer.local) = (inbox.key.1.into(), inbox.local);
+        (peer.remote, peer.local) = (socket.kind.endpoint(inbox.key.1.into()), inbox.local);
         peer.user = inbox.key.3;
-        let max_message = socket.max_message;
+        let (max_message, remote) = (socket.max_message, peer.remote);
         let (limits, last) = (peers.limits(), Instant::now());
-        let conn = Self { peers, inbox, limits, last, came: 0, went: 0, silence: None, room: None };
+        let conn = Self { peers, inbox, remote, limits, last, came: 0, went: 0, silence: None, room: None };
         Some(Conn::messages(conn, peer, Some(max_message)).without_half_close())
     }
 
@@ -95,10 +94,7 @@ impl PeerConn {
     }
 
     fn destination(&self, parcel: &Parcel) -> Endpoint {
-        match (self.inbox.local, parcel.to) {
-            (Endpoint::Inet(local), Some(ip)) => Endpoint::Inet(SocketAddr::new(ip, local.port())),
-            (local, _) => local,
-        }
+        parcel.to.map_or(self.inbox.local, |ip| self.inbox.local.with_ip(ip))
     }
 
     fn try_send(&self, payload: &[u8]) -> io::Result<()> {
@@ -114,7 +110,7 @@ impl PeerConn {
         let (peers, at) = (self.peers.clone(), self.inbox.key.0);
         Box::pin(async move {
             match peers.sockets.get(at) {
-                Some(bound) if bound.kind == Kind::Udp => bound.socket.writable().await.map(|_| ()),
+                Some(bound) if bound.kind.is_on_ip() => bound.socket.writable().await.map(|_| ()),
                 _ => {
                     sleep(FULL_PAUSE).await;
                     Ok(())
@@ -142,7 +138,7 @@ impl Messages for PeerConn {
                     self.peers.release(parcel.cost());
                     self.last = Instant::now();
                     self.came += length(&parcel.payload);
-                    (message.from, message.to) = (self.inbox.key.1.into(), self.destination(&parcel));
+                    (message.from, message.to) = (self.remote, self.destination(&parcel));
                     (message.cut, message.dropped_before) = (parcel.cut, parcel.dropped_before);
                     message.payload = parcel.payload.into_vec();
                     return Poll::Ready(Ok(true));
