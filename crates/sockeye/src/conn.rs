@@ -7,14 +7,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use sockeye_proto::shape::Shape;
 use sockeye_sys::readiness::Watched;
 
 use crate::counts::Counts;
 use crate::error::{Cause, Error, Op, Result};
 use crate::exit::Exit;
+use crate::lent::{Direction, Lent};
 use crate::message::{Message, release};
 use crate::peer::Peer;
+use crate::pipe::Pipe;
 
 /// A stream of bytes.
 ///
@@ -48,9 +51,15 @@ pub trait Bytes: Send {
     /// Makes the coming drop an abrupt end, which the other side can tell from an orderly one where the scheme can.
     fn abort(&mut self);
 
-    /// The descriptor beneath and its readiness; `None` while any byte is held above the kernel.
+    /// The socket beneath and its readiness; `None` while any byte is held above the kernel.
     fn bare(&self) -> Option<&Watched> {
         None
+    }
+
+    /// The descriptor beneath, for calls that move bytes one way in place of reads or writes; `None` while any byte is
+    /// held above the kernel, or where a read or write would do more than that.
+    fn lend(&self, _direction: Direction) -> Option<Lent<'_>> {
+        self.bare().map(Lent::Watched)
     }
 }
 
@@ -220,11 +229,19 @@ impl Conn {
         self.counts.clone()
     }
 
-    /// The descriptor beneath and its readiness; `None` while any byte is held above the kernel.
+    /// The socket beneath and its readiness; `None` while any byte is held above the kernel.
     pub fn bare(&self) -> Option<&Watched> {
         match &self.io {
             Io::Bytes(io) => io.bare(),
             Io::Messages(io) => io.bare(),
+        }
+    }
+
+    /// See [`Bytes::lend`].
+    pub fn lend(&self, direction: Direction) -> Option<Lent<'_>> {
+        match &self.io {
+            Io::Bytes(io) => io.lend(direction),
+            Io::Messages(_) => None,
         }
     }
 
@@ -283,6 +300,26 @@ impl Conn {
             }
             Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),
         }
+    }
+
+    /// As [`Conn::poll_read`], into a pipe that is empty. `EINVAL` where this connection does not do it.
+    pub(crate) fn poll_read_into(
+        &mut self,
+        pipe: &mut Pipe,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let Some(lent) = self.lend(Direction::Read) else { return Poll::Ready(Err(Errno::INVAL.into())) };
+        let read = ready!(lent.poll(cx, Direction::Read, |source| pipe.fill(source)))?;
+        self.counts.add_received(read);
+        Poll::Ready(Ok(read))
+    }
+
+    /// As [`Conn::poll_write`], from a pipe that is not empty. `EINVAL` where this connection does not do it.
+    pub(crate) fn poll_write_from(&mut self, pipe: &mut Pipe, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(lent) = self.lend(Direction::Write) else { return Poll::Ready(Err(Errno::INVAL.into())) };
+        let written = ready!(lent.poll(cx, Direction::Write, |target| pipe.drain(target)))?;
+        self.counts.add_sent(written);
+        Poll::Ready(Ok(()))
     }
 
     /// See [`Bytes::poll_flush`] and [`Messages::poll_flush`].
@@ -410,7 +447,8 @@ impl Conn {
         poll_fn(|cx| self.poll_shutdown_write(cx)).await
     }
 
-    fn failed(&self, op: Op, cause: impl Into<Cause>) -> Error {
+    /// Names what failed, and who is at the other end.
+    pub(crate) fn failed(&self, op: Op, cause: impl Into<Cause>) -> Error {
         Error::new(op, cause).on(&self.peer)
     }
 
@@ -427,6 +465,7 @@ impl std::fmt::Debug for Io {
         })
     }
 }
+
 /// Whether both sides of a socket have ended, or an error waits to be fetched (poll(2)).
 pub(crate) fn is_hung_up(socket: BorrowedFd<'_>) -> bool {
     let mut asked = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];

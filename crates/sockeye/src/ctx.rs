@@ -13,6 +13,7 @@ use crate::event::Events;
 use crate::handed::Handed;
 use crate::memory::Memory;
 use crate::peer::Peer;
+use crate::pipe::Pipes;
 use crate::resolve::Resolver;
 use crate::stop::Stop;
 use crate::tally::{Tallies, Tally};
@@ -39,6 +40,8 @@ pub struct Ctx {
     pub tally: Arc<Tally>,
     /// Buffers for bytes that are on their way.
     pub buffers: Buffers,
+    /// Pipes for bytes that the kernel moves past us.
+    pub pipes: Pipes,
     /// The network inside this process.
     pub memory: Memory,
     /// Sockets that are bound already: a listener of the same address takes one of these.

@@ -3,6 +3,7 @@
 mod command;
 mod course;
 mod forward;
+mod freight;
 mod presence;
 mod undelivered;
 

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use crate::buffer::{Buffers, Size};
 use crate::conn::Conn;
 use crate::error::Result;
+use crate::pipe::Pipe;
 
 /// Full reads in a row before the next larger buffer is lent: one that is full by chance costs nothing.
 const FULL_READS: u8 = 2;
@@ -44,6 +45,24 @@ impl Transit {
     pub fn bytes(&mut self) -> &mut [u8] {
         let filled = self.filled.clone();
         self.buffer.as_mut().and_then(|buffer| buffer.get_mut(filled)).unwrap_or_default()
+    }
+
+    /// Whether full reads have told that many bytes are coming.
+    pub(crate) fn is_bulk(&self) -> bool {
+        self.size > Size::Small
+    }
+
+    /// Learns from what was moved in another way how large the next read may be.
+    pub(crate) fn learn_moved(&mut self, bytes: usize) {
+        self.learn(bytes, usize::MAX);
+    }
+
+    /// Takes from a pipe what finds room. What was under way before must have been drained.
+    pub(crate) fn take_from(&mut self, pipe: &mut Pipe) -> rustix::io::Result<()> {
+        debug_assert!(self.filled.is_empty(), "what is under way must be drained first");
+        let buffer = self.buffer.get_or_insert_with(|| self.buffers.lend(self.size));
+        self.filled = 0..pipe.read(buffer)?;
+        Ok(())
     }
 
     /// Reads from `conn` and says how much; 0 is the end. While it is pending no buffer is held. What was read

@@ -12,6 +12,7 @@
 
 mod accept;
 mod admission;
+mod bulk;
 mod conn;
 mod events;
 mod fallback;

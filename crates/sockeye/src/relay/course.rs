@@ -6,12 +6,12 @@ use rustix::io::Errno;
 use sockeye_proto::shape::Shape;
 
 use super::End;
+use super::freight::Freight;
 use super::undelivered::Undelivered;
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Kind, Side};
 use crate::message::Message;
-use crate::transit::Transit;
 
 /// What goes one way.
 pub(super) struct Course {
@@ -25,7 +25,7 @@ pub(super) struct Course {
 }
 
 enum Cargo {
-    Bytes(Transit),
+    Bytes(Freight),
     Messages {
         message: Box<Message>,
         /// Whether the message is still to be sent.
@@ -74,7 +74,7 @@ impl Course {
     /// A course from `source`; one that cannot be read is over at once, and its end is told to nobody.
     pub(super) fn new(source: &Conn, end: End, ctx: &Ctx) -> Self {
         let cargo = match source.shape() {
-            Shape::Bytes => Cargo::Bytes(Transit::new(&ctx.buffers)),
+            Shape::Bytes => Cargo::Bytes(Freight::new(ctx)),
             Shape::Messages => {
                 Cargo::Messages { message: Box::default(), is_loaded: false, is_unflushed: false }
             }
@@ -127,7 +127,7 @@ impl Course {
     /// Whether all that was read is passed on.
     pub(super) fn is_empty(&self) -> bool {
         match &self.cargo {
-            Cargo::Bytes(transit) => transit.is_empty(),
+            Cargo::Bytes(freight) => freight.is_empty(),
             Cargo::Messages { is_loaded, is_unflushed, .. } => !is_loaded && !is_unflushed,
         }
     }
@@ -219,10 +219,10 @@ impl Course {
     ) -> Poll<Result<bool, Broken>> {
         let passes = matches!(self.fate, Fate::Passed);
         match &mut self.cargo {
-            Cargo::Bytes(transit) if passes => {
-                ready!(transit.poll_drain(target, cx)).map_err(Broken::Target)?
+            Cargo::Bytes(freight) if passes => {
+                ready!(freight.poll_drain(target, cx)).map_err(Broken::Target)?
             }
-            Cargo::Bytes(transit) => transit.discard(),
+            Cargo::Bytes(freight) => freight.discard(),
             Cargo::Messages { message, is_loaded, is_unflushed } => {
                 if *is_loaded && passes {
                     match ready!(target.poll_feed(cx, &message.payload)) {
@@ -245,8 +245,8 @@ impl Course {
             return Poll::Ready(Ok(false));
         }
         Poll::Ready(match &mut self.cargo {
-            Cargo::Bytes(transit) => {
-                let read = ready!(transit.poll_fill(source, cx));
+            Cargo::Bytes(freight) => {
+                let read = ready!(freight.poll_fill(source, target, cx));
                 read.map(|read| read > 0).map_err(Broken::Source)
             }
             Cargo::Messages { message, is_loaded, is_unflushed } => {

@@ -10,12 +10,13 @@ use sockeye_proto::address::{Address, Form, SchemeGrammar, Target, Value};
 use sockeye_proto::shape::Shape;
 use sockeye_proto::words;
 
-use super::descriptor::{Descriptors, Direction, Way};
+use super::descriptor::{Descriptors, Way};
 use super::{Scheme, wrong_target};
 use crate::conn::{Bytes, Conn};
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
 use crate::exit::Exit;
+use crate::lent::Direction;
 use crate::peer::Peer;
 use crate::process::{Child, Command, SHELL, tell_lines};
 use crate::service::BoxFuture;

@@ -14,9 +14,9 @@ use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendFlags, Shutdown};
 use rustix::termios::isatty;
 use sockeye_sys::readiness::Watched;
-use tokio::task::coop;
 
 use crate::conn::Bytes;
+use crate::lent::{Direction, Lent};
 
 /// What can be written to a pipe that poll(2) calls writable, without waiting (pipe(7), PIPE_BUF).
 const PIPE_BUF: usize = 4096;
@@ -46,13 +46,6 @@ pub(super) enum Way {
     Shared(Watched),
     /// A socket, where each call can say that it must not wait.
     Socket(Watched),
-}
-
-/// Which way a descriptor is used.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
-    Read,
-    Write,
 }
 
 impl Way {
@@ -91,35 +84,18 @@ impl Way {
         if Errno::from_io_error(&error) == Some(Errno::PERM) { Ok(Self::Direct(file)) } else { Err(error) }
     }
 
-    /// Tries at once, and waits only where that would block: a named pipe whose writers are gone has an end of file,
-    /// but no event for it.
     fn poll<T>(
         &self,
         cx: &mut Context<'_>,
         direction: Direction,
         mut attempt: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<T>,
     ) -> Poll<io::Result<T>> {
-        let turn = ready!(coop::poll_proceed(cx));
-        loop {
-            let outcome = match self {
-                Self::Shared(file) if !ready_now(file.as_fd(), direction) => Err(Errno::AGAIN),
-                Self::Direct(file) => attempt(file.as_fd()),
-                Self::Own(file) | Self::Shared(file) | Self::Socket(file) => attempt(file.as_fd()),
-            };
-            match (outcome, self) {
-                (Err(Errno::INTR), _) => {}
-                (Err(Errno::AGAIN), Self::Own(file) | Self::Shared(file) | Self::Socket(file)) => {
-                    let ready = match direction {
-                        Direction::Read => file.poll_read_ready(cx),
-                        Direction::Write => file.poll_write_ready(cx),
-                    };
-                    ready!(ready)?.clear_ready();
-                }
-                (outcome, _) => {
-                    turn.made_progress();
-                    return Poll::Ready(outcome.map_err(io::Error::from));
-                }
-            }
+        match self {
+            Self::Direct(file) => Lent::Direct(file.as_fd()).poll(cx, direction, attempt),
+            Self::Own(file) | Self::Socket(file) => Lent::Watched(file).poll(cx, direction, attempt),
+            Self::Shared(file) => Lent::Watched(file).poll(cx, direction, |file| {
+                if ready_now(file, direction) { attempt(file) } else { Err(Errno::AGAIN) }
+            }),
         }
     }
 }
@@ -219,4 +195,18 @@ impl Bytes for Descriptors {
     }
 
     fn abort(&mut self) {}
+
+    fn lend(&self, direction: Direction) -> Option<Lent<'_>> {
+        let way = match direction {
+            Direction::Read if self.awaits_writer || self.broken => None,
+            Direction::Read => self.reading.as_ref(),
+            Direction::Write => self.writing.as_ref(),
+        };
+        match way? {
+            Way::Own(file) => Some(Lent::Watched(file)),
+            Way::Direct(file) => Some(Lent::Direct(file.as_fd())),
+            // Calls that move bytes go by the flags of a descriptor alone, and these may wait.
+            Way::Shared(_) | Way::Socket(_) => None,
+        }
+    }
 }

@@ -10,12 +10,13 @@ use sockeye_proto::address::{Address, Form, SchemeGrammar, Target};
 use sockeye_proto::shape::Shape;
 use sockeye_sys::inherited;
 
-use super::descriptor::{Descriptors, Direction, Way};
+use super::descriptor::{Descriptors, Way};
 use super::socket::{self, Kind, SocketListener};
 use super::{Scheme, wrong_target};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
+use crate::lent::Direction;
 use crate::listener::Listener;
 use crate::peer::Peer;
 use crate::service::BoxFuture;

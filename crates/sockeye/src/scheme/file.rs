@@ -4,11 +4,12 @@ use rustix::fs::{self, Mode, OFlags};
 use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, Side, Target, Value};
 use sockeye_proto::shape::Shape;
 
-use super::descriptor::{Descriptors, Direction, Way};
+use super::descriptor::{Descriptors, Way};
 use super::{Scheme, wrong_target};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
+use crate::lent::Direction;
 use crate::peer::Peer;
 use crate::service::BoxFuture;
 

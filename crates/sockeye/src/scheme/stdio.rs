@@ -8,10 +8,11 @@ use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, 
 use sockeye_proto::shape::Shape;
 
 use super::Scheme;
-use super::descriptor::{Descriptors, Direction, Way};
+use super::descriptor::{Descriptors, Way};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Error, Op, Result};
+use crate::lent::Direction;
 use crate::peer::Peer;
 use crate::service::BoxFuture;
 

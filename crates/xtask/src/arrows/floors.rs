@@ -11,7 +11,7 @@ use crate::tokens::tokens;
 #[rustfmt::skip]
 const FLOORS: &[&str] = &[
     "exit", "error", "peer", "handed", "message", "event", "counts", "tally", "stop", "buffer", "clock", "resolve",
-    "memory", "ctx", "conn", "idle", "split", "transit", "farewell", "service", "show", "owner", "entrance",
+    "memory", "pipe", "ctx", "lent", "conn", "idle", "split", "transit", "farewell", "service", "show", "owner", "entrance",
     "listener", "option", "process", "scheme", "layer", "open", "terms", "relay", "accept",
 ];
 
