@@ -65,7 +65,8 @@ async fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Caus
     opened.map_err(|error| match Errno::from_io_error(&error) {
         // What is no answer on TCP is the one of a machine on which nobody listens there.
         Some(Errno::CONNRESET) => Errno::CONNREFUSED.into(),
-        Some(Errno::NODEV) => io::Error::new(io::ErrorKind::NotFound, "no machine here has this CID").into(),
+        // A host says so where it has no such guest, and a guest of itself, where it lacks the module vsock_loopback.
+        Some(Errno::NODEV) => io::Error::new(io::ErrorKind::NotFound, "nothing leads to this CID").into(),
         _ => error.into(),
     })
 }
