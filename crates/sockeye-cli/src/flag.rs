@@ -86,6 +86,11 @@ pub(crate) static SLOW: Flag = Flag {
     choices: &["drop", "oldest"],
     ..flag("slow", "when 1 MiB waits for a peer of a broker: drop ends it (default), oldest drops messages")
 };
+pub(crate) static THREADS: Flag = Flag {
+    value: Some("COUNT"),
+    example: "2",
+    ..flag("threads", "how many serve connections (default: one less than there are cores, and at least one)")
+};
 pub(crate) static V4: Flag = Flag { short: Some('4'), ..flag("ipv4", "IPv4 alone") };
 pub(crate) static V6: Flag = Flag { short: Some('6'), ..flag("ipv6", "IPv6 alone") };
 pub(crate) static VERBOSE: Flag = Flag { short: Some('v'), ..flag("verbose", "tell of each connection") };

@@ -1,12 +1,14 @@
 //! What every verb begins with: limits, events, a runtime, and the world that connections live in.
 
 use std::future::Future;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use sockeye::proto::unit::{print_duration, print_flow, rounded};
 use sockeye::{Ctx, Events, Limits, Tallies, Totals};
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
 use crate::args::Request;
@@ -22,16 +24,43 @@ const OWN_DESCRIPTORS: u64 = 64;
 /// How many descriptors a connection needs that is relayed: its own, and that of the other side.
 const RELAYED: u64 = 2;
 
-/// How many it needs that is led to a command: its own, and at most so many pipes, terminals, and ways to the guard.
-const COMMANDED: u64 = 8;
+/// How many it needs that is led to a command while that is started: its own, three pipes or terminals, and three ways to
+/// the guard, of each of which all but the guard itself have two ends.
+const COMMANDED: u64 = 12;
 
 /// How many threads a verb needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Threads {
     /// One conversation.
     One,
-    /// As many as there are cores.
-    Cores,
+    /// Many conversations: all cores but one, unless `--threads` says otherwise. The kernel's work on each packet takes
+    /// as long as ours, and needs a core too.
+    Many,
+}
+
+impl Threads {
+    /// The runtime that a verb lives in.
+    fn runtime(self, request: &Request) -> Result<Runtime, Failure> {
+        let threads = match self {
+            Self::One => 1,
+            Self::Many => many(request)?,
+        };
+        let mut builder =
+            if threads == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+        if threads > 1 {
+            builder.worker_threads(threads);
+        }
+        builder.enable_all().build().map_err(Failure::Start)
+    }
+}
+
+/// How many threads serve connections.
+fn many(request: &Request) -> Result<usize, Failure> {
+    let Some(text) = request.value(&flag::THREADS) else {
+        return Ok(available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)));
+    };
+    let wrong = || Failure::usage(format!("--threads {text}: not a number of threads"), "write 1 to 1024");
+    text.parse().ok().filter(|count| (1..=1024).contains(count)).ok_or_else(wrong)
 }
 
 /// Runs a verb that opens so many listeners to its end, and then lets those who read events finish. One that listens is
@@ -45,15 +74,11 @@ pub(crate) fn run<F>(
 where
     F: Future<Output = Result<Exit, Failure>>,
 {
+    let runtime = threads.runtime(request)?;
     let (events, log) = Log::start(request)?;
     let open_files = raise_open_files();
     let mut ctx = context(request, events, listeners)?;
     ctx.limits.open_files = open_files;
-    let mut builder = match threads {
-        Threads::One => tokio::runtime::Builder::new_current_thread(),
-        Threads::Cores => tokio::runtime::Builder::new_multi_thread(),
-    };
-    let runtime = builder.enable_all().build().map_err(Failure::Start)?;
     let (tasks, clean_up) = (ctx.tasks.clone(), ctx.limits.hurry);
     let (began, tallies) = (Instant::now(), ctx.tallies.clone());
     let exit = runtime.block_on(async {
@@ -149,7 +174,7 @@ mod tests {
         assert_eq!(limits(1 << 20, 1, RELAYED).max_conns, 10_000);
         assert_eq!(limits(1024, 0, RELAYED).max_conns, 480);
         assert_eq!(limits(1024, 4, RELAYED).max_conns, 120);
-        assert_eq!(limits(1024, 1, COMMANDED).max_conns, 120);
+        assert_eq!(limits(1024, 1, COMMANDED).max_conns, 80);
         assert_eq!(limits(3, 1, RELAYED).max_conns, 1);
     }
 }

@@ -19,8 +19,8 @@ pub enum Asked<'a> {
     },
 }
 
-/// Reads the head of a request; empty lines before it are passed over (RFC 9112, section 2.2). What stands behind the first line is not looked at, but it must be there: whoever is
-/// answered before it has asked may not listen.
+/// Reads the head of a request; empty lines before it are passed over (RFC 9112, section 2.2). What stands behind the first
+/// line is not looked at, but it must be there: whoever is answered before it has asked may not listen.
 pub fn asked(bytes: &[u8]) -> Asked<'_> {
     let Some(end) = end_of_head(bytes) else {
         return if bytes.len() < LONGEST_HEAD { Asked::Unfinished } else { Asked::Wrong };

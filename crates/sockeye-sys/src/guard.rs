@@ -17,6 +17,7 @@ use std::ptr;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Gid, Pid, Rlimit, Uid};
 
 pub use self::report::{Report, Step};
@@ -56,9 +57,12 @@ pub struct Identity {
 /// A command that is about to run, or runs.
 #[derive(Debug)]
 pub struct Guard {
-    /// A socket to the guard, which does not block: [`Report`]s come from it, the first as soon as the command runs or
-    /// cannot, and the end of file when nothing that the command started is left. To shut it down for writing, or to
-    /// close it, asks the guard to end everything: SIGTERM, and a second later SIGKILL.
+    /// A pipe that does not block: a [`Report`] comes from it where the command could not be run, and the end of file as
+    /// soon as it runs. It comes from the command itself, which may stop its guard at once.
+    pub starting: OwnedFd,
+    /// A socket to the guard, which does not block: a [`Report`] of how the command ended comes from it, and the end of
+    /// file when nothing that the command started is left. To shut it down for writing, or to close it, asks the guard to
+    /// end everything: SIGTERM, and a second later SIGKILL.
     pub channel: OwnedFd,
     /// A pidfd_open(2) of the guard, which has to be reaped: see [`reap`].
     pub process: OwnedFd,
@@ -70,16 +74,20 @@ pub struct Guard {
 /// use here, since the page tables are copied. What is changed here while guards live is then there twice.
 ///
 /// # Errors
-/// No more processes or descriptors; whether the command itself could be run is told by the first [`Report`].
+/// No more processes or descriptors; whether the command itself could be run is told by [`Guard::starting`].
 pub fn start(command: &Command, streams: &[OwnedFd; 3]) -> io::Result<Guard> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    fcntl_setfl(&ours, fcntl_getfl(&ours)? | OFlags::NONBLOCK)?;
+    let (starting, failure) = pipe_with(PipeFlags::CLOEXEC)?;
+    for end in [&ours, &starting] {
+        fcntl_setfl(end, fcntl_getfl(end)? | OFlags::NONBLOCK)?;
+    }
     let prepared = Prepared {
         command,
         arguments: pointers(&command.arguments),
         environment: pointers(&command.environment),
         streams: [streams[0].as_fd(), streams[1].as_fd(), streams[2].as_fd()],
         channel: theirs.as_fd(),
+        failure: failure.as_fd(),
     };
     let mut process = -1;
     let blocked = BlockedSignals::new();
@@ -92,7 +100,7 @@ pub fn start(command: &Command, streams: &[OwnedFd; 3]) -> io::Result<Guard> {
         Ok(Some(_)) => {
             drop(blocked);
             // SAFETY: the kernel has just opened it for us (CLONE_PIDFD), and nobody else knows of it.
-            Ok(Guard { channel: ours, process: unsafe { OwnedFd::from_raw_fd(process) } })
+            Ok(Guard { starting, channel: ours, process: unsafe { OwnedFd::from_raw_fd(process) } })
         }
         Err(error) => Err(error),
     }
@@ -122,6 +130,8 @@ struct Prepared<'a> {
     environment: Vec<*const c_char>,
     streams: [BorrowedFd<'a>; 3],
     channel: BorrowedFd<'a>,
+    /// Tells why the command is not executed, by whoever finds out; executing it closes the last copy.
+    failure: BorrowedFd<'a>,
 }
 
 /// The list that execve(2) takes, which a null pointer ends.

@@ -325,10 +325,7 @@ impl Drop for Visit<'_> {
         }
         let has_failed = matches!(self.ended, Ended::Failed(_) | Ended::Panicked);
         self.guest.ctx.tally.end(self.id, has_failed);
-        let what = match self.ended {
-            Ended::Failed(_) | Ended::Panicked => Wants::Trouble,
-            Ended::Done | Ended::Stopped => Wants::Connections,
-        };
+        let what = if self.ended.is_trouble() { Wants::Trouble } else { Wants::Connections };
         self.guest.ctx.events.tell(what, || Event::Closed {
             id: self.id,
             peer: self.inside.peer.clone(),

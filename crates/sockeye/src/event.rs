@@ -9,7 +9,7 @@ use std::time::Duration;
 use sockeye_proto::admission::Refusal;
 use tokio::sync::mpsc;
 
-use crate::error::Error;
+use crate::error::{Error, Kind, Op};
 use crate::exit::Exit;
 use crate::message::Content;
 use crate::peer::Peer;
@@ -241,11 +241,23 @@ pub enum Ended {
     Stopped,
 }
 
+impl Ended {
+    /// Whether it is more than the end of one connection: a peer that breaks off is no trouble, and a server meets
+    /// thousands of them.
+    pub(crate) fn is_trouble(&self) -> bool {
+        match self {
+            Self::Failed(error) => error.kind() != Kind::Reset || !matches!(error.op(), Op::Read | Op::Write),
+            Self::Panicked => true,
+            Self::Done | Self::Stopped => false,
+        }
+    }
+}
+
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
     /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, connections that came to a
-    /// bad end, and what commands say on their standard error.
+    /// bad end which was not their peer's breaking off, and what commands say on their standard error.
     Trouble,
     /// Every connection that begins and ends, and every command that ends.
     Connections,

@@ -81,6 +81,7 @@ pub use option::{OptionRow, fixed, options};
 pub use owner::is_gone;
 pub use peer::{Endpoint, Peer, UnixName};
 pub use pipe::Pipes;
+pub use process::check_program;
 pub use relay::{End, Flow, Forward, Moved, Plan, relay};
 pub use resolve::{Family, LookupErrorKind, Names, Resolver};
 pub use scheme::{ALL as SCHEMES, Scheme, limits, of as scheme_of};

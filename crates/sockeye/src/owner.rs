@@ -22,11 +22,10 @@ const ROOM: usize = 512;
 /// How many answers to earlier questions are skipped, which a failed read may have left.
 const SKIPPED: usize = 16;
 
-/// The kernel's table of sockets.
+/// Whose the sockets of this machine are.
 #[derive(Debug)]
 pub(crate) struct Owners {
-    kernel: OwnedFd,
-    asked: u32,
+    table: Table,
     /// Whether a number of a user means this one user: see [`is_every_user_known`].
     are_all_known: bool,
 }
@@ -35,9 +34,7 @@ impl Owners {
     /// # Errors
     /// The kernel has no such table for us, or too many files are open.
     pub(crate) fn open() -> io::Result<Self> {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let kernel = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(SOCK_DIAG))?;
-        Ok(Self { kernel, asked: 0, are_all_known: is_every_user_known() })
+        Ok(Self { table: Table::open()?, are_all_known: is_every_user_known() })
     }
 
     /// Whose the other end of an accepted connection is; `None` where it is nobody's of this machine, as far as can be
@@ -79,7 +76,7 @@ impl Owners {
     }
 
     fn of_socket(&mut self, transport: Transport, own: SocketAddr, other: SocketAddr) -> Owner {
-        match self.ask(transport, own, other) {
+        match self.table.ask(transport, own, other) {
             Ok(Some(Found::Of { user })) => self.known(user),
             Ok(Some(Found::Nothing | Found::Orphan)) => Owner::Gone,
             Ok(None) | Err(_) => Owner::Unknown,
@@ -88,6 +85,21 @@ impl Owners {
 
     fn known(&self, user: u32) -> Owner {
         if user == OVERFLOW && !self.are_all_known { Owner::Unknown } else { Owner::User(user) }
+    }
+}
+
+/// The kernel's table of sockets.
+#[derive(Debug)]
+struct Table {
+    kernel: OwnedFd,
+    asked: u32,
+}
+
+impl Table {
+    fn open() -> io::Result<Self> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let kernel = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(SOCK_DIAG))?;
+        Ok(Self { kernel, asked: 0 })
     }
 
     /// The kernel has answered when it has taken the question, so nothing is waited for.
@@ -119,7 +131,7 @@ impl Owners {
 /// It answers at once. A peer on a Unix socket that is gone hangs up instead: [`crate::Conn::is_hung_up`].
 pub fn is_gone(peer: &Peer) -> Option<bool> {
     let (own, other) = loopback(peer.remote, peer.local).filter(|_| peer.scheme == "tcp")?;
-    let found = Owners::open().ok()?.ask(Transport::Tcp, own, other);
+    let found = Table::open().ok()?.ask(Transport::Tcp, own, other);
     found.ok()?.map(|found| !matches!(found, Found::Of { .. }))
 }
 

@@ -16,31 +16,24 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 pub struct Stop {
     drain: CancellationToken,
     hurry: CancellationToken,
-    /// What was asked of those that it follows, the first of all first, and of this one: looked at without a lock, by
-    /// every connection, each time it waits.
-    asked: Arc<[Arc<Asked>]>,
-}
-
-#[derive(Debug, Default)]
-struct Asked {
-    to_drain: AtomicBool,
-    to_hurry: AtomicBool,
+    /// The drain of the first of all that it follows.
+    first: CancellationToken,
+    /// Whether those that it follows, and last this one, were asked to hurry: looked at without a lock, by every
+    /// connection, each time it waits.
+    to_hurry: Arc<[Arc<AtomicBool>]>,
 }
 
 impl Stop {
     /// Asks to drain. Asking twice changes nothing.
     pub fn drain(&self) {
-        if let Some(own) = self.asked.last() {
-            own.to_drain.store(true, Ordering::Release);
-        }
         self.drain.cancel();
     }
 
     /// Asks to hurry, and to drain.
     pub fn hurry(&self) {
         self.drain();
-        if let Some(own) = self.asked.last() {
-            own.to_hurry.store(true, Ordering::Release);
+        if let Some(own) = self.to_hurry.last() {
+            own.store(true, Ordering::Release);
         }
         self.hurry.cancel();
     }
@@ -62,24 +55,26 @@ impl Stop {
 
     /// Whether this one was asked to drain, and the first that it follows was not: others go on.
     pub(crate) fn is_draining_alone(&self) -> bool {
-        self.is_draining() && self.asked.first().is_some_and(|first| !first.to_drain.load(Ordering::Acquire))
+        self.is_draining() && !self.first.is_cancelled()
     }
 
     /// A stop that follows this one, and that can come earlier.
     #[must_use]
     pub fn child(&self) -> Self {
-        let asked = self.asked.iter().cloned().chain([Arc::default()]).collect();
-        Self { drain: self.drain.child_token(), hurry: self.hurry.child_token(), asked }
+        Self {
+            drain: self.drain.child_token(),
+            hurry: self.hurry.child_token(),
+            first: self.first.clone(),
+            to_hurry: self.to_hurry.iter().cloned().chain([Arc::default()]).collect(),
+        }
     }
 }
 
 impl Default for Stop {
     fn default() -> Self {
-        Self {
-            drain: CancellationToken::new(),
-            hurry: CancellationToken::new(),
-            asked: [Arc::default()].into(),
-        }
+        let drain = CancellationToken::new();
+        let to_hurry = [Arc::default()].into();
+        Self { first: drain.clone(), drain, hurry: CancellationToken::new(), to_hurry }
     }
 }
 
@@ -96,7 +91,7 @@ impl Future for Hurried<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let stop = self.stop;
-        if stop.asked.iter().any(|asked| asked.to_hurry.load(Ordering::Acquire)) {
+        if stop.to_hurry.iter().any(|asked| asked.load(Ordering::Acquire)) {
             return Poll::Ready(());
         }
         match &mut self.waiting {

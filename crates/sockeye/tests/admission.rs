@@ -4,6 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, sockopt};
+use sockeye::proto::shape::Shape;
 use sockeye::{Conn, Ctx, Endpoint, Event, Kind, Limits, Listening, Newcomers, Peer, Refusal, Wants};
 use tokio::net::TcpSocket;
 use tokio::sync::mpsc;
@@ -23,22 +24,20 @@ async fn is_inside(peer: &mut Conn) -> bool {
     put(peer, b"hello").await.is_ok() && matches!(peer_hears(peer).await, Some(heard) if heard == b"hello")
 }
 
-/// What comes back within a moment, on a connection of either shape.
+/// What comes back, on a connection of either shape.
 async fn peer_hears(peer: &mut Conn) -> Option<Vec<u8>> {
     let (mut buffer, mut message) = ([0; 5], sockeye::Message::default());
-    let heard = async {
-        match peer.shape() {
-            sockeye::proto::shape::Shape::Bytes => {
-                let read = peer.read(&mut buffer).await.ok()?;
-                buffer.get(..read).map(<[u8]>::to_vec)
-            }
-            sockeye::proto::shape::Shape::Messages => {
-                peer.receive(&mut message).await.ok()?.then(|| message.payload.clone())
-            }
+    match peer.shape() {
+        Shape::Bytes => {
+            let read = soon("an answer or a reset", peer.read(&mut buffer)).await.ok()?;
+            buffer.get(..read).map(<[u8]>::to_vec)
         }
-    };
-    // Where datagrams are refused, nothing ever comes.
-    timeout(Duration::from_millis(300), heard).await.ok()?
+        Shape::Messages => {
+            // Where datagrams are refused, nothing ever comes.
+            let heard = timeout(Duration::from_millis(300), peer.receive(&mut message)).await;
+            heard.ok()?.ok()?.then(|| message.payload.clone())
+        }
+    }
 }
 
 async fn refused(events: &mut mpsc::Receiver<Event>) -> (Refusal, u64, String) {

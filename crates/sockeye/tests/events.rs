@@ -104,6 +104,29 @@ async fn a_bad_end_is_told_with_its_cause() {
 }
 
 #[tokio::test]
+async fn a_peer_that_breaks_off_is_told_of_with_the_others_who_leave_and_is_no_trouble() {
+    let mut ctx = Ctx::default();
+    let mut trouble = ctx.events.subscribe(64, Wants::Trouble);
+    let mut all = ctx.events.subscribe(64, Wants::Connections);
+    let listening = listen("tcp-l:127.0.0.1:0", &ctx).await;
+    let mut client = dial(&local(&listening), &ctx).await;
+    let mut server = Server::start(listening, echo(), &ctx);
+    put(&mut client, b"hello").await.unwrap();
+    assert_eq!(get(&mut client, 5).await, b"hello");
+    client.abort();
+    drop(client);
+    let ended = event(&mut all, |event| match event {
+        Event::Closed { ended, .. } => Some(ended),
+        _ => None,
+    });
+    let Ended::Failed(error) = ended.await else { panic!("an orderly end") };
+    assert_eq!(error.kind(), Kind::Reset);
+    ctx.stop.drain();
+    assert_eq!(server.served().await.failed, 1);
+    assert!(trouble.try_recv().is_err());
+}
+
+#[tokio::test]
 async fn messages_are_told_to_those_who_want_them_and_to_nobody_else() {
     for word in ["tcp-l:127.0.0.1:0", "mem-l:x", "mem-l:x,frame=burst", "mem-seq-l:x"] {
         let messages: Vec<_> = told(word, Wants::Messages)

@@ -8,15 +8,19 @@ use std::fs::Permissions;
 use std::future::poll_fn;
 use std::os::unix::fs::PermissionsExt as _;
 
-use sockeye::{Conn, Ctx, Exit, Kind, Op};
+use sockeye::proto::address::Address;
+use sockeye::{Cause, Conn, Ctx, Exit, Kind, Op, Unstarted};
 
 use crate::lab::{assert_same, block_on, numbered, rest, soon};
 
-/// Dials a command with options beside it.
-async fn try_dial(word: &str, options: &[&str], ctx: &Ctx) -> sockeye::Result<Conn> {
+/// The address of a command with options beside it.
+fn address(word: &str, options: &[&str]) -> Address {
     let beside: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-    let address = sockeye::parse(word, &beside).unwrap_or_else(|error| panic!("{error}"));
-    soon(word, sockeye::dial(&address, ctx)).await
+    sockeye::parse(word, &beside).unwrap_or_else(|error| panic!("{error}"))
+}
+
+async fn try_dial(word: &str, options: &[&str], ctx: &Ctx) -> sockeye::Result<Conn> {
+    soon(word, sockeye::dial(&address(word, options), ctx)).await
 }
 
 async fn dial(word: &str, options: &[&str], ctx: &Ctx) -> Conn {
@@ -125,6 +129,19 @@ fn what_cannot_be_started_is_named_and_why() {
             ("exec:/etc/passwd", &[], Kind::NoRight, "the program /etc/passwd: permission denied"),
             ("exec:/", &[], Kind::NoRight, "the program /: permission denied"),
             (
+                "exec:/etc/passwd/x",
+                &[],
+                Kind::NotFound,
+                "the program /etc/passwd/x: no such file or directory",
+            ),
+            (
+                "exec:passwd",
+                &["env=PATH=/etc:/nonexistent"],
+                Kind::NoRight,
+                "the program passwd: permission denied",
+            ),
+            ("exec:./passwd", &["cwd=/etc"], Kind::NoRight, "the program ./passwd: permission denied"),
+            (
                 "exec:true",
                 &["env=PATH=/nonexistent"],
                 Kind::NotFound,
@@ -141,13 +158,25 @@ fn what_cannot_be_started_is_named_and_why() {
             let error = try_dial(word, options, &Ctx::default()).await.unwrap_err();
             let said = (error.op(), error.kind(), error.cause().to_string());
             assert_eq!(said, (Op::Dial, *kind, (*why).to_owned()), "{word} {options:?}");
+            // Who starts it later is told before, where that is certain.
+            let is_certain =
+                matches!(error.cause(), Cause::Unstarted(Unstarted::Folder(_) | Unstarted::Program(_), _));
+            let before = sockeye::check_program(&address(word, options)).err();
+            let before = before.map(|error| (error.to_string(), error.cause().to_string()));
+            let told = (error.to_string(), error.cause().to_string());
+            assert_eq!(before, is_certain.then_some(told), "{word} {options:?}");
         }
         // It makes no difference whether the guard hears first of the failure, or of the end that comes with it.
         for _ in 0..50 {
             let error = try_dial("exec:no-such", &[], &Ctx::default()).await.unwrap_err();
             assert_eq!((error.op(), error.kind()), (Op::Dial, Kind::NotFound));
         }
-        let error = try_dial(&format!("exec:{script}"), &[], &Ctx::default()).await.unwrap_err();
+        let script = format!("exec:{script}");
+        let error = try_dial(&script, &[], &Ctx::default()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound);
+        for runs in [&script, "exec:true", "sh:no-such", "pty:sh", "tcp:localhost:1"] {
+            sockeye::check_program(&address(runs, &["cwd=/"][..usize::from(!runs.starts_with("tcp"))]))
+                .unwrap();
+        }
     });
 }

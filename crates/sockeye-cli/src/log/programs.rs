@@ -8,12 +8,12 @@ use crate::failure::one_line;
 
 /// An event as one object.
 pub(super) fn for_programs(event: &Event) -> Value {
-    let object = match event {
+    let mut object = match event {
         Event::AcceptFailed { listener, error } => {
-            json!({ "event": "accept-failed", "service": &**listener, "error": one_line(error) })
+            json!({ "service": &**listener, "error": one_line(error) })
         }
         Event::AcceptResumed { listener, failures } => {
-            json!({ "event": "accept-resumed", "service": &**listener, "failures": failures })
+            json!({ "service": &**listener, "failures": failures })
         }
         Event::Closed { id, peer, received, sent, lasted, ended } => {
             let (how, error) = match ended {
@@ -23,38 +23,39 @@ pub(super) fn for_programs(event: &Event) -> Value {
                 Ended::Stopped => ("stopped", Value::Null),
             };
             json!({
-                "event": "closed", "id": id, "peer": peer.to_string(), "received": received, "sent": sent,
+                "id": id, "peer": peer.to_string(), "received": received, "sent": sent,
                 "seconds": lasted.as_secs_f64(), "ended": how, "error": error,
             })
         }
         Event::Dropped { socket, dropped } => {
-            let mut object = json!({ "event": "dropped", "socket": &**socket });
+            let mut object = json!({ "socket": &**socket });
             dropped.counts().into_iter().for_each(|(name, count)| set(&mut object, name, count));
             object
         }
         Event::Exited { command, caller, exit } => exited(command, caller.as_deref(), *exit),
-        Event::Lost { events } => json!({ "event": "lost", "events": events }),
+        Event::Lost { events } => json!({ "events": events }),
         Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => json!({
-            "event": "missed", "peer": peer.to_string(), "messages": messages, "error": one_line(error),
+            "peer": peer.to_string(), "messages": messages, "error": one_line(error),
         }),
         Event::Opened { id, listener, peer } => {
-            json!({ "event": "opened", "id": id, "service": &**listener, "peer": peer.to_string() })
+            json!({ "id": id, "service": &**listener, "peer": peer.to_string() })
         }
         Event::Refused { listener, peer, why, newcomers } => json!({
-            "event": "refused", "address": &**listener, "peer": peer.to_string(), "why": why.to_string(),
+            "address": &**listener, "peer": peer.to_string(), "why": why.to_string(),
             "user": peer.user, "newcomers": newcomers,
         }),
         Event::Said { command, caller, line } => said(command, caller.as_deref(), line),
         Event::Stopping { listener, open, alone } => {
-            json!({ "event": "stopping", "service": &**listener, "open": open, "alone": alone })
+            json!({ "service": &**listener, "open": open, "alone": alone })
         }
         Event::Undelivered { from, to, messages, error } => json!({
-            "event": "undelivered", "from": from.to_string(), "to": to.to_string(), "messages": messages,
+            "from": from.to_string(), "to": to.to_string(), "messages": messages,
             "error": one_line(error),
         }),
-        other => json!({ "event": other.name() }),
+        _ => json!({}),
     };
+    set(&mut object, "event", event.name());
     timed(object)
 }
 
@@ -63,7 +64,7 @@ fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> Value {
         Way::In => "in",
         Way::Out => "out",
     };
-    let mut object = json!({ "event": "message", "peer": peer.to_string(), "way": way, "size": size });
+    let mut object = json!({ "peer": peer.to_string(), "way": way, "size": size });
     set_payload(&mut object, payload);
     object
 }
@@ -74,12 +75,12 @@ fn exited(command: &str, caller: Option<&Peer>, exit: Exit) -> Value {
         Exit::Signal(signal) => (None, Some(signal)),
     };
     let caller = caller.map(ToString::to_string);
-    json!({ "event": "exited", "command": command, "peer": caller, "code": code, "signal": signal })
+    json!({ "command": command, "peer": caller, "code": code, "signal": signal })
 }
 
 fn said(command: &str, caller: Option<&Peer>, line: &[u8]) -> Value {
     let caller = caller.map(ToString::to_string);
-    let mut object = json!({ "event": "said", "command": command, "peer": caller });
+    let mut object = json!({ "command": command, "peer": caller });
     set_payload(&mut object, line);
     object
 }

@@ -28,13 +28,14 @@ pub(super) static LISTEN: Verb = Verb {
             --keep hears many peers at once where they carry messages.\nMessages are read and written as \
             dial does.\n\
             --broker and --operator take many peers at once; where they carry bytes, each line of at most \
-            64 KiB is a message unless frame= says otherwise. The operator sees each message with a number and its sender; a line that \
-            begins with a number of the last 1000 and a space answers that sender, any other line the last \
-            one. Both go on until interrupted.\n\
+            64 KiB is a message unless frame= says otherwise. The operator sees each message with a number \
+            and its sender; a line that begins with a number of the last 1000 and a space answers that sender, \
+            any other line the last one.\n\
             --exec and --sh run a program for each peer, many at once, with the peer as its standard input and \
             output. Only our own user's programs, root's, and those of users that allow= names are let in, so \
             the address must be a Unix socket or on loopback. The program finds in SOCKEYE_PEER, SOCKEYE_LOCAL \
-            and SOCKEYE_UID who its peer is, and is ended when the peer has left before all was said.",
+            and SOCKEYE_UID who its peer is, and is ended when the peer has left before all was said.\n\
+            These four go on until interrupted, as with --keep.",
     examples: &[
         ("sockeye listen tcp:8080", "wait for one peer on this machine"),
         ("sockeye listen --keep --recv-only unix:/tmp/log.sock >>log", "collect what comes"),

@@ -27,7 +27,7 @@ pub(super) static RELAY: Verb = Verb {
         ("sockeye relay tcp-l:8080 unix:/run/app.sock", "lead a port to a Unix socket"),
         ("sockeye relay file:in.txt tcp:localhost:7701 --one-way", "send a file"),
     ],
-    flags: &[&flag::ONE_WAY, &flag::SHOW, &flag::METRICS],
+    flags: &[&flag::ONE_WAY, &flag::SHOW, &flag::METRICS, &flag::THREADS],
     takes: Takes::Addresses(&[&[Role::Dial, Role::Listen], &[Role::Dial]]),
     words: 2..=2,
     expects: "expected two addresses",
@@ -53,6 +53,15 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     if left.shape() != right.shape() {
         let reason = format!("{left} carries {}, and {right} {}", left.shape(), right.shape());
         return Err(Failure::usage(reason, hint::FRAME));
+    }
+    let of_servers = [&flag::METRICS, &flag::THREADS];
+    if left.role() == Role::Dial
+        && let Some(flag) = of_servers.into_iter().find(|flag| request.has(flag))
+    {
+        return Err(Failure::usage(
+            format!("relay: --{} is for one that listens, and {left} is dialled", flag.long),
+            "leave it out",
+        ));
     }
     if request.has(&flag::PLAN) {
         return plan::print(request, &[("from", &left), ("to", &right)]);
@@ -81,7 +90,8 @@ pub(super) fn serve(
     left: &Address,
     right: Address,
 ) -> Result<Exit, Failure> {
-    session::run(request, Threads::Cores, 1, async |ctx| {
+    sockeye::check_program(&right)?;
+    session::run(request, Threads::Many, 1, async |ctx| {
         let interrupts = Interrupts::listen()?;
         // Whom to let through is for the other side to say.
         let (newcomers, max_conns) = if sockeye::scheme_of(&right).runs {

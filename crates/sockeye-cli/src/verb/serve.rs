@@ -41,7 +41,7 @@ pub(crate) static SERVE: Verb = Verb {
         ("sockeye serve echo tcp:8080 upper unix:/tmp/upper.sock", "two of them, elsewhere"),
         ("sockeye serve reply tcp:0 --text 'Come in.' --show", "a fixed answer, and see what comes"),
     ],
-    flags: &[&flag::CONFIG, &flag::SHOW, &flag::PUBLIC, &flag::METRICS],
+    flags: &[&flag::CONFIG, &flag::SHOW, &flag::PUBLIC, &flag::METRICS, &flag::THREADS],
     takes: Takes::Groups,
     words: 0..=1024,
     expects: "expected services and addresses",
@@ -92,7 +92,7 @@ fn carry_out(
         return plan::print(request, &planned.collect::<Vec<_>>());
     }
     let listeners = orders.iter().map(|order| order.addresses.len()).sum();
-    session::run(request, Threads::Cores, listeners, async |ctx| {
+    session::run(request, Threads::Many, listeners, async |ctx| {
         // Before anything listens: whoever is told where may end us at once.
         let interrupts = Interrupts::listen()?;
         let hangups = script.map(|_| Calls::to_begin_anew()).transpose()?;

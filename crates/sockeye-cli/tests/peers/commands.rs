@@ -126,6 +126,25 @@ fn another_user_gets_none_of_our_capabilities() {
     assert_eq!(capabilities.matches("\t0000000000000000\n").count(), 3, "{said}");
 }
 
+/// The last of all is started by the guard, which by then has closed what it does not need.
+#[test]
+fn one_process_too_many_is_told_as_such() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    testkit::require("prlimit");
+    // Nobody else is that user.
+    let user = format!("--reuid={}", 4_000_000_000 + std::process::id());
+    let dial = |most: usize| {
+        let mut command = std::process::Command::new(testkit::require("setpriv"));
+        command.args([&user, "--clear-groups", "prlimit", &format!("--nproc={most}"), super::BINARY]);
+        run(command.args(["dial", "exec:true", "-o", "cwd=/"]), b"", LIMIT)
+    };
+    let failed = (1..10).rev().map(dial).find(|exit| exit.code != Some(0)).unwrap();
+    let said = "sockeye: cannot start exec:true: a process for it: resource temporarily unavailable\n";
+    assert_eq!((failed.code, failed.stderr.as_str()), (Some(1), said));
+}
+
 #[test]
 fn few_open_files_keep_peers_waiting_and_turn_none_away() {
     let words = ["--nofile=100", super::BINARY, "listen", "tcp:127.0.0.1:0", "--exec", "cat"];

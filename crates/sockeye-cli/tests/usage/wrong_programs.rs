@@ -1,6 +1,6 @@
 //! A program for each peer that makes no sense: exit code 2, a sentence, and what to try.
 
-use super::assert_all_wrong_usage;
+use super::{assert_all_wrong_usage, assert_refused, sockeye};
 
 #[test]
 fn what_excludes_a_program_for_each_peer_is_named() {
@@ -80,6 +80,31 @@ fn a_program_that_is_not_there_to_be_started_is_pointed_at() {
         (&["listen", "--exec", "", "tcp:0"], "sockeye: exec:: expected a program", "              ^"),
         (&["listen", "--sh", "", "tcp:0"], "sockeye: sh:: expected a command", "            ^"),
     ]);
+}
+
+#[test]
+fn a_program_that_is_nowhere_is_refused_at_the_start() {
+    let hint = "         check the spelling, and PATH; sh: runs what only a shell knows";
+    let said = |word: &str, why: &str| format!("sockeye: cannot start {word}: the program {why}");
+    for (words, said, hint) in [
+        (
+            ["listen", "--exec", "no-such a", "tcp:0"],
+            said("exec:no-such a", "no-such: no such file or directory"),
+            hint,
+        ),
+        (
+            ["relay", "tcp-l:0", "pty:no-such", "--log=text"],
+            said("pty:no-such", "no-such: no such file or directory"),
+            hint,
+        ),
+        (
+            ["listen", "--exec", "/etc/passwd", "tcp:0"],
+            said("exec:/etc/passwd", "/etc/passwd: permission denied"),
+            "         check who may execute it: ls -l, id",
+        ),
+    ] {
+        assert_refused(&sockeye(&words), 1, &[&said, hint]);
+    }
 }
 
 #[test]

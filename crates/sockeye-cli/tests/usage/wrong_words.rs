@@ -86,6 +86,16 @@ fn a_flag_with_a_value_that_it_cannot_take_says_what_it_takes() {
             "         write 1.5s, 250ms or 2m",
         ),
         (
+            &["serve", "--threads", "0", "echo", "tcp:0"],
+            "sockeye: --threads 0: not a number of threads",
+            "         write 1 to 1024",
+        ),
+        (
+            &["relay", "--threads", "2", "tcp:localhost:1", "tcp:localhost:2"],
+            "sockeye: relay: --threads is for one that listens, and tcp:localhost:1 is dialled",
+            "         leave it out",
+        ),
+        (
             &["dial", "tcp:localhost:1", "--wait"],
             "sockeye: missing argument for option '--wait'",
             "         see sockeye dial --help",

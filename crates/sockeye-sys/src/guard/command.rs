@@ -16,9 +16,10 @@ use rustix::thread::{
 use super::report::{Report, Step};
 use super::{Identity, Prepared};
 
-/// Becomes the command, whose standard streams are in place; else tells why on `failure`, which executing closes.
-pub(super) fn run(prepared: &Prepared<'_>, guard: Pid, failure: &OwnedFd) -> ! {
-    let Err((step, errno)) = execute(prepared, guard);
+/// Becomes the command, whose standard streams are in place, once `held` has ended; else tells why on `failure`, which
+/// executing closes.
+pub(super) fn run(prepared: &Prepared<'_>, guard: Pid, held: &OwnedFd, failure: &OwnedFd) -> ! {
+    let Err((step, errno)) = execute(prepared, guard, held);
     let report = Report::Failed(step, errno.raw_os_error());
     let (Ok(_) | Err(_)) = rustix::io::write(failure, &report.to_bytes());
     exit()
@@ -30,7 +31,7 @@ pub(super) fn exit() -> ! {
     unsafe { libc::_exit(127) }
 }
 
-fn execute(prepared: &Prepared<'_>, guard: Pid) -> Result<Infallible, (Step, Errno)> {
+fn execute(prepared: &Prepared<'_>, guard: Pid, held: &OwnedFd) -> Result<Infallible, (Step, Errno)> {
     let command = prepared.command;
     if command.session {
         setsid().map_err(|errno| (Step::Process, errno))?;
@@ -52,6 +53,7 @@ fn execute(prepared: &Prepared<'_>, guard: Pid) -> Result<Infallible, (Step, Err
     if getppid() != Some(guard) {
         exit();
     }
+    while rustix::io::read(held, &mut [0; 1]) == Err(Errno::INTR) {}
     unblock_signals();
     Err((Step::Program, try_programs(prepared)))
 }

@@ -1,11 +1,9 @@
-//! What a guard tells.
+//! What is told of a command.
 
-/// What a guard tells, in order: that the command runs or could not be run, and then how it ended.
+/// What is told of a command: why it could not be run, or how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Report {
-    /// It runs.
-    Started,
-    /// It could not be run: what failed, and its errno(3). Nothing follows.
+    /// It could not be run: what failed, and its errno(3).
     Failed(Step, i32),
     /// It ended with this code.
     Exited(i32),
@@ -40,9 +38,8 @@ const STEPS: [(i32, Step); 6] = [
     (5, Step::Program),
 ];
 
-const STARTED: i32 = -1;
-const EXITED: i32 = -2;
-const KILLED: i32 = -3;
+const EXITED: i32 = -1;
+const KILLED: i32 = -2;
 
 impl Report {
     /// The bytes of a report on its way. Each comes whole.
@@ -53,7 +50,6 @@ impl Report {
         let [k0, k1, k2, k3, v0, v1, v2, v3] = bytes;
         let (kind, value) = (i32::from_ne_bytes([k0, k1, k2, k3]), i32::from_ne_bytes([v0, v1, v2, v3]));
         Some(match kind {
-            STARTED => Self::Started,
             EXITED => Self::Exited(value),
             KILLED => Self::Killed(value),
             number => Self::Failed(STEPS.iter().find(|(known, _)| *known == number)?.1, value),
@@ -62,7 +58,6 @@ impl Report {
 
     pub(super) fn to_bytes(self) -> [u8; Self::SIZE] {
         let (kind, value) = match self {
-            Self::Started => (STARTED, 0),
             Self::Exited(code) => (EXITED, code),
             Self::Killed(signal) => (KILLED, signal),
             Self::Failed(step, errno) => {
@@ -82,12 +77,7 @@ mod tests {
     #[test]
     fn every_report_comes_through() {
         let failed = STEPS.map(|(_, step)| Report::Failed(step, libc::ENOENT));
-        for report in failed.into_iter().chain([
-            Report::Started,
-            Report::Exited(0),
-            Report::Exited(255),
-            Report::Killed(9),
-        ]) {
+        for report in failed.into_iter().chain([Report::Exited(0), Report::Exited(255), Report::Killed(9)]) {
             assert_eq!(Report::from_bytes(report.to_bytes()), Some(report));
         }
         assert_eq!(Report::from_bytes([7; 8]), None);

@@ -29,11 +29,23 @@ const TRIES: Duration = Duration::from_secs(5);
 /// The life of the guard. A panic, which nothing here should cause, aborts: to unwind would lead into a copy of whoever
 /// called.
 pub(super) extern "C" fn run(prepared: &Prepared<'_>) -> ! {
-    match Watch::begin(prepared) {
-        Ok(mut watch) => watch.run(),
-        Err(errno) => tell(prepared.channel, Report::Failed(Step::Process, errno.raw_os_error())),
+    default_signals();
+    match keep_only(prepared) {
+        Ok([channel, failure]) => match Watch::begin(prepared, channel, &failure) {
+            Ok((mut watch, hold)) => {
+                drop(failure);
+                drop(hold);
+                watch.run();
+            }
+            Err(errno) => refuse(failure, errno),
+        },
+        Err(errno) => refuse(prepared.failure, errno),
     }
     command::exit()
+}
+
+fn refuse(failure: impl AsFd, errno: Errno) {
+    tell(failure, Report::Failed(Step::Process, errno.raw_os_error()));
 }
 
 fn tell(channel: impl AsFd, report: Report) {
@@ -45,11 +57,7 @@ struct Watch {
     channel: OwnedFd,
     /// Readable when a child has ended.
     signals: OwnedFd,
-    /// Closes when the command is executed, or brings why it is not.
-    starting: Option<OwnedFd>,
     command: Pid,
-    /// Whether how the command ended is still to be told.
-    untold: bool,
     ending: Option<Ending>,
 }
 
@@ -62,26 +70,27 @@ struct Ending {
 }
 
 impl Watch {
-    fn begin(prepared: &Prepared<'_>) -> Result<Self, Errno> {
-        default_signals();
-        let channel = keep_only(prepared)?;
+    /// The second holds the command back, which could stop this process as soon as it runs, and then nobody would close what
+    /// is to be closed here.
+    fn begin(prepared: &Prepared<'_>, channel: OwnedFd, failure: &OwnedFd) -> Result<(Self, OwnedFd), Errno> {
         let (Ok(()) | Err(_)) = rustix::thread::set_name(c"sockeye-guard");
         set_child_subreaper(Some(getpid()))?;
-        let (starting, failure) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         let signals = children_signals()?;
-        let guard = getpid();
+        let (guard, (held, hold)) = (getpid(), pipe_with(PipeFlags::CLOEXEC)?);
         // SAFETY: the copy runs `command::run` alone, which makes system calls and never returns.
         let copied = unsafe { copy_process(libc::SIGCHLD, std::ptr::null_mut()) };
         match copied {
-            Ok(None) => command::run(prepared, guard, &failure),
+            Ok(None) => {
+                drop(hold);
+                command::run(prepared, guard, &held, failure)
+            }
             Ok(Some(command)) => {
                 // Whoever ends a whole group of processes leaves the one that cleans up. Not before the command is
                 // there, which stays in the group: it may have no number here that one could go back to
                 // (pid_namespaces(7)).
                 let (Ok(()) | Err(_)) = setpgid(None, None);
-                drop(failure);
                 close_range(0, 2);
-                Ok(Self { channel, signals, starting: Some(starting), command, untold: true, ending: None })
+                Ok((Self { channel, signals, command, ending: None }, hold))
             }
             Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN)),
         }
@@ -90,7 +99,6 @@ impl Watch {
     /// Returns when no process is left that the command, or what it started, has started, and that may be signalled.
     fn run(&mut self) {
         loop {
-            self.hear_start();
             if !self.reap() {
                 return;
             }
@@ -111,12 +119,11 @@ impl Watch {
     /// Waits until there is something to do.
     fn wait(&mut self) {
         let timeout = self.ending.as_ref().map(Ending::pause);
-        let starting = self.starting.as_ref().unwrap_or(&self.signals);
         // Once everything is to end, the channel has no more to say, and would be ready for ever.
         let channel = if self.ending.is_some() { &self.signals } else { &self.channel };
-        let mut asked = [&self.signals, starting, channel].map(|file| PollFd::new(file, PollFlags::IN));
+        let mut asked = [&self.signals, channel].map(|file| PollFd::new(file, PollFlags::IN));
         let (Ok(_) | Err(_)) = poll(&mut asked, timeout.as_ref());
-        let [signals, _, channel] = asked.map(|asked| !asked.revents().is_empty());
+        let [signals, channel] = asked.map(|asked| !asked.revents().is_empty());
         if signals {
             // What they tell is asked of the kernel anyway: one signal may stand for several children.
             let (Ok(_) | Err(_)) = rustix::io::read(&self.signals, &mut [0; 1024]);
@@ -135,21 +142,6 @@ impl Watch {
         }
     }
 
-    /// Tells whether the command is executed, as soon as that is known.
-    fn hear_start(&mut self) {
-        let Some(starting) = &self.starting else { return };
-        let mut report = [0; Report::SIZE];
-        let report = match rustix::io::read(starting, &mut report) {
-            Err(Errno::AGAIN | Errno::INTR) => return,
-            Ok(Report::SIZE) => Report::from_bytes(report),
-            _ => Some(Report::Started),
-        };
-        self.starting = None;
-        let report = report.unwrap_or(Report::Started);
-        self.untold = report == Report::Started;
-        tell(&self.channel, report);
-    }
-
     /// Takes every child that has ended; `false` where none is left. With the command, everything is over.
     fn reap(&mut self) -> bool {
         loop {
@@ -160,12 +152,8 @@ impl Watch {
                 Err(_) => return false,
             };
             if pid == self.command {
-                // Only now it is certain whether it was executed at all.
-                self.hear_start();
-                if self.untold {
-                    let killed = status.terminating_signal().map(Report::Killed);
-                    tell(&self.channel, killed.unwrap_or(Report::Exited(status.exit_status().unwrap_or(0))));
-                }
+                let killed = status.terminating_signal().map(Report::Killed);
+                tell(&self.channel, killed.unwrap_or(Report::Exited(status.exit_status().unwrap_or(0))));
                 self.end();
             }
         }
@@ -196,21 +184,24 @@ fn default_signals() {
     }
 }
 
-/// Puts the streams of the command in their places, and closes everything else but our end of the channel.
-fn keep_only(prepared: &Prepared<'_>) -> Result<OwnedFd, Errno> {
+/// Puts the streams of the command in their places, and closes everything else but our end of the channel and what tells
+/// of a failure.
+fn keep_only(prepared: &Prepared<'_>) -> Result<[OwnedFd; 2], Errno> {
     // First out of the way of each other.
     let [input, output, errors] = prepared.streams;
     let (input, output) = (fcntl_dupfd_cloexec(input, FREE)?, fcntl_dupfd_cloexec(output, FREE)?);
-    let (errors, channel) =
-        (fcntl_dupfd_cloexec(errors, FREE)?, fcntl_dupfd_cloexec(prepared.channel, FREE)?);
+    let errors = fcntl_dupfd_cloexec(errors, FREE)?;
+    let kept = [fcntl_dupfd_cloexec(prepared.channel, FREE)?, fcntl_dupfd_cloexec(prepared.failure, FREE)?];
     dup2_stdin(&input)?;
     dup2_stdout(&output)?;
     dup2_stderr(&errors)?;
-    let number = channel.as_raw_fd();
-    close_range(FREE, number - 1);
-    close_range(number + 1, RawFd::MAX);
+    // The kernel gives the lowest number that is free, so that the second is above the first.
+    let [first, second] = kept.each_ref().map(OwnedFd::as_raw_fd);
+    close_range(FREE, first - 1);
+    close_range(first + 1, second - 1);
+    close_range(second + 1, RawFd::MAX);
     std::mem::forget((input, output, errors));
-    Ok(channel)
+    Ok(kept)
 }
 
 /// The first number behind the standard streams.

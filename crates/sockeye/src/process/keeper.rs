@@ -26,11 +26,11 @@ type Ready = oneshot::Sender<Result<Child, Cause>>;
 pub(super) async fn keep(job: Job, name: Arc<str>, ready: Ready, events: Events) {
     // Only a runtime that shuts down starts no such thread.
     let Ok((started, job)) = tokio::task::spawn_blocking(move || (job.start(), job)).await else { return };
-    let kept = match started.and_then(Kept::new) {
-        Ok(kept) => Arc::new(kept),
+    let (kept, starting) = match started.and_then(Kept::new) {
+        Ok((kept, starting)) => (Arc::new(kept), starting),
         Err(cause) => return answer(ready, Err(cause)),
     };
-    hear(&kept, job, name, ready, &events).await;
+    hear(&kept, starting, job, name, ready, &events).await;
     reap(&kept.process).await;
 }
 
@@ -42,10 +42,12 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    fn new(guard: Guard) -> Result<Self, Cause> {
+    /// The guard, and what tells whether its command runs.
+    fn new(guard: Guard) -> Result<(Self, Watched), Cause> {
         let watch = |file| Watched::new(file).map_err(|(_, error)| error);
         // Where there is no room to watch, the guard ends, and is a zombie for as long as this process lives.
-        Ok(Self { channel: watch(guard.channel)?, process: watch(guard.process)? })
+        let kept = Self { channel: watch(guard.channel)?, process: watch(guard.process)? };
+        Ok((kept, watch(guard.starting)?))
     }
 
     /// Asks for the end of all that the guard keeps. A command can stop its guard, which must go on to hear this.
@@ -60,51 +62,54 @@ fn answer(ready: Ready, child: Result<Child, Cause>) {
     let (Ok(()) | Err(_)) = ready.send(child);
 }
 
-/// Hears a guard to its end.
-async fn hear(kept: &Arc<Kept>, job: Job, name: Arc<str>, mut ready: Ready, events: &Events) {
+/// Hears whether a command runs, and its guard to its end.
+async fn hear(
+    kept: &Arc<Kept>,
+    starting: Watched,
+    job: Job,
+    name: Arc<str>,
+    mut ready: Ready,
+    events: &Events,
+) {
     let (ended, coming) = oneshot::channel();
     let child = Child { guard: kept.clone(), coming, exit: None };
-    let first = tokio::select! {
-        report = next(&kept.channel) => report,
+    let failure = tokio::select! {
+        failure = next(&starting) => failure,
         () = ready.closed() => None,
     };
-    let caller = job.caller.clone();
-    let child = match first {
-        Some(Report::Failed(step, errno)) => Err(job.unstarted(step, errno)),
-        Some(_) => Ok(child),
-        None => {
-            drop(child);
-            Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())
-        }
+    drop(starting);
+    let (child, mut ended) = match failure {
+        // What was to become the command ends too, and nobody is told of that.
+        Some(Report::Failed(step, errno)) => (Err(job.unstarted(step, errno)), None),
+        Some(Report::Exited(_) | Report::Killed(_)) | None => (Ok(child), Some(ended)),
     };
+    let caller = job.caller.clone();
     // With it go our copies of the command's streams, whose end would not be seen otherwise.
     drop(job);
     answer(ready, child);
-    let mut ended = Some(ended);
     while let Some(report) = next(&kept.channel).await {
         let exit = match report {
             Report::Exited(code) => Exit::Code(code),
             Report::Killed(signal) => Exit::Signal(signal),
-            Report::Failed(..) | Report::Started => continue,
+            Report::Failed(..) => continue,
         };
+        let Some(ended) = ended.take() else { continue };
         let (command, caller) = (name.clone(), caller.clone());
         events.tell(Wants::Connections, || Event::Exited { command, caller, exit });
-        if let Some(ended) = ended.take() {
-            let (Ok(()) | Err(_)) = ended.send(exit);
-        }
+        let (Ok(()) | Err(_)) = ended.send(exit);
     }
 }
 
-/// The next report; `None` when the guard has ended. Cancel safe.
-async fn next(channel: &Watched) -> Option<Report> {
+/// The next report; `None` when no more comes. Cancel safe.
+async fn next(reports: &Watched) -> Option<Report> {
     poll_fn(|cx| {
         loop {
             let mut report = [0; Report::SIZE];
-            match rustix::io::read(channel, &mut report) {
+            match rustix::io::read(reports, &mut report) {
                 Ok(Report::SIZE) => return Poll::Ready(Report::from_bytes(report)),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
-                    if ready!(poll_again(channel, cx)).is_err() {
+                    if ready!(poll_again(reports, cx)).is_err() {
                         return Poll::Ready(None);
                     }
                 }

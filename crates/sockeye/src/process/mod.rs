@@ -7,6 +7,7 @@ mod account;
 mod environment;
 mod keeper;
 mod lines;
+mod program;
 mod terminal;
 
 use std::ffi::CString;
@@ -28,17 +29,13 @@ use crate::peer::Peer;
 
 use self::keeper::Kept;
 pub(crate) use self::lines::tell_lines;
+pub use self::program::check_program;
 pub(crate) use self::terminal::{Link, Terminal};
-
-/// The shell that commands are given to that are not split into words.
-pub(crate) const SHELL: &str = "/bin/sh";
 
 /// What is to be run, as an address asks for it.
 pub(crate) struct Command<'a> {
-    /// The address, whose options `env=`, `cwd=`, `user=`, `group=` and `setsid` hold.
+    /// The address: what runs, and how (`env=`, `cwd=`, `user=`, `group=` and `setsid`).
     pub(crate) address: &'a Address,
-    /// The program, looked for in `PATH` unless there is a slash in it, and its arguments.
-    pub(crate) words: Vec<String>,
     /// Its standard streams.
     pub(crate) streams: [OwnedFd; 3],
     /// Whether these are a terminal, which is to control its session.
@@ -108,19 +105,15 @@ struct Job {
 
 impl Job {
     fn new(command: Command<'_>, ctx: &Ctx) -> Self {
-        let Command { address, words, streams, terminal } = command;
+        let Command { address, streams, terminal } = command;
         let text = |name| match address.options().value(name) {
             Some(Value::Text(text)) => Some(text.clone()),
             _ => None,
         };
-        let variables = address.options().values("env").filter_map(|value| match value {
-            Value::Variable(name, value) => Some((name.clone(), value.clone())),
-            _ => None,
-        });
         Self {
-            words,
-            variables: variables.collect(),
-            folder: text("cwd"),
+            words: program::words(address),
+            variables: program::variables(address),
+            folder: program::folder(address),
             user: text("user"),
             group: text("group"),
             session: address.options().value("setsid") != Some(&Value::Switch(false)),

@@ -6,19 +6,18 @@ use std::task::{Context, Poll};
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
-use sockeye_proto::address::{Address, Form, SchemeGrammar, Target, Value};
+use sockeye_proto::address::{Address, Form, SchemeGrammar, Value};
 use sockeye_proto::shape::Shape;
-use sockeye_proto::words;
 
+use super::Scheme;
 use super::descriptor::{Descriptors, Way};
-use super::{Scheme, wrong_target};
 use crate::conn::{Bytes, Conn};
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
 use crate::exit::Exit;
 use crate::lent::Direction;
 use crate::peer::Peer;
-use crate::process::{Child, Command, SHELL, tell_lines};
+use crate::process::{Child, Command, tell_lines};
 use crate::service::BoxFuture;
 
 pub(super) static EXEC: Scheme = Scheme {
@@ -54,24 +53,15 @@ const fn grammar(name: &'static str) -> SchemeGrammar {
 }
 
 fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
-    Box::pin(async move {
-        let opened = open(address, ctx).await;
-        opened.map_err(|cause| Error::new(Op::Dial, cause).on(address.bare_word()))
-    })
+    Box::pin(async move { open(address, ctx).await.map_err(|cause| Error::new(Op::Dial, cause)) })
 }
 
 async fn open(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
-    let Target::Word(text) = address.target() else { return Err(wrong_target()) };
-    let words = if address.scheme().name == EXEC.grammar.name {
-        words::split(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?
-    } else {
-        vec![SHELL.to_owned(), "-c".to_owned(), text.clone()]
-    };
     let (input, to_command) = pipe_with(PipeFlags::CLOEXEC)?;
     let (from_command, output) = pipe_with(PipeFlags::CLOEXEC)?;
     let (errors, log) = errors(address, &output)?;
     [Some(&to_command), Some(&from_command), log.as_ref()].into_iter().flatten().try_for_each(no_waiting)?;
-    let command = Command { address, words, streams: [input, output, errors], terminal: false };
+    let command = Command { address, streams: [input, output, errors], terminal: false };
     let child = command.start(ctx).await?;
     if let Some(log) = log {
         let name = address.bare_word().into();

@@ -4,12 +4,11 @@ use std::io;
 use std::path::Path;
 use std::task::{Context, Poll, ready};
 
-use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, Side, Target, Value};
+use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, Side, Value};
 use sockeye_proto::shape::Shape;
-use sockeye_proto::words;
 
+use super::Scheme;
 use super::descriptor::{Descriptors, Way};
-use super::{Scheme, wrong_target};
 use crate::conn::{Bytes, Conn};
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
@@ -54,16 +53,10 @@ pub(super) static PTY: Scheme = Scheme {
 };
 
 fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
-    Box::pin(async move {
-        let opened = open(address, ctx).await;
-        opened.map_err(|cause| Error::new(Op::Dial, cause).on(address.bare_word()))
-    })
+    Box::pin(async move { open(address, ctx).await.map_err(|cause| Error::new(Op::Dial, cause)) })
 }
 
 async fn open(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
-    let Target::Word(text) = address.target() else { return Err(wrong_target()) };
-    let words =
-        words::split(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
     let size = match address.options().value("size") {
         Some(Value::Window(columns, rows)) => (*columns, *rows),
         _ => (80, 24),
@@ -75,7 +68,7 @@ async fn open(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> 
         _ => None,
     };
     let streams = [theirs.try_clone()?, theirs.try_clone()?, theirs];
-    let child = Command { address, words, streams, terminal: true }.start(ctx).await?;
+    let child = Command { address, streams, terminal: true }.start(ctx).await?;
     let reading = Way::new(ours.try_clone()?, Direction::Read)?;
     let writing = Way::new(ours, Direction::Write)?;
     let terminal = AtTerminal {

@@ -212,17 +212,17 @@ pub(super) fn set_options(socket: BorrowedFd<'_>, address: &Address) -> io::Resu
 /// the socket.
 pub(super) async fn connected(socket: OwnedFd, kind: Kind, ctx: &Ctx) -> io::Result<Conn> {
     let socket = watch(socket)?;
+    // Asked first, since who is on this machine has answered by now, and then there is nothing to wait for.
     loop {
-        let mut guard = socket.writable().await?;
-        if let Err(errno) = sockopt::socket_error(socket.as_fd())? {
-            return Err(errno.into());
-        }
         if let Ok(remote) = net::getpeername(socket.as_fd()) {
             let mut peer = Peer::new(kind.scheme());
             peer.remote = remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
             peer.local = Endpoint::from_kernel(net::getsockname(socket.as_fd())?);
-            drop(guard);
             return kind.conn(socket, peer, None, ctx);
+        }
+        let mut guard = socket.writable().await?;
+        if let Err(errno) = sockopt::socket_error(socket.as_fd())? {
+            return Err(errno.into());
         }
         guard.clear_ready();
     }

@@ -93,7 +93,7 @@ pub(super) fn run(request: &Request, address: Address, many: Many) -> Result<Exi
     if request.has(&flag::PLAN) {
         return plan::print(request, &[(name, &address)]);
     }
-    session::run(request, Threads::Cores, 1, async |ctx| {
+    session::run(request, Threads::Many, 1, async |ctx| {
         let interrupts = Interrupts::listen()?;
         let ctx = guarded(request, ctx);
         let listening = sockeye::listen(&address, &ctx).await?;

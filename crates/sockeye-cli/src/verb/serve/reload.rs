@@ -1,7 +1,7 @@
 //! Serving what a file says, which is read again on SIGHUP.
 
 use serde_json::json;
-use sockeye::Ctx;
+use sockeye::{Ctx, Limits};
 
 use super::posts::{Change, Changed, Posts};
 use super::{Order, guarded};
@@ -45,7 +45,8 @@ impl Script<'_> {
         let path = self.path.to_owned();
         let config = tokio::task::spawn_blocking(move || Config::read(&path)).await;
         let said = self.with(config.map_err(|panicked| Failure::Start(panicked.into()))??);
-        let limits = session::shared_limits(said.orders.iter().map(|order| order.addresses.len()).sum());
+        let listeners = said.orders.iter().map(|order| order.addresses.len()).sum();
+        let limits = Limits { open_files: ctx.limits.open_files, ..session::shared_limits(listeners) };
         let ctx = guarded(&said.request, Ctx { limits, ..ctx.clone() });
         let change = posts.prepare(&said.orders, &ctx).await?;
         Ok((said, change))
