@@ -93,6 +93,11 @@ fn of_operation(error: &Error) -> Option<&'static str> {
         (Op::Write, _, Cause::Io(error)) if Errno::from_io_error(error) == Some(Errno::BADF) => {
             "it is open for reading only: add ,write or ,append, or use --one-way"
         }
+        (Op::Write, _, Cause::Io(error))
+            if is_on("raw:") && Errno::from_io_error(error) == Some(Errno::INVAL) =>
+        {
+            "with hdrincl, and on protocol 255, a message begins with a whole header of IP"
+        }
         (Op::Dial, Kind::NotFound, _) if is_on("fd:") => "open it in the shell: sockeye ... 3<FILE",
         (Op::Dial | Op::Write, Kind::NotFound, _) => {
             "check what is named there, or start what listens there first"

@@ -196,6 +196,12 @@ fn what_a_raw_socket_cannot_do_is_told_in_words() {
          to send to a broadcast address, add ,broadcast\n",
         ),
         (
+            &["dial", "raw:253:127.0.0.1,hdrincl"],
+            1,
+            "sockeye: cannot write to raw:253:127.0.0.1: invalid argument
+         with hdrincl, and on protocol 255, a message begins with a whole header of IP\n",
+        ),
+        (
             &["listen", "raw:253:any"],
             2,
             "sockeye: raw:253:any: a listener on every address would hear its own words, too; \
@@ -203,7 +209,7 @@ fn what_a_raw_socket_cannot_do_is_told_in_words() {
                  ^^^\n",
         ),
     ] {
-        let exit = run(&mut network.command(&[&["sockeye"], words].concat()), b"", LIMIT);
+        let exit = run(&mut network.command(&[&["sockeye"], words].concat()), b"hi", LIMIT);
         assert_eq!((exit.code, exit.stderr.as_str()), (Some(code), said), "{words:?}");
     }
 }
