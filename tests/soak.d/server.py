@@ -59,7 +59,7 @@ class Server:
         self.totals: dict[str, Totals] = {}
         self.open: dict[int, dict] = {}
         self.most_open = 0
-        self.has_config = "--config" in words
+        self.has_config, self.is_relay = "--config" in words, words[1] in ("relay", "listen")
         # How often it was told to read its file again, and has not said that it did.
         self.reloads = 0
         # What each listener said of itself when it was last asked.
@@ -156,6 +156,7 @@ class Server:
         """Tells it to read its file again, in which nothing is new: nobody may notice."""
         self.reloads += 1
         self.process.send_signal(signal.SIGHUP)
+
     def ask(self) -> None:
         """Asks who is inside, and for the sums of each listener."""
         self.sums.clear()

@@ -1,8 +1,8 @@
 //! The pages, from the rows of verbs, flags, services, schemes, layers, frames and options.
 
-use sockeye::ServiceRow;
 use sockeye::proto::address::{OptionGrammar, Side};
 use sockeye::proto::frame::FRAMINGS;
+use sockeye::{OptionRow, ServiceRow};
 use sockeye_services::ALL as SERVICES;
 
 use crate::exit;
@@ -115,18 +115,15 @@ fn address() -> Page {
     let layers = sockeye::LAYERS.iter().flat_map(|layer| layer.grammar.options);
     let layers = layers.map(|option| Row::new(of_option(option), option.help));
     let frames = FRAMINGS.iter().map(|row| Row::new(row.usage(), row.help));
-    let options = sockeye::options().iter().map(|row| {
-        let side = match row.grammar.side {
-            Side::Both => "dl",
-            Side::Dial => "d",
-            Side::Listen => "l",
-        };
-        let schemes = row.grammar.schemes.join(" ");
-        let marks = if schemes.is_empty() { side.to_owned() } else { format!("{side} {schemes}") };
-        let help = format!("{} ({marks})", row.grammar.help);
-        let default = format!("unless set: {}", row.default);
-        Row { lines: vec![help, default], ..Row::new(of_option(&row.grammar), "") }
+    let options = sockeye::OPTION_GROUPS.iter().map(|group| {
+        Section::rows(group.title, group.rows.iter().map(of_shared))
+            .noting("d: dial, l: listen; then the schemes, if not all")
     });
+    let first = [
+        Section::rows("schemes", schemes),
+        Section::rows("options that put a layer on", layers),
+        Section::rows("frames; a message", frames),
+    ];
     Page {
         name: "sockeye-address".to_owned(),
         volume: 7,
@@ -134,14 +131,9 @@ fn address() -> Page {
         usage: "[LAYER+]*SCHEME[-l]:TARGET[,KEY[=VALUE]]*",
         about: "-l listens: tcp-l:8080. A port alone is this machine's own, any:8080 every \
                 address, port 0 the kernel's choice. IPv6: tcp:[::1]:80. In a word, %2C is a \
-                comma and %25 a percent sign; -o KEY=VALUE behind an address needs neither.",
-        sections: vec![
-            Section::rows("schemes", schemes),
-            Section::rows("options that put a layer on", layers),
-            Section::rows("frames; a message", frames),
-            Section::rows("options", options)
-                .noting("d: to dial, l: to listen; then the schemes, if not all"),
-        ],
+                comma and %25 a percent sign; -o KEY=VALUE behind an address needs neither. sockeye opts \
+                says more of each option, and what the kernel has of it.",
+        sections: first.into_iter().chain(options).collect(),
         beyond: &["ip(7)", "raw(7)", "socket(7)", "tcp(7)", "udp(7)", "unix(7)", "vsock(7)"],
     }
 }
@@ -189,7 +181,21 @@ fn of_flag(flag: &Flag) -> Row {
     Row::new(format!("{short}--{}{value}", flag.long), flag.help)
 }
 
-fn of_option(option: &OptionGrammar) -> String {
+fn of_shared(row: &OptionRow) -> Row {
+    let side = match row.grammar.side {
+        Side::Both => "dl",
+        Side::Dial => "d",
+        Side::Listen => "l",
+    };
+    let schemes = row.grammar.schemes.join(" ");
+    let marks = if schemes.is_empty() { side.to_owned() } else { format!("{side} {schemes}") };
+    let help = format!("{} ({marks})", row.grammar.help);
+    let default = format!("unless set: {}", row.default);
+    Row { lines: vec![help, default], ..Row::new(of_option(&row.grammar), "") }
+}
+
+/// An option as it is typed: `rcvbuf=SIZE`.
+pub(crate) fn of_option(option: &OptionGrammar) -> String {
     let placeholder = option.kind.placeholder();
     if placeholder.is_empty() { option.name.to_owned() } else { format!("{}={placeholder}", option.name) }
 }
@@ -221,7 +227,7 @@ mod tests {
         let flags = verb::ALL.iter().flat_map(|verb| verb.flags.iter()).chain(flag::COMMON);
         let flags = flags.map(|flag| format!("--{}", flag.long));
         let services = SERVICES.iter().map(|row| format!("  {} ", row.name));
-        let options = sockeye::options().iter().map(|row| format!("  {}", row.grammar.name));
+        let options = sockeye::options().map(|row| format!("  {}", row.grammar.name));
         let framings = FRAMINGS.iter().map(|row| format!("  {} ", row.usage()));
         for name in flags.chain(services).chain(options).chain(framings) {
             assert!(all.contains(&name), "{name:?} is not in help");

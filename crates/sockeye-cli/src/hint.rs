@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use sockeye::proto::cut::TooLong;
 use sockeye::proto::frame::FrameError;
 use sockeye::proto::printable;
-use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, RuleFault, Unstarted};
+use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, Refused, RuleFault, Unstarted};
 
 /// How bytes and messages come together.
 pub(crate) const FRAME: &str = "frame=line makes messages of bytes; sockeye help address has other frames";
@@ -23,6 +23,7 @@ pub(crate) fn of(error: &Error) -> Option<Cow<'static, str>> {
             Some("user= and group= take a name; a number of no user needs group= too".into())
         }
         (_, Cause::Lacks(capability)) => Some(setcap(capability).into()),
+        (_, Cause::Option(refused)) => Some(option(refused)),
         (_, cause) => of_cause(cause).or_else(|| of_operation(error)).map(Cow::Borrowed),
     }
 }
@@ -34,6 +35,24 @@ fn setcap(capability: &str) -> String {
     let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte));
     let path = if is_plain { path } else { format!("'{}'", path.replace('\'', r"'\''")) };
     format!("run as root, or give it the right once: sudo setcap {capability}+ep {path}")
+}
+
+fn option(refused: &Refused) -> Cow<'static, str> {
+    if let Some(capability) = refused.lacks {
+        return setcap(capability).into();
+    }
+    let hint = match (refused.option, Errno::from_io_error(&refused.error)) {
+        ("congestion", Some(Errno::NOENT)) => {
+            "sysctl net.ipv4.tcp_available_congestion_control lists what there is"
+        }
+        ("device", Some(Errno::NODEV)) => "ip link lists the interfaces",
+        ("mptcp", _) => "leave it out, or have the kernel allow it: sysctl net.mptcp.enabled=1",
+        (_, Some(Errno::NOPROTOOPT | Errno::OPNOTSUPP)) => {
+            "the kernel does not have it on such a socket: leave it out"
+        }
+        _ => "sockeye opts says what each option takes",
+    };
+    hint.into()
 }
 
 /// Where the cause alone says what to try.

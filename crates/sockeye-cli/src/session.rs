@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use sockeye::proto::unit::{print_duration, print_flow, rounded};
-use sockeye::{Ctx, Events, Limits, Tallies, Totals};
+use sockeye::{Ctx, Events, Limits, Pipes, Tallies, Totals};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
@@ -18,7 +18,8 @@ use crate::failure::Failure;
 use crate::log::Log;
 use crate::{flag, say};
 
-/// How many descriptors are left for ourselves when the limit of open files bounds the number of connections.
+/// How many descriptors are left for ourselves when the limit of open files bounds the number of connections, beside those
+/// of the pipes through which the kernel moves bytes.
 const OWN_DESCRIPTORS: u64 = 64;
 
 /// How many descriptors a connection needs that is relayed: its own, and that of the other side.
@@ -149,7 +150,8 @@ fn most_open_files() -> u64 {
 /// many. Several listeners share them.
 fn limits(open_files: u64, listeners: usize, each: u64) -> Limits {
     let limits = Limits::default();
-    let room = usize::try_from(open_files.saturating_sub(OWN_DESCRIPTORS) / each).unwrap_or(usize::MAX);
+    let own = OWN_DESCRIPTORS + 2 * Pipes::most(open_files);
+    let room = usize::try_from(open_files.saturating_sub(own) / each).unwrap_or(usize::MAX);
     Limits { max_conns: limits.max_conns.min(room / listeners.max(1)).max(1), ..limits }
 }
 
@@ -172,9 +174,9 @@ mod tests {
     #[test]
     fn few_open_files_allow_few_connections() {
         assert_eq!(limits(1 << 20, 1, RELAYED).max_conns, 10_000);
-        assert_eq!(limits(1024, 0, RELAYED).max_conns, 480);
-        assert_eq!(limits(1024, 4, RELAYED).max_conns, 120);
-        assert_eq!(limits(1024, 1, COMMANDED).max_conns, 80);
+        assert_eq!(limits(1024, 0, RELAYED).max_conns, 416);
+        assert_eq!(limits(1024, 4, RELAYED).max_conns, 104);
+        assert_eq!(limits(1024, 1, COMMANDED).max_conns, 69);
         assert_eq!(limits(3, 1, RELAYED).max_conns, 1);
     }
 }

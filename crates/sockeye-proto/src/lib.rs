@@ -5,6 +5,7 @@
 //! - [`crowd`]: the peers of a datagram listener, and who makes room.
 //! - [`cut`]: what is typed into messages.
 //! - [`diag`]: asking the kernel about a socket, as bytes.
+//! - [`dscp`]: the classes of traffic, by name and number.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
 //! - [`hex`]: bytes in hexadecimal, for people.
 //! - [`http`]: the head of a request for one page.
@@ -27,6 +28,7 @@ pub mod admission;
 pub mod crowd;
 pub mod cut;
 pub mod diag;
+pub mod dscp;
 pub mod frame;
 pub mod hex;
 pub mod http;

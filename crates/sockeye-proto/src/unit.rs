@@ -112,6 +112,15 @@ pub fn size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
+/// Reads a whole number that is not negative: decimal digits, or `0x` and hexadecimal ones.
+///
+/// `None` for anything else, and for what 64 bits do not hold.
+pub fn count(text: &str) -> Option<u64> {
+    let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |digits| (digits, 16));
+    let is_number = digits.bytes().all(|b| char::from(b).is_digit(radix));
+    u64::from_str_radix(digits, radix).ok().filter(|_| is_number)
+}
+
 /// Reads the permissions of a file in octal, `0` to `7777`.
 pub fn mode(text: &str) -> Option<u32> {
     if text.is_empty() || text.len() > 5 || !text.bytes().all(|b| b.is_ascii_digit()) {
@@ -210,7 +219,7 @@ mod tests {
 
         #[test]
         fn no_text_panics(text in "\\PC{0,24}") {
-            let _ = (duration(&text), size(&text), mode(&text));
+            let _ = (duration(&text), size(&text), count(&text), mode(&text));
         }
     }
 }

@@ -6,6 +6,7 @@
 //! - [`lookup`]: names and services into addresses, with the resolver's own words for what failed.
 //! - [`inherited`]: descriptors that our parent left open for us.
 //! - [`readiness`]: descriptors that a runtime watches.
+//! - [`socket_option`]: options of sockets by their numbers.
 //! - [`mod@unsent`]: how much of what was written has not arrived.
 //! - [`vsock`]: the names of sockets between machines that share one host.
 //!
@@ -19,5 +20,6 @@ pub mod guard;
 pub mod inherited;
 pub mod lookup;
 pub mod readiness;
+pub mod socket_option;
 pub mod unsent;
 pub mod vsock;

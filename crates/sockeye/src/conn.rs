@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -102,6 +102,11 @@ pub trait Messages: Send {
     /// As [`Bytes::bare`].
     fn bare(&self) -> Option<&Watched> {
         None
+    }
+
+    /// The socket of the kernel beneath, to be asked about and not to be read or written; `None` where there is none.
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.bare().map(AsFd::as_fd)
     }
 }
 
@@ -234,6 +239,15 @@ impl Conn {
         match &self.io {
             Io::Bytes(io) => io.bare(),
             Io::Messages(io) => io.bare(),
+        }
+    }
+
+    /// The socket of the kernel beneath, to be asked about and not to be read or written; `None` where there is none, and
+    /// beneath layers.
+    pub fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match &self.io {
+            Io::Bytes(io) => io.bare().map(AsFd::as_fd),
+            Io::Messages(io) => io.socket(),
         }
     }
 

@@ -82,6 +82,8 @@ pub enum Cause {
     OtherFamily,
     /// Others than users of this machine reach the address, where only our own user may come in.
     OpenToOthers,
+    /// The kernel refused an option of a socket.
+    Option(Refused),
     /// The path of a Unix socket is taken.
     PathTaken(PathTaken),
     /// A rule on who may come in, as it was written, can name nobody.
@@ -108,6 +110,17 @@ pub enum Cause {
     Exited(Exit),
     /// A command could not be started.
     Unstarted(Unstarted, io::Error),
+}
+
+/// An option of a socket that could not be set.
+#[derive(Debug)]
+pub struct Refused {
+    /// Its name, as its row has it.
+    pub option: &'static str,
+    /// The capability that we lack for it (capabilities(7)), where that is the reason.
+    pub lacks: Option<&'static str>,
+    /// What setsockopt(2), or socket(2), said.
+    pub error: io::Error,
 }
 
 /// What kept a command from being started.
@@ -251,7 +264,9 @@ impl Error {
     /// What it means.
     pub fn kind(&self) -> Kind {
         match &self.0.cause {
-            Cause::Io(error) | Cause::Unstarted(_, error) => io_kind(error),
+            Cause::Io(error) | Cause::Option(Refused { error, .. }) | Cause::Unstarted(_, error) => {
+                io_kind(error)
+            }
             Cause::Frame(error) => match error {
                 FrameError::TooLarge { .. } | FrameError::TooLong { .. } => Kind::TooLarge,
                 _ => Kind::Other,
@@ -315,7 +330,8 @@ pub(crate) fn words(error: &io::Error) -> String {
 
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
-        error.downcast().map_or_else(Self::Io, Self::Frame)
+        let other = |error: io::Error| error.downcast().map_or_else(Self::Io, Self::Option);
+        error.downcast().map_or_else(other, Self::Frame)
     }
 }
 
@@ -376,6 +392,7 @@ impl fmt::Display for Cause {
             }
             Self::Lookup(error) => write!(f, "{error}"),
             Self::OtherFamily => f.write_str("it has no address of the family that was asked for"),
+            Self::Option(refused) => write!(f, "{refused}"),
             Self::PathTaken(taken) => f.write_str(match taken {
                 PathTaken::Answered => "somebody listens there already",
                 PathTaken::Locked => "another process holds the lock beside it",
@@ -415,6 +432,14 @@ impl fmt::Display for Cause {
 }
 
 impl std::error::Error for Cause {}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.option, words(&self.error))
+    }
+}
+
+impl std::error::Error for Refused {}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! Where connections come from.
 
 use std::future::poll_fn;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -26,6 +27,11 @@ pub trait Listener: Send {
 
     /// Where it listens: one for each address, as the kernel names it.
     fn locals(&self) -> Vec<Peer>;
+
+    /// Its sockets of the kernel, in the order of [`Listener::locals`], to be asked about; none where it has none.
+    fn sockets(&self) -> Vec<BorrowedFd<'_>> {
+        Vec::new()
+    }
 
     /// Keeps to these limits from now on, as far as it keeps any itself, and says after how long of silence whoever serves
     /// a newcomer is to end it.

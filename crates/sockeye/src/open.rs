@@ -19,7 +19,7 @@ pub fn vocabulary() -> &'static Vocabulary {
         schemes: scheme::ALL.iter().map(|row| &row.grammar).collect(),
         layers: layer::ALL.iter().map(|row| &row.grammar).collect(),
         stacks: Vec::new(),
-        options: option::ALL.iter().map(|row| &row.grammar).collect(),
+        options: option::options().map(|row| &row.grammar).collect(),
     });
     &ALL
 }

@@ -1,10 +1,11 @@
 //! Pipes through which the kernel moves bytes from one descriptor to another, without copying them here (splice(2)).
 
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::io::Result;
+use rustix::io::{Errno, Result};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use rustix::process::{Resource, getrlimit};
 
 /// What is asked for: the most that everybody may have (pipe(7), /proc/sys/fs/pipe-max-size). It can be less, since a
 /// user's pipes share a limit.
@@ -19,14 +20,16 @@ pub(crate) struct Pipe {
     reading: OwnedFd,
     writing: OwnedFd,
     held: usize,
+    /// Counts it, as long as it is there.
+    _one_of: Arc<()>,
 }
 
 impl Pipe {
-    fn new() -> Result<Self> {
+    fn new(one_of: Arc<()>) -> Result<Self> {
         let (reading, writing) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         // One that stays small moves less at a time, that is all.
         let (Ok(_) | Err(_)) = fcntl_setpipe_size(&writing, ROOM);
-        Ok(Self { reading, writing, held: 0 })
+        Ok(Self { reading, writing, held: 0, _one_of: one_of })
     }
 
     /// The bytes in it.
@@ -70,23 +73,65 @@ const FLAGS: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
 
 /// A pool of empty pipes. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Pipes(Arc<Mutex<Vec<Pipe>>>);
+pub struct Pipes(Arc<Mutex<Pool>>);
+
+#[derive(Debug, Default)]
+struct Pool {
+    kept: Vec<Pipe>,
+    /// Every pipe has it too, kept or lent.
+    all: Arc<()>,
+}
 
 impl Pipes {
+    /// How many there are at most, kept and lent, where so many files may be open: 64, and fewer where they would take more
+    /// than an eighth of the descriptors. A peer that does not read holds one for as long as it likes, with up to a
+    /// mebibyte in it.
+    pub fn most(open_files: u64) -> u64 {
+        (open_files / 16).min(64)
+    }
+
     /// Lends a pipe.
     ///
     /// # Errors
-    /// No more descriptors.
+    /// There are as many as there may be, or no more descriptors.
     pub(crate) fn lend(&self) -> Result<Pipe> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        kept.map_or_else(Pipe::new, Ok)
+        let mut pool = self.lock();
+        if let Some(kept) = pool.kept.pop() {
+            return Ok(kept);
+        }
+        let open_files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let most = usize::try_from(Self::most(open_files)).unwrap_or(usize::MAX);
+        // One of those who have it is the pool.
+        if Arc::strong_count(&pool.all) > most { Err(Errno::MFILE) } else { Pipe::new(pool.all.clone()) }
     }
 
     /// Takes a pipe back. One that is not empty is closed, and so is one that is too many.
     pub(crate) fn give_back(&self, pipe: Pipe) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if pipe.held == 0 && kept.len() < KEPT {
-            kept.push(pipe);
+        let mut pool = self.lock();
+        if pipe.held == 0 && pool.kept.len() < KEPT {
+            pool.kept.push(pipe);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_only_so_many_and_one_that_is_given_back_or_closed_makes_room() {
+        let pipes = Pipes::default();
+        let mut lent: Vec<Pipe> = std::iter::from_fn(|| pipes.clone().lend().ok()).take(1000).collect();
+        assert!((1..=64).contains(&lent.len()), "{}", lent.len());
+        drop(lent.pop());
+        lent.extend(pipes.lend());
+        assert!(pipes.lend().is_err());
+        lent.drain(..).for_each(|pipe| pipes.give_back(pipe));
+        assert_eq!(pipes.lock().kept.len(), KEPT);
+        assert!(pipes.lend().is_ok());
     }
 }

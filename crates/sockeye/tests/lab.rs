@@ -1,6 +1,7 @@
 //! What the tests of this crate share: opening addresses, waiting under a limit, a service that is a function, a
 //! server that runs beside the test, and a process for tests that must have one to themselves.
 
+use std::borrow::BorrowMut;
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::process::Command;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use sockeye::proto::shape::Shape;
 use sockeye::{BoxFuture, Conn, Ctx, Event, Listening, Message, Result, Served, Service};
+use testkit::require;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -223,13 +225,31 @@ pub(crate) async fn event<T>(
 /// Runs `body` in a process of its own, which no other test disturbs, nor it them: this binary again, with the test
 /// of that name alone.
 pub(crate) fn alone(test: &str, body: impl FnOnce()) {
+    alone_in(Command::new(std::env::current_exe().unwrap()), test, body);
+}
+
+/// As [`alone`], in a network that nobody else is in, loopback alone, as its root.
+pub(crate) fn alone_in_a_network(test: &str, body: impl FnOnce()) {
+    let mut command = Command::new(require("unshare"));
+    command.args(["--map-root-user", "--net", "sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""]);
+    require("ip");
+    alone_in(command.arg(std::env::current_exe().unwrap()), test, body);
+}
+
+/// As [`alone`], as a user without any capability.
+pub(crate) fn alone_without_rights(test: &str, body: impl FnOnce()) {
+    let mut command = Command::new(require("unshare"));
+    alone_in(command.args(["--map-user=1"]).arg(std::env::current_exe().unwrap()), test, body);
+}
+
+fn alone_in(mut command: impl BorrowMut<Command>, test: &str, body: impl FnOnce()) {
     const ALONE: &str = "SOCKEYE_TEST_ALONE";
     if std::env::var_os(ALONE).is_some() {
         return body();
     }
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let command = command.borrow_mut();
     command.args(["--exact", test, "--nocapture"]).env(ALONE, "1");
-    let exit = testkit::run(&mut command, b"", 4 * LIMIT);
+    let exit = testkit::run(command, b"", 4 * LIMIT);
     let ran = String::from_utf8_lossy(&exit.stdout).contains("1 passed");
     assert!(exit.code == Some(0) && ran, "{test}: {exit:?}");
 }

@@ -21,6 +21,7 @@ mod inherited;
 mod lab;
 mod matrix;
 mod messages;
+mod options;
 mod process;
 mod raw;
 mod relay;

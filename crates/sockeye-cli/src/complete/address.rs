@@ -1,6 +1,7 @@
 //! What an address may become: its scheme, its target, and its options.
 
 use sockeye::proto::address::{Form, Kind, OptionGrammar, Role, SchemeGrammar, Written};
+use sockeye::proto::dscp;
 use sockeye::proto::frame::FRAMINGS;
 
 use super::{Candidate, Known};
@@ -126,6 +127,7 @@ pub(super) fn values(kind: &Kind) -> Vec<Candidate> {
     let words = |words: &[&str]| words.iter().map(|word| Candidate::word(*word, "")).collect();
     match kind {
         Kind::Choice(choices) => words(choices),
+        Kind::CodePoint => dscp::NAMES.iter().map(|(name, _)| Candidate::word(*name, "")).collect(),
         Kind::Switch => words(&["yes", "no"]),
         Kind::Time => words(&["off"]),
         Kind::Frame => {

@@ -233,10 +233,10 @@ mod tests {
         assert_all(&[
             ("listen tcp:1,max-c", &["tcp:1,max-conns="]),
             ("dial tcp:h:1,max-c", &[]),
-            ("dial unix:/x,keepali", &[]),
+            ("dial unix:/x,user-tim", &[]),
             ("dial tcp:h:1,nonsense", &[]),
-            ("dial tcp:h:1,keepali", &["tcp:h:1,keepalive="]),
-            ("dial tcp:h:1,keepalive=1s,keepali", &[]),
+            ("dial tcp:h:1,user-tim", &["tcp:h:1,user-timeout="]),
+            ("dial tcp:h:1,user-timeout=1s,user-tim", &[]),
             ("dial tcp:h:1,tcp-nodelay,nodel", &[]),
             ("relay tcp-l:1,onc", &["tcp-l:1,once"]),
             ("dial udp:h:1,fram", &[]),

@@ -71,7 +71,7 @@ fn further(scheme: &SchemeGrammar) -> String {
 
 /// An option, commented out, beneath what it does.
 pub(super) fn setting(option: &OptionGrammar) -> String {
-    let row = sockeye::options().iter().find(|row| row.grammar.name == option.name);
+    let row = sockeye::options().find(|row| row.grammar.name == option.name);
     let default = row.map_or_else(String::new, |row| format!("; unless set: {}", row.default));
     let value =
         row.and_then(|row| default_of(&option.kind, row.default)).unwrap_or_else(|| option.kind.example());
@@ -81,8 +81,9 @@ pub(super) fn setting(option: &OptionGrammar) -> String {
 /// The default, where what help says of it begins with something that can be set.
 fn default_of(kind: &Kind, says: &str) -> Option<String> {
     let word = says.split([',', ';', ':', ' ']).next().unwrap_or_default();
-    // Of what may be set several times it says who is meant by none, which could be read as somebody's name.
-    (!kind.repeats() && kind.read(Some(word)).is_ok()).then(|| word.to_owned())
+    // Words of ours could be read as a name: of whom a rule means by none, or of what is the kernel's choice.
+    let is_name = kind.repeats() || matches!(kind, Kind::Interface | Kind::Text(_));
+    (!is_name && kind.read(Some(word)).is_ok()).then(|| word.to_owned())
 }
 
 /// A value as TOML has it.

@@ -47,7 +47,7 @@ fn written(kind: Option<&Kind>, value: &DeValue<'_>) -> Result<String, String> {
         (Some(Kind::Switch), DeValue::Boolean(is_on)) => Ok(if *is_on { "yes" } else { "no" }.to_owned()),
         (Some(Kind::Switch), _) => Err("true or false".to_owned()),
         (_, DeValue::String(text)) => Ok(text.to_string()),
-        (Some(kind @ (Kind::Count { .. } | Kind::Size | Kind::Time)), value) => {
+        (Some(kind @ (Kind::Count { .. } | Kind::Seconds(_) | Kind::Size | Kind::Time)), value) => {
             text(value).ok_or_else(|| kind.expects())
         }
         (Some(kind), _) => Err(format!("{}, in quotes", kind.expects())),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockeye::proto::address::{Address, Form, Role};
+use sockeye::proto::address::{Address, Form, Role, Value};
 use sockeye::proto::unit::{print_duration, rounded};
 use sockeye::{Ctx, Events, Limits, Peer};
 use tokio::task::JoinSet;
@@ -53,6 +53,12 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         let reason =
             format!("{} has no handshake: nothing can be known without asking", silent.scheme().name);
         return Err(Failure::usage(reason, format!("try: echo | sockeye dial {silent}")));
+    }
+    let is_deferred =
+        |address: &&Address| address.options().value("fastopen-connect") == Some(&Value::Switch(true));
+    if let Some(deferred) = addresses.iter().find(is_deferred) {
+        let reason = format!("{deferred} connects with the first bytes, and check sends none");
+        return Err(Failure::usage(reason, "leave fastopen-connect out"));
     }
     if request.has(&flag::PLAN) {
         let planned: Vec<_> = addresses.iter().map(|address| ("check", address)).collect();

@@ -4,6 +4,7 @@ mod check;
 mod dial;
 pub(crate) mod r#gen;
 mod listen;
+mod opts;
 mod relay;
 pub(crate) mod serve;
 
@@ -52,7 +53,7 @@ pub(crate) enum Takes {
 
 /// Every verb.
 pub(crate) static ALL: &[&Verb] =
-    &[&dial::DIAL, &listen::LISTEN, &relay::RELAY, &check::CHECK, &serve::SERVE, &r#gen::GEN];
+    &[&dial::DIAL, &listen::LISTEN, &relay::RELAY, &check::CHECK, &serve::SERVE, &opts::OPTS, &r#gen::GEN];
 
 /// The verb of that name.
 pub(crate) fn find(name: &str) -> Result<&'static Verb, Failure> {

@@ -92,8 +92,8 @@ const LINES: &[(&str, &str)] = &[
     ("sockeye dial tcp:localhost:80,eof=h", "sockeye dial tcp:localhost:80,eof=half "),
     ("sockeye dial tcp:localhost:80 -o nodel", "sockeye dial tcp:localhost:80 -o nodelay "),
     (
-        "sockeye relay tcp-l:8080,once tcp:localhost:80,keepali",
-        "sockeye relay tcp-l:8080,once tcp:localhost:80,keepalive=",
+        "sockeye relay tcp-l:8080,once tcp:localhost:80,user-tim",
+        "sockeye relay tcp-l:8080,once tcp:localhost:80,user-timeout=",
     ),
     ("sockeye dial unix:some", "sockeye dial unix:some.sock "),
     ("sockeye dial unix-dgram:x,bind=some", "sockeye dial unix-dgram:x,bind=some.sock "),

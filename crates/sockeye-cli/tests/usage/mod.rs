@@ -18,6 +18,7 @@ mod r#gen;
 mod help;
 mod json;
 mod manual;
+mod opts;
 mod plan;
 mod readme;
 mod refusals;

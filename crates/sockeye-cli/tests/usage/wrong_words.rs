@@ -311,6 +311,11 @@ fn what_nobody_listens_on_is_not_checked_and_what_is_for_one_is_not_given_to_man
             "         try: echo | sockeye dial unix-dgram:socket",
         ),
         (
+            &["check", "tcp:localhost:1,fastopen-connect"],
+            "sockeye: tcp:localhost:1,fastopen-connect connects with the first bytes, and check sends none",
+            "         leave fastopen-connect out",
+        ),
+        (
             &["relay", "tcp-l:0", "-,eof=close"],
             "sockeye: -,eof=close is there for one connection, and tcp-l:0 accepts many",
             "         add ,once to the first address, or see sockeye listen --keep",

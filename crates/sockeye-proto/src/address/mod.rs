@@ -17,6 +17,7 @@ mod machine;
 mod parse;
 mod print;
 mod protocol;
+mod raw;
 mod target;
 mod value;
 mod vocabulary;
@@ -26,6 +27,7 @@ pub use escape::escape;
 pub use machine::Cid;
 pub use parse::{parse, parse_listener};
 pub use protocol::Protocol;
+pub use raw::{Level, RawOption, RawValue};
 pub use target::{Form, Host, Port, Target};
 pub use value::{Kind, Value};
 pub use vocabulary::{

@@ -359,6 +359,7 @@ impl Address {
             }
         };
         let twice = match &value {
+            Value::SocketOption(option) => format!("{}={}", row.name, option.place_text()),
             Value::Variable(name, _) => format!("{}={name}", row.name),
             _ => row.name.to_owned(),
         };

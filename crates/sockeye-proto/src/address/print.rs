@@ -132,9 +132,11 @@ impl fmt::Display for Port {
 }
 
 impl Settings {
-    /// Sets an option; `false` where it is set already, and its kind does not repeat. Variables are set once each.
+    /// Sets an option; `false` where it is set already, and its kind does not repeat. Variables and
+    /// options by their numbers are set once each.
     pub(super) fn set(&mut self, row: &'static OptionGrammar, value: Value) -> bool {
         let is_same = |other: &Value| match (&value, other) {
+            (Value::SocketOption(one), Value::SocketOption(other)) => one.place() == other.place(),
             (Value::Variable(one, _), Value::Variable(other, _)) => one == other,
             _ => !row.kind.repeats(),
         };

@@ -19,7 +19,8 @@ static WS_OPTIONS: [OptionGrammar; 2] = [
 ];
 static FRAME_OPTIONS: [OptionGrammar; 2] =
     [option("frame", Side::Both, Kind::Frame), option("max-message", Side::Both, Kind::Size)];
-static SHARED: [OptionGrammar; 8] = [
+static SHARED: [OptionGrammar; 9] = [
+    option("sockopt", Side::Both, Kind::SocketOption),
     option("env", Side::Both, Kind::Variable),
     option("bind", Side::Dial, Kind::Address),
     OptionGrammar {
@@ -294,6 +295,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("exec:grep 'a b", "grep 'a b", "a quote ' is not closed"),
     ("sh:", "", "expected a command"),
     ("tcp:h:1,env=A=1,env=A=2", "env=A=2", "env=A is set twice"),
+    ("tcp:h:1,sockopt=tcp:1:1,sockopt=tcp:1:x00", "sockopt=tcp:1:x00", "sockopt=tcp:1 is set twice"),
     ("ws-l://host/", "//host/", "a URL is dialled; to listen, write a port"),
 ];
 
@@ -396,6 +398,7 @@ fn word() -> impl Strategy<Value = String> {
         "frame=(burst|line|len32le|fixed=[1-9][0-9]{0,8}|burst=[1-9][0-9]{0,5})".boxed(),
         "max-message=[0-9]{1,5}k?".boxed(),
         "mode=0?[0-7]{3}".boxed(),
+        "sockopt=(tcp|socket|41):[0-9]{1,3}:(-?[0-9]{1,4}|x0a(ff)?)".boxed(),
         any::<std::net::SocketAddr>().prop_map(|at| format!("bind={at}")).boxed(),
         "join=(239\\.[1-9]\\.2\\.3|ff0[0-9a-f]::[1-9]|\\[ff02::1\\])(@[^,\0]{0,16})?".boxed(),
     ];

@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::raw::{self, RawOption};
 use crate::admission::{self, Whom};
+use crate::dscp;
 use crate::frame::{FRAMINGS, Framing, FramingRow};
 use crate::unit;
 
@@ -15,7 +17,9 @@ pub enum Kind {
     Address,
     /// One of a list of words.
     Choice(&'static [&'static str]),
-    /// A whole number within these bounds.
+    /// A class of traffic, by its name or number: `ef`, `46`. One of [`dscp::NAMES`], or 0 to 63.
+    CodePoint,
+    /// A whole number within these bounds, in decimal digits or behind `0x` in hexadecimal ones.
     Count {
         /// The least that is taken.
         least: u64,
@@ -26,13 +30,19 @@ pub enum Kind {
     Frame,
     /// A multicast group, and the interface to hear it on: `239.1.2.3`, `ff02::1@eth0`.
     Group,
+    /// The name of a network interface: `eth0`.
+    Interface,
     /// Octal permissions of a file: `0660`.
     Mode,
+    /// A length of time in whole seconds, from one up to so many.
+    Seconds(u32),
     /// Bytes: `64k`, `1MiB`, `10MB`. At most what a signed 32-bit number holds, which is what the kernel takes.
     Size,
+    /// An option of sockets that has no name here: `tcp:18:x00000010`. May be set several times, each to one value.
+    SocketOption,
     /// Nothing, `yes` or `no`.
     Switch,
-    /// Any text that is not empty; the word says what it is.
+    /// Any text that is not empty; this says what it is, `a path`, and may end with an example: `a path such as /x`.
     Text(&'static str),
     /// A time limit: `1.5s`, `250ms`, `2m`, or `off`.
     Time,
@@ -51,7 +61,7 @@ pub enum Value {
     Address(SocketAddr),
     /// One of the words of [`Kind::Choice`].
     Choice(&'static str),
-    /// A number within the bounds of [`Kind::Count`].
+    /// A number within the bounds of [`Kind::Count`], or that of a [`Kind::CodePoint`].
     Count(u64),
     /// A framing.
     Frame(Framing),
@@ -61,9 +71,11 @@ pub enum Value {
     Mode(u32),
     /// Bytes.
     Size(u64),
+    /// An option of sockets by its numbers.
+    SocketOption(RawOption),
     /// On or off.
     Switch(bool),
-    /// Text.
+    /// Text, or the name of an interface.
     Text(String),
     /// A limit, or `None` for `off`.
     Time(Option<Duration>),
@@ -78,7 +90,7 @@ pub enum Value {
 impl Kind {
     /// Whether an address may set it several times.
     pub fn repeats(&self) -> bool {
-        matches!(self, Self::Variable | Self::Whom)
+        matches!(self, Self::SocketOption | Self::Variable | Self::Whom)
     }
 
     /// Reads a value; `None` as text is an option without `=`.
@@ -93,15 +105,21 @@ impl Kind {
         let value = match self {
             Self::Address => address(text).map(Value::Address),
             Self::Choice(words) => words.iter().find(|word| **word == text).map(|word| Value::Choice(word)),
+            Self::CodePoint => dscp::read(text).map(|code| Value::Count(code.into())),
             Self::Count { least, most } => {
-                let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-                let count = text.parse().ok().filter(|n| digits && (least..=most).contains(&n));
-                count.map(Value::Count)
+                unit::count(text).filter(|count| (least..=most).contains(&count)).map(Value::Count)
             }
             Self::Frame => Framing::read(text).map(Value::Frame),
             Self::Group => group(text),
+            Self::Interface => is_interface(text).then(|| Value::Text(text.to_owned())),
             Self::Mode => unit::mode(text).map(Value::Mode),
+            Self::Seconds(most) => {
+                let time = unit::duration(text).filter(|time| time.subsec_nanos() == 0);
+                let time = time.filter(|time| (1..=u64::from(*most)).contains(&time.as_secs()));
+                time.map(|time| Value::Time(Some(time)))
+            }
             Self::Size => unit::size(text).filter(|size| i32::try_from(*size).is_ok()).map(Value::Size),
+            Self::SocketOption => RawOption::read(text).map(Value::SocketOption),
             Self::Switch => match text {
                 "yes" => Some(Value::Switch(true)),
                 "no" => Some(Value::Switch(false)),
@@ -125,6 +143,7 @@ impl Kind {
         match self {
             Self::Address => "an IP address, with or without a port, such as 127.0.0.1 or [::1]:4000".into(),
             Self::Choice(words) => words.join(" or "),
+            Self::CodePoint => "a number from 0 to 63, or a name such as ef, af41 or cs5".into(),
             Self::Count { least, most: u64::MAX } => format!("a number from {least}"),
             Self::Count { least, most } => format!("a number from {least} to {most}"),
             Self::Frame => {
@@ -132,8 +151,11 @@ impl Kind {
                 format!("one of {}", framings.join(" "))
             }
             Self::Group => "a multicast group such as 239.1.2.3, ff02::1 or 239.1.2.3@eth0".into(),
+            Self::Interface => "the name of an interface such as eth0".into(),
             Self::Mode => "octal permissions such as 0660".into(),
+            Self::Seconds(most) => format!("whole seconds such as 10s, from 1s to {most}s"),
             Self::Size => "bytes such as 65536, 64k or 1MB".into(),
+            Self::SocketOption => raw::EXPECTED.into(),
             Self::Switch => "yes or no".into(),
             Self::Text(what) => (*what).into(),
             Self::Time => "a time such as 1.5s, 250ms or 2m, or off".into(),
@@ -148,10 +170,14 @@ impl Kind {
         match self {
             Self::Address => "127.0.0.1".into(),
             Self::Choice(words) => words.first().copied().unwrap_or_default().into(),
+            Self::CodePoint => "ef".into(),
             Self::Count { least, .. } => least.to_string(),
             Self::Frame => "line".into(),
             Self::Group => "239.1.2.3".into(),
+            Self::Interface => "lo".into(),
             Self::Mode => "0600".into(),
+            Self::Seconds(_) => "10s".into(),
+            Self::SocketOption => "socket:12:1".into(),
             Self::Size => "256k".into(),
             Self::Switch => "no".into(),
             Self::Text(what) => what.rsplit(' ').next().unwrap_or("text").into(),
@@ -167,14 +193,17 @@ impl Kind {
         match self {
             Self::Address => "IP[:PORT]".into(),
             Self::Choice(words) => words.join("|"),
+            Self::CodePoint => "CLASS".into(),
             Self::Count { .. } => "N".into(),
             Self::Frame => "FRAME".into(),
             Self::Group => "GROUP[@INTERFACE]".into(),
+            Self::Interface => "INTERFACE".into(),
             Self::Mode => "MODE".into(),
+            Self::SocketOption => "LEVEL:NUMBER:VALUE".into(),
             Self::Size => "SIZE".into(),
             Self::Switch => String::new(),
-            Self::Text(what) => what.rsplit(' ').next().unwrap_or("TEXT").to_uppercase(),
-            Self::Time => "TIME".into(),
+            Self::Text(what) => what.split(' ').nth(1).unwrap_or("TEXT").to_uppercase(),
+            Self::Seconds(_) | Self::Time => "TIME".into(),
             Self::Variable => "NAME=VALUE".into(),
             Self::Whom => "WHOM".into(),
             Self::Window => "COLUMNSxROWS".into(),
@@ -189,14 +218,15 @@ fn address(text: &str) -> Option<SocketAddr> {
 }
 
 /// Names of interfaces are short and hold no slash, colon or space (the kernel's `dev_valid_name`).
+fn is_interface(name: &str) -> bool {
+    (1..=15).contains(&name.len()) && !name.contains(|c: char| c.is_whitespace() || "/:\0".contains(c))
+}
+
 fn group(text: &str) -> Option<Value> {
     let (ip, interface) = text.split_once('@').map_or((text, None), |(ip, name)| (ip, Some(name)));
     let bare = ip.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(ip);
     let ip: IpAddr = bare.parse().ok().filter(IpAddr::is_multicast)?;
-    let is_name = |name: &str| {
-        (1..=15).contains(&name.len()) && !name.contains(|c: char| c.is_whitespace() || "/:".contains(c))
-    };
-    interface.is_none_or(is_name).then(|| Value::Group(ip, interface.map(str::to_owned)))
+    interface.is_none_or(is_interface).then(|| Value::Group(ip, interface.map(str::to_owned)))
 }
 
 fn variable(text: &str) -> Option<Value> {
@@ -223,6 +253,7 @@ impl fmt::Display for Value {
             Self::Group(ip, Some(interface)) => write!(f, "{ip}@{interface}"),
             Self::Mode(mode) => write!(f, "{mode:04o}"),
             Self::Size(size) => write!(f, "{size}"),
+            Self::SocketOption(option) => write!(f, "{option}"),
             Self::Switch(on) => f.write_str(if *on { "yes" } else { "no" }),
             Self::Text(text) => f.write_str(text),
             Self::Time(None) => f.write_str("off"),
@@ -282,6 +313,41 @@ mod tests {
         assert_eq!(read("A="), variable("A", ""));
         for text in ["", "A", "=b", "A=\0"] {
             assert_eq!(read(text), Err("expected a variable, NAME=VALUE".into()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_count_is_decimal_or_hexadecimal_and_within_its_bounds() {
+        let read = |text| Kind::Count { least: 1, most: 255 }.read(Some(text));
+        for (text, count) in [("1", 1), ("255", 255), ("0x10", 16), ("0xfF", 255), ("010", 10)] {
+            assert_eq!(read(text), Ok(Value::Count(count)), "{text}");
+        }
+        for text in ["", "0", "256", "0x", "0x100", "-1", "+1", "x10", "0x+1", "1e2"] {
+            assert_eq!(read(text), Err("expected a number from 1 to 255".into()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_whole_and_within_their_bound() {
+        let read = |text| Kind::Seconds(90).read(Some(text));
+        for (text, seconds) in [("1", 1), ("90s", 90), ("1m", 60), ("1.0s", 1), ("2000ms", 2)] {
+            assert_eq!(read(text), Ok(Value::Time(Some(Duration::from_secs(seconds)))), "{text}");
+        }
+        for text in ["", "0", "91", "1.5s", "250ms", "2m", "off"] {
+            let expected = "expected whole seconds such as 10s, from 1s to 90s";
+            assert_eq!(read(text), Err(expected.into()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_interface_has_the_name_of_one() {
+        let read = |text: &str| Kind::Interface.read(Some(text));
+        for text in ["lo", "eth0", "br-1.7", "fifteen-letters"] {
+            assert_eq!(read(text), Ok(Value::Text(text.to_owned())));
+        }
+        for text in ["", "sixteen-letters-", "eth/0", "eth:0", "eth 0", "a\0"] {
+            let expected = "expected the name of an interface such as eth0";
+            assert_eq!(read(text), Err(expected.into()), "{text:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketType};
-use sockeye_proto::address::{Address, Host, Target};
+use sockeye_proto::address::{Address, Host, Target, Value};
 
 use super::wrong_target;
 use crate::ctx::Ctx;
@@ -24,8 +24,10 @@ pub(super) fn family(of: SocketAddr) -> AddressFamily {
 /// The addresses that a listener means: both loopback addresses where no host is written.
 pub(super) async fn locals(address: &Address, ctx: &Ctx) -> Result<Vec<SocketAddr>, Cause> {
     let Target::HostPort(host, port) = address.target() else { return Err(wrong_target()) };
-    let pair = |v4: Ipv4Addr, v6: Ipv6Addr| [IpAddr::from(v4), IpAddr::from(v6)];
+    let pair = |v4: Ipv4Addr, v6: Ipv6Addr| vec![IpAddr::from(v4), IpAddr::from(v6)];
+    let hears_both = address.options().value("ipv6-only") == Some(&Value::Switch(false));
     let implied = match host {
+        Host::Any if hears_both => vec![IpAddr::from(Ipv6Addr::UNSPECIFIED)],
         Host::Any => pair(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED),
         Host::Loopback => pair(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST),
         Host::Ip(..) | Host::Name(_) => return ctx.resolver.addresses(host, port).await,
@@ -33,6 +35,29 @@ pub(super) async fn locals(address: &Address, ctx: &Ctx) -> Result<Vec<SocketAdd
     let port = ctx.resolver.port(port).await?;
     let wanted = implied.into_iter().filter(|ip| ctx.resolver.wants(*ip));
     Ok(wanted.map(|ip| SocketAddr::new(ip, port)).collect())
+}
+
+/// What a socket that is to lead `to` there is bound to: `bind=`, with the port of `source-port=`.
+pub(super) fn source(to: SocketAddr, address: &Address) -> io::Result<Option<SocketAddr>> {
+    let options = address.options();
+    let port = match options.value("source-port") {
+        Some(Value::Count(port)) => u16::try_from(*port).ok(),
+        _ => None,
+    };
+    match options.value("bind") {
+        Some(Value::Address(source)) if source.is_ipv4() == to.is_ipv4() => {
+            let mut source = *source;
+            source.set_port(port.unwrap_or(source.port()));
+            Ok(Some(source))
+        }
+        Some(Value::Address(_)) => Err(Errno::ADDRNOTAVAIL.into()),
+        _ => Ok(port.map(|port| SocketAddr::new(unspecified(to), port))),
+    }
+}
+
+/// Any address of ours that is of the same family.
+pub(super) fn unspecified(of: SocketAddr) -> IpAddr {
+    if of.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
 
 /// Binds a socket to every address, with one port for all of them. A family that this machine does not have is left

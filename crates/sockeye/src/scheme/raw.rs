@@ -25,6 +25,7 @@ use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
 use crate::listener::Listener;
+use crate::option::{self, Phase};
 use crate::peer::{Endpoint, Peer};
 use crate::service::BoxFuture;
 
@@ -152,7 +153,7 @@ fn open(at: SocketAddr, protocol: u8, address: &Address) -> std::result::Result<
         Err(Errno::PERM | Errno::ACCESS) => return Err(Cause::Lacks("cap_net_raw")),
         socket => socket?,
     };
-    socket::set_options(socket.as_fd(), address)?;
+    option::apply(socket.as_fd(), address, Phase::New)?;
     if address.role() == Role::Listen {
         datagram::make_room(&socket, address)?;
     }

@@ -16,9 +16,9 @@ use super::datagram::{self, Dialled, most_unix};
 use crate::conn::{Bytes, Conn, is_hung_up};
 use crate::ctx::Ctx;
 use crate::entrance::{Entrance, Pass};
-use crate::error::{Error, Op, Result, words};
+use crate::error::{Error, Op, Result};
 use crate::listener::Listener;
-use crate::option;
+use crate::option::{self, Phase};
 use crate::peer::{Endpoint, Peer};
 
 /// How every socket is made: it never blocks, and no child inherits it.
@@ -171,8 +171,12 @@ fn reset(socket: BorrowedFd<'_>) {
 
 /// A new socket, with the options that the address sets.
 pub(super) fn open(family: AddressFamily, what: SocketType, address: &Address) -> io::Result<OwnedFd> {
-    let socket = net::socket_with(family, what, FLAGS, None)?;
-    set_options(socket.as_fd(), address)?;
+    let protocol = option::protocol(address);
+    let socket = net::socket_with(family, what, FLAGS, protocol).map_err(|errno| match protocol {
+        Some(_) => option::refused("mptcp", errno.into()),
+        None => errno.into(),
+    })?;
+    option::apply(socket.as_fd(), address, Phase::New)?;
     Ok(socket)
 }
 
@@ -197,26 +201,25 @@ pub(super) fn adopt(socket: &OwnedFd, address: &Address) -> io::Result<()> {
     if has_queue && (backlog.is_some() || !sockopt::socket_acceptconn(socket)?) {
         net::listen(socket, super::tcp::backlog(address))?;
     }
-    set_options(socket.as_fd(), address)
+    option::apply(socket.as_fd(), address, Phase::New)
 }
 
-/// Sets what the address asks for, and names the option that the kernel refused.
-pub(super) fn set_options(socket: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
-    option::apply(socket, address).map_err(|(option, errno)| {
-        let error = io::Error::from(errno);
-        io::Error::new(error.kind(), format!("{option}: {}", words(&error)))
-    })
-}
-
-/// Waits until a socket that is connecting is connected, and names both of its ends. Cancel safe: dropping it closes
-/// the socket.
-pub(super) async fn connected(socket: OwnedFd, kind: Kind, ctx: &Ctx) -> io::Result<Conn> {
+/// Waits until a socket that is connecting is connected, and names both of its ends. One that connects with the first
+/// bytes that are written does not know whom it leads to: that is `deferred`. Cancel safe: dropping it closes the socket.
+pub(super) async fn connected(
+    socket: OwnedFd,
+    kind: Kind,
+    deferred: Option<Endpoint>,
+    ctx: &Ctx,
+) -> io::Result<Conn> {
     let socket = watch(socket)?;
     // Asked first, since who is on this machine has answered by now, and then there is nothing to wait for.
     loop {
-        if let Ok(remote) = net::getpeername(socket.as_fd()) {
+        let named = net::getpeername(socket.as_fd()).ok();
+        let named = named.map(|remote| remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel));
+        if let Some(remote) = named.or(deferred) {
             let mut peer = Peer::new(kind.scheme());
-            peer.remote = remote.map_or(Endpoint::Unnamed, Endpoint::from_kernel);
+            peer.remote = remote;
             peer.local = Endpoint::from_kernel(net::getsockname(socket.as_fd())?);
             return kind.conn(socket, peer, None, ctx);
         }
@@ -231,7 +234,7 @@ pub(super) async fn connected(socket: OwnedFd, kind: Kind, ctx: &Ctx) -> io::Res
 /// Listening sockets that belong to one address: one for each family, or one path.
 pub(super) struct SocketListener {
     kind: Kind,
-    /// Set again on what is accepted, where the kernel does not hand options down: Unix sockets.
+    /// Where the kernel does not hand down all its options, which are set on what is accepted then.
     address: Option<Address>,
     sockets: Vec<Listening>,
     /// The socket that is asked first: they take turns, so that a flood on one does not starve the others.
@@ -256,9 +259,7 @@ impl SocketListener {
             let local_is_exact = !matches!(local, Endpoint::Inet(address) if address.ip().is_unspecified());
             listening.push(Listening { socket: watch(socket)?, local, local_is_exact });
         }
-        let has_buffers = ["rcvbuf", "sndbuf"].iter().any(|option| address.options().value(option).is_some());
-        let is_unix = matches!(kind, Kind::Unix | Kind::UnixSeq);
-        let address = (is_unix && has_buffers).then(|| address.clone());
+        let address = option::concerns_accepted(address).then(|| address.clone());
         Ok(Self { kind, address, sockets: listening, first: 0, entrance: None, ctx: ctx.clone() })
     }
 
@@ -287,7 +288,7 @@ impl SocketListener {
             }
         };
         if let Some(address) = &self.address {
-            set_options(socket.as_fd(), address)?;
+            option::apply_to_accepted(socket.as_fd(), address)?;
         }
         self.kind.conn(watch(socket)?, peer, pass, &self.ctx).map(Some)
     }
@@ -354,5 +355,9 @@ impl Listener for SocketListener {
     fn locals(&self) -> Vec<Peer> {
         let local = |at: &Listening| Peer { local: at.local, ..Peer::new(self.kind.scheme()) };
         self.sockets.iter().map(local).collect()
+    }
+
+    fn sockets(&self) -> Vec<BorrowedFd<'_>> {
+        self.sockets.iter().map(|at| at.socket.as_fd()).collect()
     }
 }

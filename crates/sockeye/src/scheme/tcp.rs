@@ -16,6 +16,7 @@ use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
 use crate::listener::Listener;
+use crate::option::{self, Phase};
 use crate::peer::Endpoint;
 use crate::service::BoxFuture;
 
@@ -52,39 +53,32 @@ fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
 
 async fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
     let Target::HostPort(host, port) = address.target() else { return Err(wrong_target()) };
-    let source = match address.options().value("bind") {
-        Some(Value::Address(source)) => Some(*source),
-        _ => None,
-    };
     let found = ctx.resolver.addresses(host, port).await?;
-    let attempt = |to| attempt(to, address, source, ctx);
+    let attempt = |to| attempt(to, address, ctx);
     let unreachable = |error: &io::Error| {
         matches!(error.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable)
     };
     match race(&found, attempt, unreachable).await {
         Ok(conn) => Ok(conn),
-        Err(error) => Err(error.map_or(Cause::OtherFamily, Cause::Io)),
+        Err(error) => Err(error.map_or(Cause::OtherFamily, Cause::from)),
     }
 }
 
-async fn attempt(
-    to: SocketAddr,
-    address: &Address,
-    source: Option<SocketAddr>,
-    ctx: &Ctx,
-) -> io::Result<Conn> {
+async fn attempt(to: SocketAddr, address: &Address, ctx: &Ctx) -> io::Result<Conn> {
     let socket = open(to, address)?;
-    if let Some(source) = source {
-        if source.is_ipv4() != to.is_ipv4() {
-            return Err(Errno::ADDRNOTAVAIL.into());
-        }
+    if let Some(source) = inet::source(to, address)? {
         net::bind(&socket, &source)?;
     }
-    match net::connect(&socket, &to) {
-        Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
+    let deferred = match net::connect(&socket, &to) {
+        // With `fastopen-connect` it is done before it has begun.
+        Ok(()) => net::getpeername(&socket).is_err().then_some(Endpoint::Inet(to)),
+        Err(Errno::INPROGRESS | Errno::INTR) => None,
         Err(errno) => return Err(errno.into()),
+    };
+    let conn = connected(socket, socket::Kind::Tcp, deferred, ctx).await?;
+    if let Some(socket) = conn.socket() {
+        option::apply(socket, address, Phase::Connected)?;
     }
-    let conn = connected(socket, socket::Kind::Tcp, ctx).await?;
     let ends = conn.peer();
     // The kernel may choose the very port that is dialled, on loopback: TCP then connects the socket to itself, and
     // we would talk to nobody but us.
@@ -96,8 +90,10 @@ async fn attempt(
 
 fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
     let socket = socket::open(inet::family(at), socket::Kind::Tcp.socket_type(), address)?;
-    // Urgent data stays in its place among the rest, so that nothing is lost on the way through a relay.
-    sockopt::set_socket_oobinline(&socket, true)?;
+    // Urgent data stays in its place among the rest, so that nothing is lost on the way through a relay. MPTCP has none.
+    if option::protocol(address).is_none() {
+        sockopt::set_socket_oobinline(&socket, true)?;
+    }
     Ok(socket)
 }
 
@@ -119,9 +115,6 @@ fn bind(local: SocketAddr, address: &Address, ctx: &Ctx) -> io::Result<OwnedFd> 
         return Ok(socket);
     }
     let socket = open(local, address)?;
-    if local.is_ipv6() {
-        sockopt::set_ipv6_v6only(&socket, true)?;
-    }
     net::bind(&socket, &local)?;
     net::listen(&socket, backlog(address))?;
     Ok(socket)

@@ -1,7 +1,7 @@
 //! `udp:host:port` and `udp-l:port`.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ async fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Caus
     while let Some(to) = found.next() {
         match attempt(to, address) {
             Ok(socket) => return Ok(conn(socket, to, found.collect(), address, ctx)?),
-            Err(error) => failed = Cause::Io(error),
+            Err(error) => failed = error.into(),
         }
     }
     Err(failed)
@@ -112,13 +112,7 @@ fn attempt(to: SocketAddr, address: &Address) -> io::Result<Watched> {
         return Err(deaf(to.ip(), group, "join a group of the same family"));
     }
     let socket = open(to, address)?;
-    let source = match options.value("bind") {
-        Some(Value::Address(source)) if source.is_ipv4() != to.is_ipv4() => {
-            return Err(Errno::ADDRNOTAVAIL.into());
-        }
-        Some(Value::Address(source)) => Some(*source),
-        _ => None,
-    };
+    let source = inet::source(to, address)?;
     if let Some(source) = source {
         net::bind(&socket, &source)?;
         // The way to a group is not chosen by the address that we are bound to.
@@ -132,7 +126,7 @@ fn attempt(to: SocketAddr, address: &Address) -> io::Result<Watched> {
     // Nobody answers from the address of a group or of a broadcast.
     if is_on("open") || is_on("broadcast") || to.ip().is_multicast() {
         if source.is_none() {
-            net::bind(&socket, &unspecified(to.is_ipv6()))?;
+            net::bind(&socket, &SocketAddr::new(inet::unspecified(to), 0))?;
         }
     } else {
         net::connect(&socket, &to)?;
@@ -142,11 +136,6 @@ fn attempt(to: SocketAddr, address: &Address) -> io::Result<Watched> {
         }
     }
     Watched::new(socket).map_err(|(_, error)| error)
-}
-
-fn unspecified(is_v6: bool) -> SocketAddr {
-    let ip = if is_v6 { IpAddr::from(Ipv6Addr::UNSPECIFIED) } else { Ipv4Addr::UNSPECIFIED.into() };
-    SocketAddr::new(ip, 0)
 }
 
 /// A new socket, with the options that the address sets.
@@ -263,9 +252,6 @@ fn bind(local: SocketAddr, address: &Address, ctx: &Ctx) -> io::Result<OwnedFd> 
         return Ok(socket);
     }
     let socket = open(local, address)?;
-    if local.is_ipv6() {
-        sockopt::set_ipv6_v6only(&socket, true)?;
-    }
     net::bind(&socket, &on_its_link(local, &socket, address)?)?;
     Ok(socket)
 }

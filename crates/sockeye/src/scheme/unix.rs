@@ -2,7 +2,7 @@
 
 mod path;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -96,7 +96,7 @@ async fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Caus
     loop {
         let socket = socket::open(AddressFamily::UNIX, kind(address).socket_type(), address)?;
         match net::connect(&socket, &name) {
-            Ok(()) | Err(Errno::INPROGRESS) => return Ok(connected(socket, kind(address), ctx).await?),
+            Ok(()) | Err(Errno::INPROGRESS) => return Ok(connected(socket, kind(address), None, ctx).await?),
             Err(Errno::AGAIN) => tokio::time::sleep(FULL_PAUSE).await,
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
@@ -171,6 +171,10 @@ impl Listener for UnixListener {
 
     fn locals(&self) -> Vec<Peer> {
         self.sockets.locals()
+    }
+
+    fn sockets(&self) -> Vec<BorrowedFd<'_>> {
+        self.sockets.sockets()
     }
 }
 

@@ -59,7 +59,9 @@ async fn connect(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Caus
     let name = kernel_name(address)?;
     let socket = open(address)?;
     let opened = match net::connect(&socket, &name) {
-        Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => connected(socket, socket::Kind::Vsock, ctx).await,
+        Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {
+            connected(socket, socket::Kind::Vsock, None, ctx).await
+        }
         Err(errno) => Err(errno.into()),
     };
     opened.map_err(|error| match Errno::from_io_error(&error) {

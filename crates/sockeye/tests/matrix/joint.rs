@@ -143,7 +143,7 @@ impl Room {
     /// The address with the options for it, where its scheme knows them.
     fn on(self, word: &str, scheme: &Scheme) -> String {
         let knows = |name: &&&str| {
-            let mut rows = sockeye::options().iter();
+            let mut rows = sockeye::options();
             rows.any(|row| row.grammar.name == **name && row.grammar.schemes.contains(&scheme.grammar.name))
         };
         let names = ["sndbuf", "rcvbuf"];

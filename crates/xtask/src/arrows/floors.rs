@@ -12,7 +12,7 @@ use crate::tokens::tokens;
 const FLOORS: &[&str] = &[
     "exit", "error", "peer", "handed", "message", "event", "counts", "tally", "stop", "buffer", "clock", "resolve",
     "memory", "pipe", "ctx", "lent", "conn", "idle", "split", "transit", "farewell", "service", "show", "owner", "entrance",
-    "listener", "option", "process", "scheme", "layer", "open", "terms", "relay", "accept",
+    "listener", "option", "process", "scheme", "layer", "open", "inspect", "terms", "relay", "accept",
 ];
 
 /// The findings in the source file at `below`, its path below `src`.

@@ -1,7 +1,7 @@
 //! A datagram socket of our own, that leads to one peer, or that hears everybody.
 
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
@@ -258,5 +258,9 @@ impl Messages for Dialled {
 
     fn bare(&self) -> Option<&Watched> {
         (self.receiver.kind == Kind::UnixSeq).then_some(&self.socket)
+    }
+
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.socket.as_fd())
     }
 }

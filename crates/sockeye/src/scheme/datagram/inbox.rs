@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::SystemTime;
 
 use super::peers::Key;
 use crate::entrance::Pass;
@@ -21,6 +22,8 @@ pub(super) struct Parcel {
     pub(super) payload: Box<[u8]>,
     /// Which of our addresses it was sent to, on a socket of several.
     pub(super) to: Option<IpAddr>,
+    /// When the kernel took it, where it tells.
+    pub(super) at: Option<SystemTime>,
     pub(super) cut: bool,
     pub(super) dropped_before: u32,
 }
@@ -186,7 +189,7 @@ mod tests {
     }
 
     fn parcel(length: usize) -> Parcel {
-        Parcel { payload: vec![0; length].into(), to: None, cut: false, dropped_before: 0 }
+        Parcel { payload: vec![0; length].into(), to: None, at: None, cut: false, dropped_before: 0 }
     }
 
     /// Takes the oldest, and says how many were missed before it.

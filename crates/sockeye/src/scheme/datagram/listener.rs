@@ -1,5 +1,6 @@
 //! A listener whose connections are the peers of its sockets.
 
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -71,6 +72,10 @@ impl Listener for DatagramListener {
 
     fn locals(&self) -> Vec<Peer> {
         self.peers.sockets.iter().map(Bound::peer).collect()
+    }
+
+    fn sockets(&self) -> Vec<BorrowedFd<'_>> {
+        self.peers.sockets.iter().map(|bound| bound.socket.as_fd()).collect()
     }
 
     /// Ends a silent peer's messages itself, so that who serves it can end in order. Who is still there so much later

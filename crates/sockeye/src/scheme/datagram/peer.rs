@@ -139,7 +139,8 @@ impl Messages for PeerConn {
                     self.last = Instant::now();
                     self.came += length(&parcel.payload);
                     (message.from, message.to) = (self.remote, self.destination(&parcel));
-                    (message.cut, message.dropped_before) = (parcel.cut, parcel.dropped_before);
+                    (message.at, message.cut) = (parcel.at, parcel.cut);
+                    message.dropped_before = parcel.dropped_before;
                     message.payload = parcel.payload.into_vec();
                     return Poll::Ready(Ok(true));
                 }

@@ -243,5 +243,5 @@ fn room(limits: &Limits) -> (usize, Strangers) {
 
 fn parcel(arrival: &Arrival, payload: &[u8]) -> Parcel {
     let to = arrival.destination.map(|to| to.ip);
-    Parcel { payload: payload.into(), to, cut: arrival.is_cut, dropped_before: 0 }
+    Parcel { payload: payload.into(), to, at: arrival.at, cut: arrival.is_cut, dropped_before: 0 }
 }
