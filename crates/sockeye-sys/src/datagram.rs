@@ -3,6 +3,7 @@
 //! recvmmsg(2) and sendmmsg(2), and the control messages of ip(7), ipv6(7), socket(7) and unix(7) that no safe library reads.
 
 mod name;
+mod train;
 
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
@@ -11,7 +12,10 @@ use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::ptr;
 use std::time::{Duration, SystemTime};
 
+use self::train::Train;
+
 pub use self::name::{Name, UnixName};
+pub use self::train::{Trains, hear_trains};
 
 /// The most datagrams of one call.
 pub const BATCH: usize = 64;
@@ -21,6 +25,9 @@ pub const BATCH: usize = 64;
 pub struct Arrival {
     /// How many bytes of it there are.
     pub length: usize,
+    /// Where it is several that came as one, how long each of them is but the last, which may be shorter: see
+    /// [`Arrival::datagrams`]. Only after [`hear_trains`].
+    pub segment: Option<usize>,
     /// Whether its end was cut off, because it is longer than the room for it.
     pub is_cut: bool,
     /// Who sent it.
@@ -86,6 +93,17 @@ pub fn tell_drops(socket: &impl AsFd) -> io::Result<()> {
     switch_on(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL)
 }
 
+/// How many the kernel has dropped for want of room since the socket was made, modulo 2^32 (SO_MEMINFO): also those after
+/// which nothing came that could tell.
+///
+/// # Errors
+/// What getsockopt(2) said.
+pub fn dropped(socket: &impl AsFd) -> io::Result<u32> {
+    // The last of what linux/sock_diag.h names SK_MEMINFO_VARS.
+    let [.., drops] = ask::<9>(socket, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
+    Ok(drops)
+}
+
 /// Has an error that comes from outside, such as that nobody listens there (ICMP), wake who waits to read
 /// (SO_SELECT_ERR_QUEUE): else it is told to the next call, which nobody may make.
 ///
@@ -149,6 +167,18 @@ fn set(socket: &impl AsFd, level: libc::c_int, option: libc::c_int, value: libc:
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// An option that is so many numbers.
+fn ask<const N: usize>(socket: &impl AsFd, level: libc::c_int, option: libc::c_int) -> io::Result<[u32; N]> {
+    let (mut value, mut length) = ([0; N], length_of::<[u32; N]>());
+    // SAFETY: the kernel writes at most `length` bytes, which is what `value` has. The descriptor is open while
+    // borrowed.
+    let done = unsafe {
+        let value = ptr::from_mut(&mut value).cast();
+        libc::getsockopt(socket.as_fd().as_raw_fd(), level, option, value, &raw mut length)
+    };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(value) }
+}
+
 /// Receives one datagram without waiting. What `buffer` has no room for is cut off.
 ///
 /// # Errors
@@ -177,10 +207,7 @@ pub fn receive_all<'a>(
     let mut count = 0;
     for (buffer, (((name, control), piece), header)) in buffers.zip(parts) {
         let piece = piece.write(libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() });
-        // SAFETY: `mmsghdr` is made of numbers and pointers, for which zero is a value.
-        let header = header.write(unsafe { zeroed() });
-        header.msg_hdr.msg_iov = piece;
-        header.msg_hdr.msg_iovlen = 1;
+        let header = header.write(header_of(piece, 1));
         header.msg_hdr.msg_name = name.as_mut_ptr().cast();
         header.msg_hdr.msg_namelen = length_of::<libc::sockaddr_storage>();
         header.msg_hdr.msg_control = control.as_mut_ptr().cast();
@@ -215,6 +242,7 @@ unsafe fn arrival(header: &libc::mmsghdr, name: &MaybeUninit<libc::sockaddr_stor
     let message = &header.msg_hdr;
     let mut arrival = Arrival {
         length: header.msg_len as usize,
+        segment: None,
         is_cut: message.msg_flags & libc::MSG_TRUNC != 0,
         // SAFETY: the caller's word.
         from: unsafe { Name::read(name, message.msg_namelen) },
@@ -238,6 +266,9 @@ unsafe fn arrival(header: &libc::mmsghdr, name: &MaybeUninit<libc::sockaddr_stor
                 }
                 (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
                     arrival.dropped = Some(data.cast::<u32>().read_unaligned());
+                }
+                (libc::SOL_UDP, libc::UDP_GRO) => {
+                    arrival.segment = usize::try_from(data.cast::<libc::c_int>().read_unaligned()).ok();
                 }
                 (libc::SOL_SOCKET, libc::SCM_RIGHTS) => close_all(data.cast(), (*next).cmsg_len),
                 (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) => {
@@ -294,53 +325,78 @@ fn user(sender: libc::ucred) -> Option<u32> {
     (sender.pid != 0).then_some(sender.uid)
 }
 
-/// Sends each of `departures`, at most [`BATCH`], without waiting, and says how many went.
+/// A header that has so many pieces, and nothing else yet.
+fn header_of(pieces: *mut libc::iovec, count: usize) -> libc::mmsghdr {
+    // SAFETY: `mmsghdr` is made of numbers and pointers, for which zero is a value.
+    let mut header: libc::mmsghdr = unsafe { zeroed() };
+    (header.msg_hdr.msg_iov, header.msg_hdr.msg_iovlen) = (pieces, count);
+    header
+}
+
+/// Sends each of `departures`, at most [`BATCH`], without waiting, and says how many went. Those in a row that go the same
+/// way and are as long as each other go as a train, as far as `trains` allows.
 ///
 /// # Errors
 /// Why the first did not go. A later one that does not ends the batch: send it again as the first.
 pub fn send_all<'a>(
     socket: &impl AsFd,
-    departures: impl Iterator<Item = Departure<'a>>,
+    departures: impl Iterator<Item = Departure<'a>> + Clone,
+    trains: &Trains,
 ) -> io::Result<usize> {
+    let sent = match try_send_all(socket, departures.clone(), trains.longest()) {
+        // Now the first goes alone, whatever becomes of it.
+        Err((error, Some(segment))) if trains.refuse(segment, &error) => {
+            try_send_all(socket, departures, trains.longest())
+        }
+        sent => sent,
+    };
+    sent.map_err(|(error, _)| error)
+}
+
+/// As [`send_all`]; an error tells how long the datagrams of the train are that it befell.
+fn try_send_all<'a>(
+    socket: &impl AsFd,
+    departures: impl Iterator<Item = Departure<'a>>,
+    longest: usize,
+) -> Result<usize, (io::Error, Option<u16>)> {
     let mut names = [const { MaybeUninit::<libc::sockaddr_storage>::uninit() }; BATCH];
     let mut controls = [const { MaybeUninit::<Control>::uninit() }; BATCH];
     let mut pieces = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH];
     let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
-    let parts = names.iter_mut().zip(&mut controls).zip(&mut pieces).zip(&mut headers);
-    let mut count = 0;
-    for (departure, (((name, control), piece), header)) in departures.zip(parts) {
-        let payload = departure.payload;
-        let piece =
-            piece.write(libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() });
-        // SAFETY: `mmsghdr` is made of numbers and pointers, for which zero is a value.
-        let header = header.write(unsafe { zeroed() });
-        header.msg_hdr.msg_iov = piece;
-        header.msg_hdr.msg_iovlen = 1;
-        let length = departure.to.write(name);
-        if length > 0 {
-            header.msg_hdr.msg_name = name.as_mut_ptr().cast();
-            header.msg_hdr.msg_namelen = length;
+    let mut rooms = names.iter_mut().zip(&mut controls).zip(&mut headers);
+    let (mut train, mut count): (Option<Train<'_, '_>>, _) = (None, 0);
+    let mut departures = departures.peekable();
+    let segment = departures.peek().and_then(|first| u16::try_from(first.payload.len()).ok());
+    for (departure, piece) in departures.zip(&mut pieces) {
+        let (start, length) = (departure.payload.as_ptr(), departure.payload.len());
+        let piece = piece.write(libc::iovec { iov_base: start.cast_mut().cast(), iov_len: length });
+        if !train.as_mut().is_some_and(|train| train.takes(&departure, longest)) {
+            let Some(((name, control), header)) = rooms.next() else { break };
+            let header = header.write(header_of(piece, 1));
+            train = Some(Train::new(departure, &mut header.msg_hdr, name, control));
+            count += 1;
         }
-        if let Some(source) = departure.source {
-            name_source(&mut header.msg_hdr, control, source, departure.to);
-        }
-        count += 1;
     }
     // SAFETY: the first `count` headers are written, and point to names, control messages and pieces that are as long
-    // as they say and outlive the call, as do the payloads, which the kernel only reads.
+    // as they say and outlive the call, as do the payloads, which the kernel only reads. The pieces of a train stand in a
+    // row.
     let sent = unsafe {
         let headers: *mut libc::mmsghdr = headers.as_mut_ptr().cast();
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         libc::sendmmsg(socket.as_fd().as_raw_fd(), headers, count, flags)
     };
-    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    let mut datagrams = headers.iter().take(count as usize).map(|header| {
+        // SAFETY: the first `count` headers are written.
+        unsafe { header.assume_init_ref() }.msg_hdr.msg_iovlen
+    });
+    match usize::try_from(sent) {
+        Ok(sent) => Ok(datagrams.take(sent).sum()),
+        Err(_) => Err((io::Error::last_os_error(), segment.filter(|_| datagrams.next() > Some(1)))),
+    }
 }
 
 /// Adds the control message that says where the datagram comes from; its family is that of the receiver.
-fn name_source(header: &mut libc::msghdr, control: &mut MaybeUninit<Control>, source: Source, to: Name) {
-    let control = control.write(Control([0; 128]));
-    header.msg_control = ptr::from_mut(control).cast();
-    header.msg_controllen = size_of::<Control>();
+fn name_source(header: &mut libc::msghdr, control: &mut Control, source: Source, to: Name) {
     let is_v6 = matches!(to, Name::Inet(to) if to.is_ipv6());
     if is_v6 {
         let address = match source.ip {
@@ -351,7 +407,7 @@ fn name_source(header: &mut libc::msghdr, control: &mut MaybeUninit<Control>, so
             ipi6_addr: libc::in6_addr { s6_addr: address.octets() },
             ipi6_ifindex: source.interface,
         };
-        put(header, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
+        put(header, control, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
     } else {
         let address = match source.ip {
             Some(IpAddr::V4(ip)) => ip,
@@ -362,22 +418,24 @@ fn name_source(header: &mut libc::msghdr, control: &mut MaybeUninit<Control>, so
             ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(address.octets()) },
             ipi_addr: libc::in_addr { s_addr: 0 },
         };
-        put(header, libc::IPPROTO_IP, libc::IP_PKTINFO, info);
+        put(header, control, libc::IPPROTO_IP, libc::IP_PKTINFO, info);
     }
 }
 
-/// Makes `data` the only control message of a header whose control buffer is zeroed.
-fn put<T>(header: &mut libc::msghdr, level: libc::c_int, kind: libc::c_int, data: T) {
-    const { assert!(size_of::<T>() <= 64, "it must fit the control buffer") };
+/// Adds a control message to those of a header.
+fn put<T>(header: &mut libc::msghdr, control: &mut Control, level: libc::c_int, kind: libc::c_int, data: T) {
+    const { assert!(size_of::<T>() <= 24, "two must fit the control buffer") };
     let length = u32::try_from(size_of::<T>()).unwrap_or(u32::MAX);
-    // SAFETY: the control buffer is aligned for its first message, and has room for one whose data has 64 bytes.
+    header.msg_control = ptr::from_mut(control).cast();
+    // SAFETY: the control buffer is aligned for its first message, and the length of each keeps the next one aligned.
+    // There is room for two whose data has 24 bytes, and nothing sends more.
     unsafe {
-        let first = libc::CMSG_FIRSTHDR(header);
-        (*first).cmsg_level = level;
-        (*first).cmsg_type = kind;
-        (*first).cmsg_len = libc::CMSG_LEN(length) as usize;
-        libc::CMSG_DATA(first).cast::<T>().write_unaligned(data);
-        header.msg_controllen = libc::CMSG_SPACE(length) as usize;
+        let next = header.msg_control.byte_add(header.msg_controllen).cast::<libc::cmsghdr>();
+        (*next).cmsg_level = level;
+        (*next).cmsg_type = kind;
+        (*next).cmsg_len = libc::CMSG_LEN(length) as usize;
+        libc::CMSG_DATA(next).cast::<T>().write_unaligned(data);
+        header.msg_controllen += libc::CMSG_SPACE(length) as usize;
     }
 }
 
@@ -402,7 +460,7 @@ mod tests {
         let payloads: Vec<Vec<u8>> = (0..5).map(|n| vec![n; usize::from(n) * 100]).collect();
         let to = Name::Inet(local(&here));
         let departures = payloads.iter().map(|payload| Departure { payload, to, source: None });
-        assert_eq!(send_all(&there, departures).unwrap(), 5);
+        assert_eq!(send_all(&there, departures, &Trains::none()).unwrap(), 5);
         let (mut room, mut arrivals) = (vec![0; 8 * 300], Vec::new());
         assert_eq!(receive_all(&here, room.chunks_mut(300), |arrival| arrivals.push(arrival)).unwrap(), 5);
         for ((arrival, bytes), payload) in arrivals.iter().zip(room.chunks(300)).zip(&payloads) {
@@ -425,7 +483,7 @@ mod tests {
             let destination = asked.destination.unwrap();
             assert_eq!(destination.ip, ours.ip());
             let answer = Departure { payload: b"answer", to: asked.from, source: Some(destination.source) };
-            assert_eq!(send_all(&server, std::iter::once(answer)).unwrap(), 1);
+            assert_eq!(send_all(&server, std::iter::once(answer), &Trains::none()).unwrap(), 1);
             assert_eq!(client.recv_from(&mut room).unwrap(), (6, ours));
         }
     }
@@ -443,6 +501,7 @@ mod tests {
             taken += 1;
         }
         there.send_to(b"last", local(&here)).unwrap();
+        assert_eq!(dropped(&here).unwrap(), 100 - taken);
         assert_eq!(receive(&here, &mut room).unwrap().dropped, Some(100 - taken));
     }
 
@@ -474,7 +533,7 @@ mod tests {
         std::fs::remove_file(&scratch).unwrap();
         assert!(matches!(asked.from, Name::Unix(name) if name.as_bytes().first() == Some(&0)));
         let answer = Departure { payload: b"", to: asked.from, source: None };
-        assert_eq!(send_all(&there, std::iter::once(answer)).unwrap(), 1);
+        assert_eq!(send_all(&there, std::iter::once(answer), &Trains::none()).unwrap(), 1);
         tell_times(&here).unwrap();
         assert_eq!(receive(&here, &mut room).unwrap().length, 0);
 
@@ -487,7 +546,7 @@ mod tests {
         .unwrap();
         tell_times(&other).unwrap();
         let empty = Departure { payload: b"", to: Name::Unnamed, source: None };
-        assert_eq!(send_all(&one, std::iter::once(empty)).unwrap(), 1);
+        assert_eq!(send_all(&one, std::iter::once(empty), &Trains::none()).unwrap(), 1);
         drop(one);
         let (message, end) = (receive(&other, &mut room).unwrap(), receive(&other, &mut room).unwrap());
         assert_eq!((message.length, message.at.is_some()), (0, true));

@@ -18,7 +18,26 @@ impl Watched {
     /// # Errors
     /// What epoll(7) said, `EPERM` for files that are always ready, and the descriptor itself.
     pub fn new(file: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
-        let interest = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
+        Self::with_interest(file, Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY)
+    }
+
+    /// As [`Watched::new`], but for reading alone: nobody learns from it when the descriptor may be written.
+    ///
+    /// # Errors
+    /// As [`Watched::new`].
+    pub fn for_reading(file: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
+        Self::with_interest(file, Interest::READABLE | Interest::PRIORITY)
+    }
+
+    /// As [`Watched::new`], but for writing alone.
+    ///
+    /// # Errors
+    /// As [`Watched::new`].
+    pub fn for_writing(file: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
+        Self::with_interest(file, Interest::WRITABLE)
+    }
+
+    fn with_interest(file: OwnedFd, interest: Interest) -> Result<Self, (OwnedFd, io::Error)> {
         // SAFETY: an `OwnedFd` names the same open descriptor for as long as it lives. Nobody can exchange it:
         // the `AsyncFd` is private, and only lent out as a borrowed descriptor.
         let watched = unsafe { AsyncFd::register_with_interest(file, interest) };

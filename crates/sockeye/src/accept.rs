@@ -250,7 +250,11 @@ impl Guest {
     /// boxed.
     async fn host(self: Arc<Self>, conn: Conn) -> Result<()> {
         let mut visit = Visit::begin(&self, &conn);
-        let wrapped = if self.wraps.is_empty() { Ok(conn) } else { Box::pin(self.wrap(conn)).await };
+        let wrapped = if self.wraps.is_empty() {
+            Ok(conn)
+        } else {
+            Box::pin(layer::wrap_newcomer(&self.wraps, conn, &self.ctx)).await
+        };
         let ended = match wrapped {
             Ok(conn) => self.serve(conn, &mut visit).await,
             Err(error) => Err(error),
@@ -261,14 +265,6 @@ impl Guest {
             Err(error) => Ended::Failed(error.clone()),
         };
         ended
-    }
-
-    /// Puts the layers on.
-    async fn wrap(&self, conn: Conn) -> Result<Conn> {
-        let bare = conn.peer().clone();
-        let wrapped = within(self.ctx.limits.handshake, layer::wrap_all(&self.wraps, conn, &self.ctx)).await;
-        let late = |after| Err(Error::new(Op::Handshake, Cause::Limit(Limit::Handshake, after)).on(bare));
-        wrapped.unwrap_or_else(late)
     }
 
     fn serve<'a>(&'a self, conn: Conn, visit: &mut Visit<'_>) -> BoxFuture<'a, Result<()>> {

@@ -425,16 +425,33 @@ impl Conn {
         poll_fn(|cx| self.poll_read(cx, buffer)).await
     }
 
+    /// Writes a part of `bytes`, which are not empty, and says how much: never 0. What layers hold back is passed on by
+    /// [`Conn::flush`]. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`Conn::poll_write`].
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        poll_fn(|cx| self.poll_write(cx, bytes)).await
+    }
+
+    /// As [`Conn::poll_flush`]. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`Conn::poll_flush`].
+    pub async fn flush(&mut self) -> Result<()> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
     /// Writes all of `bytes`, and passes on what layers hold back. Not cancel safe: part of it may be gone.
     ///
     /// # Errors
     /// As [`Conn::poll_write`].
     pub async fn write_all(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
-            let written = poll_fn(|cx| self.poll_write(cx, bytes)).await?;
+            let written = self.write(bytes).await?;
             bytes = bytes.get(written..).unwrap_or_default();
         }
-        poll_fn(|cx| self.poll_flush(cx)).await
+        self.flush().await
     }
 
     /// As [`Conn::poll_receive`]. Cancel safe.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
+use sockeye_proto::address::ParseError;
 use sockeye_proto::frame::FrameError;
 use sockeye_proto::shape::Shape;
 use sockeye_sys::lookup::{LookupError, LookupErrorKind};
@@ -16,10 +17,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// An operation that failed. Cloning is cheap.
 ///
 /// [`fmt::Display`] says what failed on what; the cause is [`std::error::Error::source`], or [`Error::cause`].
-#[derive(Clone, Debug)]
+/// [`fmt::Debug`] says both in one line, since that is what a `main` prints that returns it.
+#[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     op: Op,
     address: Option<String>,
@@ -62,6 +63,8 @@ pub enum Side {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Cause {
+    /// The word is no address.
+    Address(ParseError),
     /// The kernel, or a layer, said so.
     Io(io::Error),
     /// The peer of a command has left for good, while the command went on.
@@ -86,6 +89,8 @@ pub enum Cause {
     Option(Refused),
     /// The path of a Unix socket is taken.
     PathTaken(PathTaken),
+    /// The address was read against other rows than it was opened with: those have no scheme or layer of that name.
+    NoRow(&'static str),
     /// A rule on who may come in, as it was written, can name nobody.
     Rule(String, RuleFault),
     /// A message is larger than the connection carries.
@@ -143,6 +148,8 @@ pub enum Unstarted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {
+    /// [`set_timeout`](crate::blocking::Conn::set_timeout): until a single call of [`crate::blocking`] is done.
+    Call,
     /// `connect=`: until a dialled connection is open, name look-up included.
     Connect,
     /// `handshake=`: until the layers of an accepted connection are on.
@@ -261,6 +268,15 @@ impl Error {
         &self.0.cause
     }
 
+    /// The number that the kernel gave (errno(3)); `None` where no system call failed, as with a time limit of ours or a
+    /// name that has no address.
+    pub fn errno(&self) -> Option<i32> {
+        match &self.0.cause {
+            Cause::Io(error) | Cause::Unstarted(_, error) => error.raw_os_error(),
+            _ => None,
+        }
+    }
+
     /// What it means.
     pub fn kind(&self) -> Kind {
         match &self.0.cause {
@@ -283,7 +299,9 @@ impl Error {
             Cause::PathTaken(_) => Kind::InUse,
             Cause::Exited(_) | Cause::Stopped | Cause::TooSlow => Kind::Other,
             Cause::TooLarge { .. } => Kind::TooLarge,
-            Cause::Exclusive(..)
+            Cause::Address(_)
+            | Cause::Exclusive(..)
+            | Cause::NoRow(_)
             | Cause::NoUsers
             | Cause::OpenToOthers
             | Cause::Rule(..)
@@ -328,6 +346,26 @@ pub(crate) fn words(error: &io::Error) -> String {
     }
 }
 
+/// For callers that know the errors of the standard library alone. This one is inside.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match (error.cause(), error.kind()) {
+            (Cause::Io(cause), _) => cause.kind(),
+            (_, Kind::InUse) => io::ErrorKind::AddrInUse,
+            (_, Kind::NotFound) => io::ErrorKind::NotFound,
+            (_, Kind::NoRight) => io::ErrorKind::PermissionDenied,
+            (_, Kind::Exhausted) => io::ErrorKind::OutOfMemory,
+            (_, Kind::Refused) => io::ErrorKind::ConnectionRefused,
+            (_, Kind::Reset) => io::ErrorKind::ConnectionReset,
+            (_, Kind::TimeLimit) => io::ErrorKind::TimedOut,
+            (_, Kind::Unreachable) => io::ErrorKind::HostUnreachable,
+            (_, Kind::TooLarge | Kind::Usage) => io::ErrorKind::InvalidInput,
+            (_, Kind::Other) => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
         let other = |error: io::Error| error.downcast().map_or_else(Self::Io, Self::Option);
@@ -368,6 +406,12 @@ impl fmt::Display for Error {
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}: {}", self.cause())
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.0.cause)
@@ -378,6 +422,10 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => f.write_str(&words(error)),
+            Self::Address(error) => {
+                f.write_str(error.reason())?;
+                error.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
+            }
             Self::Deserted => f.write_str("the peer has left, while the command still ran for it"),
             Self::Exclusive(one, other) => write!(f, "{one} and {other} exclude each other"),
             Self::Frame(error) => write!(f, "{error}"),
@@ -385,12 +433,16 @@ impl fmt::Display for Cause {
             Self::Limit(limit, after) => {
                 let after = sockeye_proto::unit::print_duration(*after);
                 match limit {
+                    Limit::Call => write!(f, "not done within {after}"),
                     Limit::Connect => write!(f, "no answer within {after}"),
                     Limit::Handshake => write!(f, "not finished within {after}"),
                     Limit::Idle => write!(f, "idle for {after}"),
                 }
             }
             Self::Lookup(error) => write!(f, "{error}"),
+            Self::NoRow(name) => {
+                write!(f, "{name} is none of the schemes and layers that it was opened with")
+            }
             Self::OtherFamily => f.write_str("it has no address of the family that was asked for"),
             Self::Option(refused) => write!(f, "{refused}"),
             Self::PathTaken(taken) => f.write_str(match taken {
@@ -451,7 +503,23 @@ mod tests {
         let error = Error::new(Op::Dial, refused).on("tcp:localhost:1").on("tcp:[::1]:1").at(Side::Right);
         assert_eq!(error.to_string(), "cannot connect to tcp:localhost:1");
         assert_eq!(error.cause().to_string(), "connection refused");
+        assert_eq!(format!("{error:?}"), "cannot connect to tcp:localhost:1: connection refused");
         assert_eq!((error.kind(), error.side()), (Kind::Refused, Some(Side::Right)));
+    }
+
+    #[test]
+    fn an_error_of_the_standard_library_keeps_its_kind_and_ours_inside() {
+        let refused = Error::new(Op::Dial, rustix::io::Errno::CONNREFUSED).on("tcp:localhost:1");
+        assert_eq!(refused.errno(), Some(rustix::io::Errno::CONNREFUSED.raw_os_error()));
+        let std = io::Error::from(refused);
+        assert_eq!(
+            (std.kind(), std.to_string().as_str()),
+            (io::ErrorKind::ConnectionRefused, "cannot connect to tcp:localhost:1")
+        );
+        assert!(std.get_ref().is_some_and(|inside| inside.is::<Error>()));
+
+        let late = Error::new(Op::Dial, Cause::Limit(Limit::Connect, Duration::from_secs(1)));
+        assert_eq!((late.errno(), io::Error::from(late).kind()), (None, io::ErrorKind::TimedOut));
     }
 
     #[test]

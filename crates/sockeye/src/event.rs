@@ -168,7 +168,8 @@ impl Event {
 /// Datagrams that did not arrive whole where they should, by why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Dropped {
-    /// The kernel had no room for them: `rcvbuf=` sets how much there is.
+    /// The kernel had no room for them: `rcvbuf=` sets how much there is. What a peer's kernel or ours has joined to one
+    /// (UDP_SEGMENT, UDP_GRO) counts as one, where sessions or who dials hear it.
     pub by_kernel: u64,
     /// Their end was cut off.
     pub cut: u64,

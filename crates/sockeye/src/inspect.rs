@@ -8,7 +8,7 @@ use crate::ctx::{Ctx, within};
 use crate::error::{Cause, Error, Limit, Op, Result};
 use crate::option::{self, Held};
 use crate::peer::Peer;
-use crate::scheme;
+use crate::rows::OURS;
 
 /// A socket of an address.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Inspected {
 /// # Errors
 /// As [`crate::dial`] and [`crate::listen`].
 pub async fn inspect(address: &Address, ctx: &Ctx) -> Result<Vec<Inspected>> {
-    let row = scheme::of(address);
+    let row = OURS.scheme(address)?;
     if address.role() == Role::Listen {
         let listener = (row.listen)(address, ctx).await?;
         let sockets = listener.sockets().into_iter().zip(listener.locals());

@@ -7,11 +7,11 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let ctx = sockeye::Ctx::default();
-//! let mut listening = sockeye::listen(&sockeye::parse("tcp-l:127.0.0.1:0", &[])?, &ctx).await?;
+//! let mut listening = sockeye::listen("tcp:127.0.0.1:0", &ctx).await?;
 //! let address = listening.listener.locals()[0].to_string();
 //!
-//! let mut here = sockeye::dial(&sockeye::parse(&address, &[])?, &ctx).await?;
-//! let mut there = sockeye::accept(&mut *listening.listener).await?;
+//! let mut here = sockeye::dial(&address, &ctx).await?;
+//! let mut there = listening.accept().await?;
 //! here.write_all(b"hello").await?;
 //! here.shutdown_write().await?;
 //!
@@ -22,10 +22,14 @@
 //! # Ok(()) }
 //! ```
 //!
+//! [`blocking`] is the same for threads, without async. A program can add schemes and layers of its own ([`Rows`]), and
+//! serve whatever it likes ([`Service`]). A connection that carries bytes is a stream of tokio.
+//!
 //! Nothing here prints, exits, or knows a service. What happens is told as [`Event`]s.
 #![forbid(unsafe_code)]
 
 mod accept;
+pub mod blocking;
 mod buffer;
 mod clock;
 mod conn;
@@ -52,14 +56,21 @@ mod pipe;
 mod process;
 mod relay;
 mod resolve;
+mod rows;
 mod scheme;
 mod service;
 mod show;
 mod split;
 mod stop;
+mod stream;
 mod tally;
 mod terms;
 mod transit;
+
+// The examples of that page are compiled, and run where they can be, as all in the documentation are.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/python-sockets-in-rust.md")]
+struct PythonSocketsInRust;
 
 pub use accept::{Served, serve, serve_on};
 pub use buffer::{Buffers, Size};
@@ -78,15 +89,18 @@ pub use lent::{Direction, Lent};
 pub use listener::{Listener, accept};
 pub use memory::Memory;
 pub use message::{Content, Message, Replies};
-pub use open::{Listening, dial, listen, parse, parse_listener, vocabulary};
-pub use option::{GROUPS as OPTION_GROUPS, Held, OptionGroup, OptionRow, Phase, fixed, held, options};
+pub use open::{Listening, ToAddress, dial, listen, parse, parse_listener, vocabulary};
+pub use option::{
+    GROUPS as OPTION_GROUPS, Held, OptionGroup, OptionRow, Phase, fixed, held, limits, options,
+};
 pub use owner::is_gone;
 pub use peer::{Endpoint, Peer, UnixName};
 pub use pipe::Pipes;
 pub use process::check_program;
 pub use relay::{End, Flow, Forward, Moved, Plan, relay};
 pub use resolve::{Family, LookupErrorKind, Names, Resolver};
-pub use scheme::{ALL as SCHEMES, Scheme, limits, of as scheme_of};
+pub use rows::Rows;
+pub use scheme::{ALL as SCHEMES, Dial, Listen, Scheme, no_listener};
 pub use service::{BoxFuture, Built, Carries, Datagrams, May, Service, ServiceFlag, ServiceRow};
 pub use show::show;
 pub use sockeye_proto as proto;

@@ -77,7 +77,7 @@ impl Replies {
     }
 
     /// The answers, in the order in which they were added.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
         self.payloads.iter().take(self.used).map(Vec::as_slice)
     }
 

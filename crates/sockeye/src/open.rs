@@ -1,30 +1,28 @@
 //! From the text of an address to an open connection or listener: the scheme first, then the layers.
 
-use std::sync::{Arc, LazyLock};
+use std::borrow::Cow;
+use std::sync::Arc;
 
-use sockeye_proto::address::{self, Address, ParseError, Vocabulary};
+use sockeye_proto::address::{self, Address, ParseError, Role, Vocabulary};
+use tokio::task::JoinSet;
+use tokio::time::{Duration, sleep};
 
 use crate::conn::Conn;
 use crate::ctx::{Ctx, Limits, within};
 use crate::entrance::Entrance;
-use crate::error::{Cause, Error, Limit, Op, Result};
+use crate::error::{Cause, Error, Kind, Limit, Op, Result};
 use crate::layer::{self, Wrap};
-use crate::listener::Listener;
+use crate::listener::{self, Listener};
+use crate::option;
+use crate::rows::{OURS, Rows};
 use crate::tally::Tally;
-use crate::{option, scheme};
 
-/// Every scheme, layer and option, as addresses are parsed against them.
+/// Every scheme, layer and option of ours, as addresses are parsed against them.
 pub fn vocabulary() -> &'static Vocabulary {
-    static ALL: LazyLock<Vocabulary> = LazyLock::new(|| Vocabulary {
-        schemes: scheme::ALL.iter().map(|row| &row.grammar).collect(),
-        layers: layer::ALL.iter().map(|row| &row.grammar).collect(),
-        stacks: Vec::new(),
-        options: option::options().map(|row| &row.grammar).collect(),
-    });
-    &ALL
+    OURS.vocabulary()
 }
 
-/// Reads an address; see [`address::parse`].
+/// Reads an address of our rows, and the options beside it; see [`address::parse`].
 ///
 /// # Errors
 /// What is wrong with it, and where.
@@ -32,7 +30,7 @@ pub fn parse(word: &str, beside: &[String]) -> std::result::Result<Address, Pars
     address::parse(word, beside, vocabulary())
 }
 
-/// Reads an address that is to be listened on; see [`address::parse_listener`].
+/// Reads an address of our rows that is to be listened on; see [`address::parse_listener`].
 ///
 /// # Errors
 /// What is wrong with it, and where.
@@ -40,21 +38,93 @@ pub fn parse_listener(word: &str, beside: &[String]) -> std::result::Result<Addr
     address::parse_listener(word, beside, vocabulary())
 }
 
-/// Opens a connection, layers and all, within the address's `connect=` limit (30 s unless set). Cancel safe: nothing
-/// is left behind.
+/// What can be opened: an [`Address`], or a word, which is read against the rows that it is opened with.
+pub trait ToAddress {
+    /// The address, read for that role where it is a word.
+    ///
+    /// # Errors
+    /// The word is no address of that vocabulary.
+    fn to_address(&self, role: Role, vocabulary: &Vocabulary) -> Result<Cow<'_, Address>>;
+}
+
+impl ToAddress for Address {
+    fn to_address(&self, _: Role, _: &Vocabulary) -> Result<Cow<'_, Address>> {
+        Ok(Cow::Borrowed(self))
+    }
+}
+
+impl ToAddress for str {
+    fn to_address(&self, role: Role, vocabulary: &Vocabulary) -> Result<Cow<'_, Address>> {
+        let (op, read) = match role {
+            Role::Dial => (Op::Dial, address::parse(self, &[], vocabulary)),
+            Role::Listen => (Op::Listen, address::parse_listener(self, &[], vocabulary)),
+        };
+        read.map(Cow::Owned).map_err(|error| Error::new(op, Cause::Address(error)).on(self))
+    }
+}
+
+impl ToAddress for String {
+    fn to_address(&self, role: Role, vocabulary: &Vocabulary) -> Result<Cow<'_, Address>> {
+        self.as_str().to_address(role, vocabulary)
+    }
+}
+
+/// Opens a connection, layers and all, within the address's `connect=` limit (30 s unless set): `dial("tcp:host:80",
+/// &ctx)`. Options that stand beside a word need it [parsed](parse) first. Cancel safe: nothing is left behind.
 ///
 /// # Errors
-/// Nobody answers, the name has no address, the handshake fails, or the limit runs out.
-pub async fn dial(address: &Address, ctx: &Ctx) -> Result<Conn> {
-    let limit = option::limits(address, &ctx.limits).connect;
-    let opened = within(limit, async {
-        let wraps = layer::prepare(address, ctx)?;
-        let conn = (scheme::of(address).dial)(address, ctx).await?.named(&address.bare_word());
-        layer::wrap_all(&wraps, conn, ctx).await
-    });
-    let opened =
-        opened.await.unwrap_or_else(|after| Err(Error::new(Op::Dial, Cause::Limit(Limit::Connect, after))));
-    opened.map_err(|error| error.on(address.bare_word()))
+/// The word is no address, nobody answers, the name has no address, the handshake fails, or the limit runs out.
+pub async fn dial(address: &(impl ToAddress + ?Sized), ctx: &Ctx) -> Result<Conn> {
+    OURS.dial(address, ctx).await
+}
+
+/// Starts to listen: `listen("tcp:8080", &ctx)`. From here on the kernel answers, although nobody accepts yet.
+///
+/// # Errors
+/// The word is no address; the address is taken, is not ours, or may not be used; a rule names nobody that there is; or
+/// it is open to others where only ours may come in ([`crate::Newcomers::Ours`]).
+pub async fn listen(address: &(impl ToAddress + ?Sized), ctx: &Ctx) -> Result<Listening> {
+    OURS.listen(address, ctx).await
+}
+
+impl Rows {
+    /// As [`dial()`], to an address of these rows. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`dial()`], and where the address was read against other rows.
+    pub async fn dial(&self, address: &(impl ToAddress + ?Sized), ctx: &Ctx) -> Result<Conn> {
+        let address = &*address.to_address(Role::Dial, self.vocabulary())?;
+        let limit = option::limits(address, &ctx.limits).connect;
+        let opened = within(limit, async {
+            let scheme = self.scheme(address)?;
+            let wraps = self.prepare(address, ctx)?;
+            let conn = (scheme.dial)(address, ctx).await?.named(&address.bare_word());
+            layer::wrap_all(&wraps, conn, ctx).await
+        });
+        let opened = opened
+            .await
+            .unwrap_or_else(|after| Err(Error::new(Op::Dial, Cause::Limit(Limit::Connect, after))));
+        opened.map_err(|error| error.on(address.bare_word()))
+    }
+
+    /// As [`listen()`], on an address of these rows.
+    ///
+    /// # Errors
+    /// As [`listen()`], and where the address was read against other rows.
+    pub async fn listen(&self, address: &(impl ToAddress + ?Sized), ctx: &Ctx) -> Result<Listening> {
+        let address = &*address.to_address(Role::Listen, self.vocabulary())?;
+        let scheme = self.scheme(address)?;
+        let ctx = &Ctx { tally: Arc::default(), ..ctx.clone() };
+        let wraps = self.prepare(address, ctx)?;
+        let mut listener = (scheme.listen)(address, ctx).await?;
+        let limits = scheme.limits(address, &ctx.limits);
+        let entrance = Entrance::of(address, &limits, &listener.locals(), ctx);
+        let entrance = entrance.map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()))?;
+        listener.guard_with(entrance.clone());
+        let tally = ctx.tally.clone();
+        let rows = self.clone();
+        Ok(Listening { wraps, limits, entrance, tally, rows, ..Listening::of(listener, ctx) })
+    }
 }
 
 /// An address that is listened on.
@@ -69,6 +139,63 @@ pub struct Listening {
     pub entrance: Option<Arc<Entrance>>,
     /// What it does, counted.
     pub tally: Arc<Tally>,
+    /// What the address was read against.
+    pub(crate) rows: Rows,
+    ctx: Box<Ctx>,
+    handshakes: JoinSet<Result<Conn>>,
+}
+
+impl Listening {
+    /// A listener of another make: no layers, no rules, and the limits of `ctx`.
+    pub fn of(listener: Box<dyn Listener>, ctx: &Ctx) -> Self {
+        Self {
+            listener,
+            wraps: Vec::new(),
+            limits: ctx.limits,
+            entrance: None,
+            tally: Arc::default(),
+            rows: Rows::default(),
+            ctx: Box::new(ctx.clone()),
+            handshakes: JoinSet::new(),
+        }
+    }
+
+    /// The next connection, with its layers on: for those who do without [`serve()`](crate::serve()), and so see to it
+    /// themselves how many are inside, and for how long. Handshakes run beside one another, each under the `handshake=`
+    /// limit, at most as many as `max-conns=` allows; who comes then waits in the kernel's queue.
+    ///
+    /// It waits as long as nobody comes. Cancel safe.
+    ///
+    /// # Errors
+    /// One newcomer came to nothing; the next may be had. Where files have run out that is told after a pause, so that who
+    /// tries again does not do so all the time.
+    pub async fn accept(&mut self) -> Result<Conn> {
+        if self.wraps.is_empty() {
+            return accept_bare(&mut *self.listener, self.limits.accept_pause).await;
+        }
+        loop {
+            let has_room = self.handshakes.len() < self.limits.max_conns;
+            tokio::select! {
+                Some(ended) = self.handshakes.join_next() => {
+                    // A panic was printed where it happened, and concerns nobody else.
+                    if let Ok(wrapped) = ended { return wrapped }
+                }
+                newcomer = accept_bare(&mut *self.listener, self.limits.accept_pause), if has_room => {
+                    let conn = newcomer?;
+                    let (wraps, ctx) = (self.wraps.clone(), Ctx { limits: self.limits, ..(*self.ctx).clone() });
+                    self.handshakes.spawn(async move { layer::wrap_newcomer(&wraps, conn, &ctx).await });
+                }
+            }
+        }
+    }
+}
+
+async fn accept_bare(listener: &mut dyn Listener, pause: Duration) -> Result<Conn> {
+    let accepted = listener::accept(listener).await;
+    if accepted.as_ref().is_err_and(|error| error.kind() == Kind::Exhausted) {
+        sleep(pause).await;
+    }
+    accepted
 }
 
 impl std::fmt::Debug for Listening {
@@ -76,22 +203,6 @@ impl std::fmt::Debug for Listening {
         f.debug_struct("Listening")
             .field("locals", &self.listener.locals())
             .field("limits", &self.limits)
-            .finish()
+            .finish_non_exhaustive()
     }
-}
-
-/// Starts to listen. From here on the kernel answers, although nobody accepts yet.
-///
-/// # Errors
-/// The address is taken, is not ours, or may not be used; a rule names nobody that there is; or it is open to others
-/// where only ours may come in ([`crate::Newcomers::Ours`]).
-pub async fn listen(address: &Address, ctx: &Ctx) -> Result<Listening> {
-    let ctx = &Ctx { tally: Arc::default(), ..ctx.clone() };
-    let wraps = layer::prepare(address, ctx)?;
-    let mut listener = (scheme::of(address).listen)(address, ctx).await?;
-    let limits = scheme::limits(address, &ctx.limits);
-    let entrance = Entrance::of(address, &limits, &listener.locals(), ctx);
-    let entrance = entrance.map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()))?;
-    listener.guard_with(entrance.clone());
-    Ok(Listening { listener, wraps, limits, entrance, tally: ctx.tally.clone() })
 }

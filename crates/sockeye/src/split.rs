@@ -50,16 +50,32 @@ impl ReadHalf {
 }
 
 impl WriteHalf {
+    /// As [`Conn::write`]. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`Conn::poll_write`].
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.poll(|conn, cx| conn.poll_write(cx, bytes)).await
+    }
+
+    /// As [`Conn::flush`]. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`Conn::poll_flush`].
+    pub async fn flush(&mut self) -> Result<()> {
+        self.poll(Conn::poll_flush).await
+    }
+
     /// As [`Conn::write_all`]. Not cancel safe: part of it may be gone.
     ///
     /// # Errors
     /// As [`Conn::poll_write`].
     pub async fn write_all(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
-            let written = self.poll(|conn, cx| conn.poll_write(cx, bytes)).await?;
+            let written = self.write(bytes).await?;
             bytes = bytes.get(written..).unwrap_or_default();
         }
-        self.poll(Conn::poll_flush).await
+        self.flush().await
     }
 
     /// As [`Conn::send`]. Not cancel safe: part of the message may be under way.

@@ -8,10 +8,10 @@ use crate::ctx::{Ctx, Limits};
 use crate::entrance::Entrance;
 use crate::error::{Error, Op, Result};
 use crate::event::Events;
-use crate::layer::{self, Wrap};
+use crate::layer::Wrap;
 use crate::open::Listening;
 use crate::peer::Peer;
-use crate::scheme;
+use crate::rows::Rows;
 use crate::service::Service;
 use crate::tally::Tally;
 
@@ -31,6 +31,7 @@ pub struct Terms {
     pub(crate) entrance: Option<Arc<Entrance>>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) locals: Arc<[Peer]>,
+    rows: Rows,
 }
 
 impl Terms {
@@ -46,6 +47,7 @@ impl Terms {
             entrance: listening.entrance.clone(),
             tally: listening.tally.clone(),
             locals: listening.listener.locals().into(),
+            rows: listening.rows.clone(),
         }
     }
 
@@ -57,18 +59,19 @@ impl Terms {
     pub fn after(&self, address: &Address, service: Arc<dyn Service>, name: &str, ctx: &Ctx) -> Result<Self> {
         let tally = if *self.name == *name { self.tally.clone() } else { Arc::default() };
         let ctx = &Ctx { tally, ..ctx.clone() };
-        let limits = scheme::limits(address, &ctx.limits);
+        let limits = self.rows.scheme(address)?.limits(address, &ctx.limits);
         let entrance = Entrance::after(self.entrance.as_ref(), address, &limits, &self.locals, ctx)
             .map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()))?;
         Ok(Self {
             service,
-            wraps: layer::prepare(address, ctx).map_err(|error| error.on(address.bare_word()))?,
+            wraps: self.rows.prepare(address, ctx).map_err(|error| error.on(address.bare_word()))?,
             limits,
             events: ctx.events.clone(),
             name: name.into(),
             entrance,
             tally: ctx.tally.clone(),
             locals: self.locals.clone(),
+            rows: self.rows.clone(),
         })
     }
 }

@@ -296,10 +296,10 @@ async fn a_handshake_that_hangs_has_a_limit_and_holds_up_nobody() {
 async fn a_failed_accept_is_told_once_and_tried_again_after_a_pause() {
     let mut ctx = Ctx::default();
     let mut events = ctx.events.subscribe(64, Wants::Connections);
-    let ours = listen("mem-l:x", &ctx).await;
+    let mut listening = listen("mem-l:x", &ctx).await;
     // Three failures, and in their middle a peer that was gone before it was accepted.
     let failures = vec![Errno::MFILE, Errno::CONNABORTED, Errno::MFILE, Errno::NFILE];
-    let listening = Listening { listener: Box::new(Fails { failures, then: ours.listener }), ..ours };
+    listening.listener = Box::new(Fails { failures, then: listening.listener });
     let began = Instant::now();
     let mut server = Server::start(listening, echo(), &ctx);
     let mut patient = dial("mem:x", &ctx).await;
@@ -319,6 +319,21 @@ async fn a_failed_accept_is_told_once_and_tried_again_after_a_pause() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_accepts_one_by_one_does_not_spin_while_files_have_run_out() {
+    let ctx = Ctx::default();
+    for word in ["mem-l:x", "mem-l:y,frame=line"] {
+        let mut listening = listen(word, &ctx).await;
+        let failures = vec![Errno::MFILE, Errno::CONNABORTED, Errno::NFILE];
+        listening.listener = Box::new(Fails { failures, then: listening.listener });
+        let began = Instant::now();
+        for kind in [Kind::Exhausted, Kind::Reset, Kind::Exhausted] {
+            assert_eq!(listening.accept().await.unwrap_err().kind(), kind, "{word}");
+        }
+        assert_eq!(began.elapsed(), 2 * ctx.limits.accept_pause, "{word}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_is_heard_while_accepting_fails() {
     let mut ctx = Ctx::default();
     ctx.limits.accept_pause = Duration::from_secs(86_400);
@@ -326,11 +341,7 @@ async fn a_stop_is_heard_while_accepting_fails() {
     let ours = listen("mem-l:x", &ctx).await;
     let failures = vec![Errno::MFILE; 9];
     let listener = Box::new(Fails { failures, then: ours.listener });
-    let mut server = Server::start(
-        Listening { listener, limits: ctx.limits, wraps: Vec::new(), entrance: None, tally: Arc::default() },
-        echo(),
-        &ctx,
-    );
+    let mut server = Server::start(Listening::of(listener, &ctx), echo(), &ctx);
     event(&mut events, |event| matches!(event, Event::AcceptFailed { .. }).then_some(())).await;
     let asked = Instant::now();
     ctx.stop.drain();

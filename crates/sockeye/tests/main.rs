@@ -12,19 +12,25 @@
 
 mod accept;
 mod admission;
+mod blocking;
 mod bulk;
 mod conn;
 mod events;
+mod examples;
 mod fallback;
 mod frame;
 mod inherited;
 mod lab;
 mod matrix;
 mod messages;
+mod open;
 mod options;
+mod page;
 mod process;
 mod raw;
 mod relay;
+mod rows;
+mod stream;
 mod tcp;
 mod terms;
 mod udp;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sockeye::proto::address::{Address, Role};
-use sockeye::{Ctx, Flow, Forward, Limits, Newcomers, Outsiders, Plan, Side};
+use sockeye::{Ctx, Flow, Forward, Limits, Newcomers, Outsiders, Plan, Rows, Side};
 use tokio::time::Instant;
 
 use crate::args::Request;
@@ -66,11 +66,9 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     if request.has(&flag::PLAN) {
         return plan::print(request, &[("from", &left), ("to", &right)]);
     }
+    let far = Rows::default().scheme(&right)?;
     match left.role() {
-        Role::Listen
-            if (sockeye::scheme_of(&right).dials_once)(&right)
-                && !sockeye::limits(&left, &Limits::default()).once =>
-        {
+        Role::Listen if (far.dials_once)(&right) && !sockeye::limits(&left, &Limits::default()).once => {
             let reason = format!("{right} is there for one connection, and {left} accepts many");
             Err(Failure::usage(reason, "add ,once to the first address, or see sockeye listen --keep"))
         }
@@ -94,7 +92,7 @@ pub(super) fn serve(
     session::run(request, Threads::Many, 1, async |ctx| {
         let interrupts = Interrupts::listen()?;
         // Whom to let through is for the other side to say.
-        let (newcomers, max_conns) = if sockeye::scheme_of(&right).runs {
+        let (newcomers, max_conns) = if Rows::default().scheme(&right)?.runs {
             (Newcomers::Ours, session::most_commands())
         } else {
             (Newcomers::Anyone, ctx.limits.max_conns)

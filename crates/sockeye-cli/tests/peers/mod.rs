@@ -39,6 +39,7 @@ mod udp;
 mod udp_burst;
 mod udp_crowd;
 mod udp_relay;
+mod udp_trains;
 mod udp_ways;
 mod unix_messages;
 

@@ -1,5 +1,7 @@
 //! Messages that end with a delimiter.
 
+use memchr::{memchr, memchr_iter};
+
 use super::error::FrameError;
 
 /// What ends each message.
@@ -24,20 +26,14 @@ pub(super) struct Found {
 impl Delimiter {
     /// The first delimiter that ends in `input`, where `before` is the byte before it.
     pub(super) fn find(self, before: Option<u8>, input: &[u8]) -> Option<Found> {
-        let mut before = before;
-        for (at, byte) in input.iter().copied().enumerate() {
-            let length = match self {
-                Self::CrLf if byte == LF && before == Some(CR) => 2,
-                Self::Line if byte == LF => 1 + usize::from(before == Some(CR)),
-                Self::Nul if byte == 0 => 1,
-                Self::CrLf | Self::Line | Self::Nul => 0,
-            };
-            if length > 0 {
-                return Some(Found { end: at + 1, length });
-            }
-            before = Some(byte);
-        }
-        None
+        let byte_before = |at: usize| at.checked_sub(1).map_or(before, |at| input.get(at).copied());
+        let at = match self {
+            Self::CrLf => memchr_iter(LF, input).find(|at| byte_before(*at) == Some(CR)),
+            Self::Line => memchr(LF, input),
+            Self::Nul => memchr(0, input),
+        }?;
+        let has_cr = self != Self::Nul && byte_before(at) == Some(CR);
+        Some(Found { end: at + 1, length: 1 + usize::from(has_cr) })
     }
 
     /// How many of these bytes, which hold no delimiter, belong to the message for certain.

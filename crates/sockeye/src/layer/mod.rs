@@ -7,8 +7,8 @@ use std::sync::Arc;
 use sockeye_proto::address::{Address, LayerGrammar};
 
 use crate::conn::Conn;
-use crate::ctx::Ctx;
-use crate::error::Result;
+use crate::ctx::{Ctx, within};
+use crate::error::{Cause, Error, Limit, Op, Result};
 use crate::service::BoxFuture;
 
 /// A kind of layer.
@@ -20,7 +20,7 @@ pub struct Layer {
     pub help: &'static str,
     /// Makes what a dialled address or a listener keeps for all its connections. `place` is the index of the layer in
     /// [`Address::layers`]; the address itself tells the role.
-    pub(crate) prepare: fn(&Address, usize, &Ctx) -> Result<Arc<dyn Wrap>>,
+    pub prepare: fn(&Address, usize, &Ctx) -> Result<Arc<dyn Wrap>>,
 }
 
 /// A layer of one address, with what its connections share.
@@ -35,21 +35,18 @@ pub trait Wrap: Send + Sync {
 /// Every layer.
 pub static ALL: &[&Layer] = &[&frame::FRAME];
 
-/// What puts the layers of an address on, innermost first.
-pub(crate) fn prepare(address: &Address, ctx: &Ctx) -> Result<Vec<Arc<dyn Wrap>>> {
-    let wrap = |(place, layer): (usize, &sockeye_proto::address::Layer)| {
-        let row = ALL.iter().find(|row| row.grammar.name == layer.grammar().name);
-        #[expect(clippy::expect_used, reason = "addresses are parsed against these rows")]
-        let row = row.expect("an address whose layers are rows of this table");
-        (row.prepare)(address, place, ctx)
-    };
-    address.layers().iter().enumerate().rev().map(wrap).collect()
-}
-
 /// Puts layers on a connection.
 pub(crate) async fn wrap_all(wraps: &[Arc<dyn Wrap>], mut conn: Conn, ctx: &Ctx) -> Result<Conn> {
     for wrap in wraps {
         conn = wrap.wrap(conn, ctx).await?;
     }
     Ok(conn)
+}
+
+/// The same for a newcomer, under the `handshake=` limit.
+pub(crate) async fn wrap_newcomer(wraps: &[Arc<dyn Wrap>], conn: Conn, ctx: &Ctx) -> Result<Conn> {
+    let bare = conn.peer().clone();
+    let wrapped = within(ctx.limits.handshake, wrap_all(wraps, conn, ctx)).await;
+    let late = |after| Err(Error::new(Op::Handshake, Cause::Limit(Limit::Handshake, after)).on(bare));
+    wrapped.unwrap_or_else(late)
 }

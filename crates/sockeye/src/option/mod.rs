@@ -170,8 +170,9 @@ fn is_without(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOPROTOOPT | Errno::OPNOTSUPP | Errno::INVAL))
 }
 
-/// The limits that the address sets, and `base` for the others.
-pub(crate) fn limits(address: &Address, base: &Limits) -> Limits {
+/// The limits that the address sets, and `base` for the others. What a listener has besides is known to its scheme:
+/// [`crate::Scheme::limits`].
+pub fn limits(address: &Address, base: &Limits) -> Limits {
     let mut limits = *base;
     for row in options() {
         if let (Effect::Limit(set), Some(value)) = (&row.effect, address.options().value(row.grammar.name)) {

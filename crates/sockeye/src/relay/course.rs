@@ -190,7 +190,7 @@ impl Course {
                 },
                 Step::Ending => {
                     if matches!(self.fate, Fate::Passed) {
-                        match ready!(target.poll_flush(cx)) {
+                        match ready!(self.undelivered.poll_flush(source, target, cx)) {
                             Ok(()) => {}
                             // As while moving: what was held back is lost, and the source may hear the rest.
                             Err(error) if error.kind() == Kind::Reset => {
@@ -239,7 +239,8 @@ impl Course {
         }
         if self.hurried {
             if passes {
-                ready!(target.poll_flush(cx)).map_err(Broken::Target)?;
+                let flushed = ready!(self.undelivered.poll_flush(source, target, cx));
+                flushed.map_err(Broken::Target)?;
                 self.fate = Fate::Cut;
             }
             return Poll::Ready(Ok(false));
@@ -253,7 +254,8 @@ impl Course {
                 let Poll::Ready(received) = source.poll_receive(cx, message) else {
                     // Nothing follows at once: what was held back goes.
                     if *is_unflushed {
-                        ready!(target.poll_flush(cx)).map_err(Broken::Target)?;
+                        let flushed = ready!(self.undelivered.poll_flush(source, target, cx));
+                        flushed.map_err(Broken::Target)?;
                         *is_unflushed = false;
                     }
                     return Poll::Pending;

@@ -1,11 +1,13 @@
 //! Messages that the target of a course does not carry: counted, and told without letting one peer flood the log.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::Error;
+use crate::conn::Conn;
+use crate::error::{Error, Result};
 use crate::event::{Event, Events, Wants};
 use crate::peer::Peer;
 
@@ -37,6 +39,22 @@ impl Undelivered {
         self.untold += 1;
         if self.told.is_none_or(|told| told.elapsed() >= PAUSE) {
             self.tell();
+        }
+    }
+
+    /// Sends what the target holds back. One of those that is not for it is counted; the others have gone.
+    pub(super) fn poll_flush(
+        &mut self,
+        source: &Conn,
+        target: &mut Conn,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<()>> {
+        match ready!(target.poll_flush(cx)) {
+            Err(error) if error.is_refusal() => {
+                self.count(source.peer(), target.peer(), error);
+                Poll::Ready(Ok(()))
+            }
+            flushed => Poll::Ready(flushed),
         }
     }
 

@@ -9,17 +9,21 @@ mod dialled;
 mod door;
 mod dropped;
 mod fallback;
+mod held;
 mod inbox;
 mod listener;
+mod outgoing;
 mod peer;
 mod peers;
 mod reader;
+mod way;
 
 pub(super) use self::bound::Bound;
 pub(super) use self::dialled::Dialled;
 pub(super) use self::fallback::Fallback;
 pub(super) use self::listener::DatagramListener;
 
+use rustix::io::Errno;
 use rustix::net::{self, RecvFlags};
 use std::io;
 use std::net::IpAddr;
@@ -142,4 +146,9 @@ fn next_length(socket: &impl AsFd) -> io::Result<usize> {
     let flags = RecvFlags::PEEK | RecvFlags::TRUNC | RecvFlags::DONTWAIT;
     let (_, length) = net::recv(socket, &mut [0_u8; 0], flags)?;
     Ok(length.min(MOST_UNIX))
+}
+
+/// Whether a datagram cannot go because of its length.
+fn is_too_long(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::MSGSIZE)
 }

@@ -29,10 +29,10 @@ use crate::listener::Listener;
 use crate::option;
 use crate::service::BoxFuture;
 
-/// Opens a connection, without layers.
-pub(crate) type Dial = for<'a> fn(&'a Address, &'a Ctx) -> BoxFuture<'a, Result<Conn>>;
-/// Opens a listener.
-pub(crate) type Listen = for<'a> fn(&'a Address, &'a Ctx) -> BoxFuture<'a, Result<Box<dyn Listener>>>;
+/// What opens a connection.
+pub type Dial = for<'a> fn(&'a Address, &'a Ctx) -> BoxFuture<'a, Result<Conn>>;
+/// What opens a listener.
+pub type Listen = for<'a> fn(&'a Address, &'a Ctx) -> BoxFuture<'a, Result<Box<dyn Listener>>>;
 
 /// A kind of address.
 #[derive(Debug)]
@@ -56,9 +56,10 @@ pub struct Scheme {
     /// Whether a connection to it runs a program: who joins it to a listener should let in our own users alone
     /// ([`crate::Newcomers::Ours`]).
     pub runs: bool,
-    pub(crate) dial: Dial,
-    /// Called only where the grammar says that it listens.
-    pub(crate) listen: Listen,
+    /// Opens a connection, without layers. Whoever calls it keeps the limit of `connect=`.
+    pub dial: Dial,
+    /// Opens a listener of bare connections. Called only where the grammar says that it listens.
+    pub listen: Listen,
 }
 
 /// Every scheme.
@@ -80,21 +81,20 @@ pub static ALL: &[&Scheme] = &[
     &mem::MEM_SEQ,
 ];
 
-/// The row of a parsed address.
-pub fn of(address: &Address) -> &'static Scheme {
-    let row = ALL.iter().find(|row| row.grammar.name == address.scheme().name);
-    #[expect(clippy::expect_used, reason = "addresses are parsed against these rows")]
-    row.expect("an address whose scheme is a row of this table")
-}
-
-/// The limits that the address sets, those that its scheme has where it is listened on, and `base` for the others.
-pub fn limits(address: &Address, base: &Limits) -> Limits {
-    let idle = if address.role() == Role::Listen { of(address).idle } else { None };
-    option::limits(address, &Limits { idle: base.idle.or(idle), ..*base })
+impl Scheme {
+    /// The limits that an address of this scheme sets, those that the scheme has where it is listened on, and `base` for
+    /// the others.
+    pub fn limits(&self, address: &Address, base: &Limits) -> Limits {
+        let idle = if address.role() == Role::Listen { self.idle } else { None };
+        option::limits(address, &Limits { idle: base.idle.or(idle), ..*base })
+    }
 }
 
 /// For schemes that are only dialled: their grammar keeps such an address from being parsed.
-fn no_listener<'a>(_: &'a Address, _: &'a Ctx) -> BoxFuture<'a, Result<Box<dyn Listener>>> {
+///
+/// # Errors
+/// Always: it cannot be listened on.
+pub fn no_listener<'a>(_: &'a Address, _: &'a Ctx) -> BoxFuture<'a, Result<Box<dyn Listener>>> {
     let cause = std::io::Error::from(std::io::ErrorKind::Unsupported);
     Box::pin(std::future::ready(Err(crate::error::Error::new(crate::error::Op::Listen, cause))))
 }

@@ -143,7 +143,7 @@ fn attempt(
         net::connect(&socket, &to)?;
     }
     forget_strangers(&socket);
-    Ok(Watched::new(socket).map_err(|(_, error)| error)?)
+    Ok(Watched::for_reading(socket).map_err(|(_, error)| error)?)
 }
 
 /// A new socket, with the options that the address sets.
@@ -214,7 +214,7 @@ async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn
             bound => sockets.push(Bound::new(bound?, kind)?),
         }
     }
-    let limits = super::limits(address, &ctx.limits);
+    let limits = RAW.limits(address, &ctx.limits);
     Ok(Box::new(DatagramListener::new(sockets, None, &limits, ctx)))
 }
 

@@ -135,7 +135,7 @@ fn attempt(to: SocketAddr, address: &Address) -> io::Result<Watched> {
             return Err(Errno::CONNREFUSED.into());
         }
     }
-    Watched::new(socket).map_err(|(_, error)| error)
+    Watched::for_reading(socket).map_err(|(_, error)| error)
 }
 
 /// A new socket, with the options that the address sets.
@@ -233,7 +233,7 @@ async fn listen_all(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn
     let sockets = inet::bind_all(&at, SocketType::DGRAM, ctx, |local| bind(local, address, ctx))?;
     let bound = |socket| Bound::new(socket, datagram::Kind::Udp);
     let sockets = sockets.into_iter().map(bound).collect::<io::Result<Vec<_>>>()?;
-    let limits = super::limits(address, &ctx.limits);
+    let limits = UDP.limits(address, &ctx.limits);
     Ok(Box::new(DatagramListener::new(sockets, None, &limits, ctx)))
 }
 

@@ -99,6 +99,6 @@ fn bind(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>, 
         }
     };
     let sockets = vec![Bound::new(socket, datagram::Kind::UnixDgram)?];
-    let limits = super::limits(address, &ctx.limits);
+    let limits = UNIX_DGRAM.limits(address, &ctx.limits);
     Ok(Box::new(DatagramListener::new(sockets, claim, &limits, ctx)))
 }

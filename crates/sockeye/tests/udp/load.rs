@@ -8,8 +8,9 @@ use sockeye::{Conn, Ctx, Dropped, Event, Forward, Message, Plan, Service};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::{heard, lost, place, socket, told};
-use crate::lab::{Server, abstract_name, accept, address, event, get, listen, local, soon};
+use super::answers::Each;
+use super::{address_of, heard, lost, place, place_of, socket, told};
+use crate::lab::{Server, abstract_name, accept, address, dial, echo, event, get, listen, local, soon};
 
 const SIZE: usize = 1400;
 
@@ -151,4 +152,40 @@ async fn peers_that_nobody_reads_keep_out_neither_newcomers_nor_those_who_are_re
         newcomer.send_to(b"hi", to).await.unwrap();
         assert_eq!(get(&mut accept(&mut listening).await, 0).await, b"hi");
     }
+}
+
+/// With the next that comes the kernel tells how many it has dropped before it. Here none comes.
+#[tokio::test]
+async fn what_the_kernel_dropped_last_is_told_at_the_end() {
+    for service in [echo(), Arc::new(Each) as Arc<dyn Service>] {
+        let (ctx, mut events) = told();
+        let listening = listen("udp-l:127.0.0.1:0,rcvbuf=4096", &ctx).await;
+        let (name, peer) = (listening.listener.locals()[0].to_string(), socket("127.0.0.1").await);
+        peer.connect(place(&listening)).await.unwrap();
+        for _ in 0..100 {
+            peer.send(&[b'x'; SIZE]).await.unwrap();
+        }
+        let mut server = Server::start(listening, service, &ctx);
+        let (mut answered, mut answer) = (0, [0; SIZE]);
+        while timeout(Duration::from_millis(200), peer.recv(&mut answer)).await.is_ok() {
+            answered += 1;
+        }
+        ctx.stop.drain();
+        server.served().await;
+        lost(&mut events, &name, |dropped| dropped.by_kernel, 100 - answered).await;
+    }
+
+    let (ctx, mut events) = told();
+    let far = socket("127.0.0.1").await;
+    let mut conn = dial(&format!("udp:{},rcvbuf=4096", address_of(&far)), &ctx).await;
+    for _ in 0..100 {
+        far.send_to(&[b'x'; SIZE], place_of(&conn)).await.unwrap();
+    }
+    let (mut came, mut message) = (0, Message::default());
+    while timeout(Duration::from_millis(200), conn.receive(&mut message)).await.is_ok() {
+        came += 1;
+    }
+    let name = conn.peer().to_string();
+    drop(conn);
+    lost(&mut events, &name, |dropped| dropped.by_kernel, 100 - came).await;
 }

@@ -16,7 +16,7 @@ const SHIPPED: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that are not shipped. Tests may use them; they may use anything.
-const TOOLS: &[&str] = &["testkit", "xtask"];
+const TOOLS: &[&str] = &["compare", "testkit", "xtask"];
 
 /// The findings in the manifest of the crate in the folder `name`.
 pub(super) fn check(name: &str, manifest: &str) -> Vec<Wrong> {

@@ -64,7 +64,10 @@ async fn answer(
                 Some(due) => timeout_at(due, filled).await,
             };
             match filled {
-                Ok(filled) => break filled.map_err(failed)?,
+                Ok(filled) => {
+                    filled.map_err(failed)?;
+                    break;
+                }
                 Err(_due) => batch.losses.tell(),
             }
         }
@@ -111,6 +114,11 @@ impl Batch {
         }
         self.losses.follow(ctx);
         self.tally = ctx.tally.clone();
+    }
+
+    /// Nothing more is read from the socket.
+    pub(super) fn end(&mut self, socket: &Bound) {
+        self.losses.add(Dropped { by_kernel: socket.last_drops().into(), ..Dropped::default() });
     }
 
     /// Counts what is over.
@@ -175,7 +183,7 @@ impl Batch {
                 Ok(more) => self.sent += more,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    socket.socket.writable().await?.retain_ready();
+                    socket.way.writable().await?;
                 }
                 Err(_unsent) => {
                     self.give_one_up();
@@ -201,8 +209,8 @@ impl Batch {
             let (to, source) = (arrival.from, arrival.destination.map(|to| to.source));
             replies.iter().map(move |payload| Departure { payload, to, source })
         });
-        let mut rest = answers.skip(self.sent).take(BATCH).peekable();
-        if rest.peek().is_none() { Ok(0) } else { socket.try_send(rest) }
+        let rest = answers.skip(self.sent).take(BATCH);
+        if rest.clone().next().is_none() { Ok(0) } else { socket.way.try_send(rest) }
     }
 }
 

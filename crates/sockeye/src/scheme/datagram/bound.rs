@@ -7,16 +7,17 @@ use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
 use rustix::net;
-use sockeye_sys::datagram::{self, Arrival, BATCH, Departure, Name};
+use sockeye_sys::datagram::{self, Arrival, BATCH, Name};
 use sockeye_sys::readiness::Watched;
 
+use super::way::Way;
 use super::{Kind, most_inet, most_unix, next_length};
 use crate::peer::{Endpoint, Peer};
 
 /// A bound datagram socket that is connected to nobody.
 #[derive(Debug)]
 pub(in crate::scheme) struct Bound {
-    pub(super) socket: Watched,
+    pub(super) way: Way,
     pub(super) kind: Kind,
     pub(super) local: Endpoint,
     /// The most that it sends in one datagram.
@@ -41,14 +42,21 @@ impl Bound {
         {
             datagram::tell_destinations(&socket, local.is_ipv6())?;
         }
-        let socket = Watched::new(socket).map_err(|(_, error)| error)?;
-        Ok(Self { socket, kind, local, max_message, dropped: AtomicU32::new(0) })
+        let way = Way::new(Watched::for_reading(socket).map_err(|(_, error)| error)?);
+        Ok(Self { way, kind, local, max_message, dropped: AtomicU32::new(0) })
     }
 
     /// Has datagrams tell whose they are, on Unix sockets. Where that fails nobody is known.
     pub(super) fn tell_users(&self) {
         if self.kind == Kind::UnixDgram {
-            let (Ok(()) | Err(_)) = datagram::tell_users(&self.socket);
+            let (Ok(()) | Err(_)) = datagram::tell_users(&self.way.socket);
+        }
+    }
+
+    /// Takes what comes in a row from one sender at once, where the kernel can.
+    pub(super) fn hear_trains(&self) {
+        if self.kind == Kind::Udp {
+            let (Ok(()) | Err(_)) = datagram::hear_trains(&self.way.socket);
         }
     }
 
@@ -77,17 +85,24 @@ impl Bound {
         total.wrapping_sub(self.dropped.swap(total, Ordering::Relaxed))
     }
 
-    /// Fills `room` with what has come.
-    pub(super) fn poll_fill(&self, room: &mut Room, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// How many more the kernel has dropped by now, where nothing will come any more that could tell.
+    pub(super) fn last_drops(&self) -> u32 {
+        let Ok(total) = datagram::dropped(&self.way.socket) else { return 0 };
+        total.wrapping_sub(self.dropped.swap(total, Ordering::Relaxed))
+    }
+
+    /// Fills `room` with what has come; `true` where that is all.
+    pub(super) fn poll_fill(&self, room: &mut Room, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         loop {
-            let mut guard = ready!(self.socket.poll_read_ready(cx))?;
-            match room.fill(&self.socket, self.kind) {
-                Ok(left_room) => {
-                    // The kernel had no more: what comes next comes as a new event.
-                    if left_room {
+            let mut guard = ready!(self.way.socket.poll_read_ready(cx))?;
+            match room.fill(&self.way.socket, self.kind) {
+                Ok(is_all) => {
+                    // What comes next comes as a new event. Where several came at once, more are on their way, and to
+                    // ask once too often costs less than an event.
+                    if is_all && room.arrivals.len() <= 1 {
                         guard.clear_ready();
                     }
-                    return Poll::Ready(Ok(()));
+                    return Poll::Ready(Ok(is_all));
                 }
                 Err(error) => match Errno::from_io_error(&error) {
                     Some(Errno::AGAIN) => guard.clear_ready(),
@@ -97,25 +112,16 @@ impl Bound {
             }
         }
     }
-
-    /// Sends what does not have to wait, and says how many went.
-    pub(super) fn try_send<'a>(&self, departures: impl Iterator<Item = Departure<'a>>) -> io::Result<usize> {
-        match self.kind {
-            Kind::Raw(_) | Kind::Udp => {
-                self.socket.try_write(|| datagram::send_all(&self.socket, departures))
-            }
-            // Whether it may be written depends on who is to read, and readiness does not tell.
-            Kind::UnixDgram | Kind::UnixSeq => datagram::send_all(&self.socket, departures),
-        }
-    }
 }
 
 /// Room for a batch of datagrams, used again for each. What it never needed costs no memory.
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
     /// How long one datagram may be.
     size: usize,
+    /// From where one begins to where the next does.
+    stride: usize,
     /// How many are asked for: few while few come, since each costs something to ask for.
     wanted: usize,
     /// What came, and where it begins.
@@ -132,8 +138,18 @@ const SIZE_UNIX: usize = 4 << 10;
 const STAGGER: usize = 192;
 
 impl Room {
+    /// As much room as there is in a buffer of several times 64 KiB.
+    pub(super) fn lent(bytes: Box<[u8]>) -> Self {
+        let wanted = bytes.len() / SIZE_INET;
+        Self { bytes, size: SIZE_INET, stride: SIZE_INET, wanted, arrivals: Vec::new() }
+    }
+
+    pub(super) fn into_bytes(self) -> Box<[u8]> {
+        self.bytes
+    }
+
     /// Receives once; `true` where not all of the room was needed, and so nothing more has come.
-    fn fill(&mut self, socket: &Watched, kind: Kind) -> io::Result<bool> {
+    pub(super) fn fill(&mut self, socket: &Watched, kind: Kind) -> io::Result<bool> {
         self.arrivals.clear();
         match kind {
             // Without a bound that the protocol sets: one at a time, as long as it is.
@@ -144,18 +160,20 @@ impl Room {
             }
             Kind::Raw(_) | Kind::Udp => {}
         }
-        let (size, wanted) = (self.size, self.wanted);
-        let places = self.bytes.chunks_mut(size + STAGGER);
+        let Self { size, stride, wanted, .. } = *self;
+        let places = self.bytes.chunks_mut(stride);
         let places = places.map(|place| place.get_mut(..size).unwrap_or_default()).take(wanted);
-        let (arrivals, mut begins) = (&mut self.arrivals, (0..).step_by(size + STAGGER));
+        let (arrivals, mut begins) = (&mut self.arrivals, (0..).step_by(stride));
         let came = datagram::receive_all(socket, places, |arrival| {
-            arrivals.push((begins.next().unwrap_or_default(), arrival));
+            let begin = begins.next().unwrap_or_default();
+            arrivals.extend(arrival.datagrams().map(|(start, one)| (begin + start, one)));
         })?;
-        let with_headers = self.arrivals.iter_mut().filter(|_| matches!(kind, Kind::Raw(_)));
-        for (start, arrival) in with_headers {
-            let header = kind.header(arrival, self.bytes.get(*start..).unwrap_or_default());
-            *start += header.min(arrival.length);
-            arrival.length -= header.min(arrival.length);
+        if matches!(kind, Kind::Raw(_)) {
+            for (start, arrival) in &mut self.arrivals {
+                let header = kind.header(arrival, self.bytes.get(*start..).unwrap_or_default());
+                let header = header.min(arrival.length);
+                (*start, arrival.length) = (*start + header, arrival.length - header);
+            }
         }
         if kind.is_on_ip() {
             self.wanted = match came {
@@ -169,14 +187,19 @@ impl Room {
 
     fn fit(&mut self, count: usize, size: usize) {
         if self.size < size || self.size > SIZE_INET.max(size) {
-            (self.size, self.wanted) = (size, count);
-            self.bytes = vec![0; (size + STAGGER) * count];
+            (self.size, self.stride, self.wanted) = (size, size + STAGGER, count);
+            self.bytes = vec![0; self.stride * count].into();
         }
     }
 
     /// What came last, in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arrival, &[u8])> {
-        let at = |start: usize, length| self.bytes.get(start..start + length).unwrap_or_default();
-        self.arrivals.iter().map(move |(start, arrival)| (arrival, at(*start, arrival.length)))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arrival, &[u8])> + Clone {
+        (0..).map_while(|at| self.get(at))
+    }
+
+    /// One of what came last.
+    pub(super) fn get(&self, at: usize) -> Option<(&Arrival, &[u8])> {
+        let (start, arrival) = self.arrivals.get(at)?;
+        Some((arrival, self.bytes.get(*start..*start + arrival.length)?))
     }
 }

@@ -6,12 +6,15 @@ use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
 use rustix::net::{self, Shutdown};
-use sockeye_sys::datagram::{self, Departure, Name};
+use sockeye_sys::datagram::{self, Arrival, Departure, Name};
 use sockeye_sys::readiness::Watched;
 
+use super::bound::Room;
 use super::dropped::Losses;
 use super::fallback::Fallback;
-use super::{Kind, next_length};
+use super::held::Held;
+use super::way::Way;
+use super::{Kind, is_too_long, next_length};
 use crate::buffer::{Buffers, Size};
 use crate::conn::{Conn, Messages, is_hung_up};
 use crate::ctx::Ctx;
@@ -24,14 +27,22 @@ use crate::scheme::unix::Claim;
 /// A datagram socket that is nobody else's.
 #[derive(Debug)]
 pub(in crate::scheme) struct Dialled {
-    socket: Watched,
+    way: Way,
     receiver: Receiver,
+    held: Held,
     /// Where else somebody may be.
     fallback: Option<Fallback>,
     /// The path that answers come to, removed with the socket.
     _claim: Option<Claim>,
     /// Says that the peer has left, when the socket is closed.
     _pass: Option<Pass>,
+}
+
+/// Datagrams that came at once.
+#[derive(Debug)]
+struct Catch {
+    room: Room,
+    taken: usize,
 }
 
 /// What is to be known to make a message of what comes.
@@ -49,19 +60,15 @@ struct Receiver {
     dropped: u32,
     /// The other side broke off; what it sent before comes first.
     is_reset: bool,
+    /// What came at once, and is not taken yet.
+    catch: Option<Catch>,
 }
 
 impl Dialled {
     /// A socket of `peer.local`, which is connected to `peer.remote` unless it is open to everybody. Must be called on
     /// a runtime.
     pub(in crate::scheme) fn new(socket: Watched, kind: Kind, peer: &Peer, ctx: &Ctx) -> io::Result<Self> {
-        datagram::tell_drops(&socket)?;
-        if kind == Kind::UnixSeq {
-            // An empty message and the end differ only in that a message has a time.
-            datagram::tell_times(&socket)?;
-        } else {
-            datagram::tell_errors(&socket)?;
-        }
+        have_told(&socket, kind)?;
         let receiver = Receiver {
             kind,
             local: peer.local,
@@ -71,23 +78,28 @@ impl Dialled {
             losses: Losses::new(&peer.to_string(), ctx),
             dropped: 0,
             is_reset: false,
+            catch: None,
         };
-        Ok(Self { socket, receiver, fallback: None, _claim: None, _pass: None })
+        let (way, held) = (Way::new(socket), Held::default());
+        Ok(Self { way, receiver, held, fallback: None, _claim: None, _pass: None })
     }
 
     /// Answers come to this path.
-    pub(in crate::scheme) fn with_claim(self, claim: Option<Claim>) -> Self {
-        Self { _claim: claim, ..self }
+    pub(in crate::scheme) fn with_claim(mut self, claim: Option<Claim>) -> Self {
+        self._claim = claim;
+        self
     }
 
     /// It was accepted, and counts as inside.
-    pub(in crate::scheme) fn with_pass(self, pass: Option<Pass>) -> Self {
-        Self { _pass: pass, ..self }
+    pub(in crate::scheme) fn with_pass(mut self, pass: Option<Pass>) -> Self {
+        self._pass = pass;
+        self
     }
 
     /// Whoever refuses before anybody has answered is not the one who is meant, if there is another.
-    pub(in crate::scheme) fn with_fallback(self, fallback: Option<Fallback>) -> Self {
-        Self { fallback: fallback.filter(|_| self.receiver.is_connected), ..self }
+    pub(in crate::scheme) fn with_fallback(mut self, fallback: Option<Fallback>) -> Self {
+        self.fallback = fallback.filter(|_| self.receiver.is_connected);
+        self
     }
 
     /// As a connection.
@@ -100,20 +112,34 @@ impl Dialled {
     /// What has come, or why nothing more will.
     fn poll_arrival(&mut self, cx: &mut Context<'_>, message: &mut Message) -> Poll<io::Result<bool>> {
         loop {
-            let mut guard = ready!(self.socket.poll_read_ready(cx))?;
-            let received = self.receiver.receive(&self.socket, message);
+            if self.receiver.take(message) {
+                return Poll::Ready(Ok(true));
+            }
+            let mut guard = ready!(self.way.socket.poll_read_ready(cx))?;
+            let kind = self.receiver.kind;
+            let received = match kind {
+                Kind::Raw(_) | Kind::Udp => self.receiver.fill(&self.way.socket).map(|is_all| {
+                    // The kernel had no more: what comes next comes as a new event.
+                    if is_all {
+                        guard.clear_ready();
+                    }
+                    None
+                }),
+                Kind::UnixDgram | Kind::UnixSeq => self.receiver.receive(&self.way.socket, message).map(Some),
+            };
             let errno = received.as_ref().err().and_then(Errno::from_io_error);
-            match (errno, self.receiver.kind) {
-                (Some(Errno::AGAIN), _) => guard.clear_ready(),
-                (Some(Errno::INTR), _) => {}
+            match (received, errno) {
+                (Ok(None), _) | (_, Some(Errno::INTR)) => {}
+                (_, Some(Errno::AGAIN)) => guard.clear_ready(),
                 // The way has become narrower for one that went before (ip(7), IP_MTU_DISCOVER): the kernel knows now,
                 // and cuts the next into fragments.
-                (Some(Errno::MSGSIZE), Kind::Raw(_) | Kind::Udp) => {}
-                (Some(Errno::CONNRESET), Kind::UnixSeq) => self.receiver.is_reset = true,
-                _ if matches!(received, Ok(false)) && self.receiver.is_reset => {
+                (_, Some(Errno::MSGSIZE)) if kind.is_on_ip() => {}
+                (_, Some(Errno::CONNRESET)) if kind == Kind::UnixSeq => self.receiver.is_reset = true,
+                (Ok(Some(false)), _) if self.receiver.is_reset => {
                     return Poll::Ready(Err(Errno::CONNRESET.into()));
                 }
-                _ => return Poll::Ready(received),
+                (Ok(Some(more)), _) => return Poll::Ready(Ok(more)),
+                (Err(error), _) => return Poll::Ready(Err(error)),
             }
         }
     }
@@ -123,7 +149,7 @@ impl Dialled {
         let Some(fallback) = &mut self.fallback else { return Poll::Ready(Ok(())) };
         let is_kept = fallback.keep(payload);
         // On this machine a refusal is there as soon as the datagram is.
-        match net::sockopt::socket_error(&self.socket)? {
+        match net::sockopt::socket_error(&self.way.socket)? {
             Ok(()) | Err(Errno::MSGSIZE) => {}
             Err(Errno::CONNREFUSED) if self.fall_back()? => {}
             Err(errno) => return Poll::Ready(Err(errno.into())),
@@ -137,11 +163,10 @@ impl Dialled {
     /// Goes on at the next address, if there is one.
     fn fall_back(&mut self) -> io::Result<bool> {
         let Some((socket, to)) = self.fallback.as_mut().and_then(Fallback::next) else { return Ok(false) };
-        datagram::tell_drops(&socket)?;
+        have_told(&socket, self.receiver.kind)?;
         self.receiver.local = Endpoint::from_kernel(net::getsockname(&socket)?);
         self.receiver.remote = Endpoint::Inet(to);
-        self.socket = socket;
-        datagram::tell_errors(&self.socket)?;
+        self.way = Way::new(socket);
         if self.fallback.as_ref().is_some_and(Fallback::is_exhausted) {
             self.fallback = None;
         }
@@ -149,10 +174,70 @@ impl Dialled {
     }
 }
 
+/// What the kernel dropped after the last that came is told, too.
+impl Drop for Dialled {
+    fn drop(&mut self) {
+        let total = datagram::dropped(&self.way.socket).unwrap_or(self.receiver.dropped);
+        let by_kernel = total.wrapping_sub(self.receiver.dropped).into();
+        self.receiver.losses.add(Dropped { by_kernel, ..Dropped::default() });
+    }
+}
+
+/// Has the kernel tell what is to be known of a socket.
+fn have_told(socket: &Watched, kind: Kind) -> io::Result<()> {
+    datagram::tell_drops(socket)?;
+    match kind {
+        // An empty message and the end differ only in that a message has a time.
+        Kind::UnixSeq => datagram::tell_times(socket),
+        Kind::Raw(_) | Kind::UnixDgram => datagram::tell_errors(socket),
+        Kind::Udp => {
+            // Where the kernel cannot, each comes alone.
+            let (Ok(()) | Err(_)) = datagram::hear_trains(socket);
+            datagram::tell_errors(socket)
+        }
+    }
+}
+
 impl Receiver {
-    /// Takes what the kernel has, without waiting; `false` is the end.
+    /// Takes what the kernel has, without waiting; `true` where it has no more.
+    fn fill(&mut self, socket: &Watched) -> io::Result<bool> {
+        let mut room = Room::lent(self.buffers.lend(Size::Large));
+        let filled = room.fill(socket, self.kind);
+        if filled.is_ok() {
+            self.catch = Some(Catch { room, taken: 0 });
+        } else {
+            self.buffers.give_back(room.into_bytes());
+        }
+        filled
+    }
+
+    /// Messages, addressed.
+    fn departures<'a>(
+        &self,
+        payloads: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> impl Iterator<Item = Departure<'a>> + Clone {
+        let to = if self.is_connected { Name::Unnamed } else { self.remote.into() };
+        payloads.map(move |payload| Departure { payload, to, source: None })
+    }
+
+    /// Takes the next of what came at once; `false` where there is none.
+    fn take(&mut self, message: &mut Message) -> bool {
+        let Some(Catch { room, taken }) = &mut self.catch else { return false };
+        let Some((arrival, payload)) = room.get(*taken) else {
+            let catch = self.catch.take();
+            catch.into_iter().for_each(|catch| self.buffers.give_back(catch.room.into_bytes()));
+            return false;
+        };
+        *taken += 1;
+        message.payload.extend_from_slice(payload);
+        let arrival = *arrival;
+        self.tell(&arrival, message);
+        true
+    }
+
+    /// Takes the next message of a Unix socket, without waiting; `false` is the end.
     fn receive(&mut self, socket: &Watched, message: &mut Message) -> io::Result<bool> {
-        let length = if self.kind.is_on_ip() { Size::Medium.bytes() } else { next_length(socket)? };
+        let length = next_length(socket)?;
         let sizes = [Size::Small, Size::Medium, Size::Large];
         let mut buffer = match sizes.into_iter().find(|size| length <= size.bytes()) {
             Some(size) => self.buffers.lend(size),
@@ -170,6 +255,12 @@ impl Receiver {
         if self.kind == Kind::UnixSeq && arrival.length == 0 && arrival.at.is_none() {
             return Ok(false);
         }
+        self.tell(&arrival, message);
+        Ok(true)
+    }
+
+    /// Says how a message came.
+    fn tell(&mut self, arrival: &Arrival, message: &mut Message) {
         message.from = if self.is_connected { self.remote } else { self.kind.endpoint(arrival.from.into()) };
         (message.to, message.at, message.cut) = (self.local, arrival.at, arrival.is_cut);
         if let Some(total) = arrival.dropped {
@@ -180,12 +271,7 @@ impl Receiver {
             cut: arrival.is_cut.into(),
             ..Dropped::default()
         });
-        Ok(true)
     }
-}
-
-fn is_too_long(error: &io::Error) -> bool {
-    Errno::from_io_error(error) == Some(Errno::MSGSIZE)
 }
 
 fn is_refused(error: &io::Error) -> bool {
@@ -212,23 +298,18 @@ impl Messages for Dialled {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
-        let Receiver { is_connected, remote, .. } = self.receiver;
-        let to = if is_connected { Name::Unnamed } else { remote.into() };
+        ready!(self.poll_flush(cx))?;
         let mut is_tried_again = false;
         if let Some(fallback) = &mut self.fallback {
             fallback.sender = Some(cx.waker().clone());
         }
         loop {
-            let mut guard = ready!(self.socket.poll_write_ready(cx))?;
-            let departure = Departure { payload, to, source: None };
-            match datagram::send_all(&self.socket, std::iter::once(departure)) {
+            let sent = self.way.poll_send(&self.receiver.departures(std::iter::once(payload)), cx);
+            match ready!(sent) {
                 Ok(_) => break,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // That may be the fate of one that went before; a second time it is that of this one.
                 Err(error) if is_too_long(&error) && !is_tried_again => is_tried_again = true,
                 Err(error) => {
-                    drop(guard);
                     if !is_refused(&error) || !self.fall_back()? {
                         return Poll::Ready(Err(error));
                     }
@@ -238,29 +319,47 @@ impl Messages for Dialled {
         self.sent(payload)
     }
 
+    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+        // Each has to be known to have gone, as long as it may have to go elsewhere; and the queue of a Unix socket is
+        // too short for many.
+        if self.fallback.is_some() || !self.receiver.kind.is_on_ip() {
+            return self.poll_send(cx, payload);
+        }
+        if !self.held.has_room(payload) {
+            ready!(self.poll_flush(cx))?;
+        }
+        self.held.push(payload);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { way, receiver, held, .. } = self;
+        held.poll_flush(|payloads| way.poll_send(&receiver.departures(payloads), cx))
+    }
+
     fn poll_shutdown_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Only a connection has an end that the other side can see.
         if self.receiver.kind != Kind::UnixSeq {
             return Poll::Ready(Ok(()));
         }
-        Poll::Ready(match net::shutdown(self.socket.as_fd(), Shutdown::Write) {
+        Poll::Ready(match net::shutdown(self.way.socket.as_fd(), Shutdown::Write) {
             Ok(()) | Err(Errno::NOTCONN) => Ok(()),
             Err(errno) => Err(errno.into()),
         })
     }
 
     fn is_hung_up(&self) -> bool {
-        self.receiver.kind == Kind::UnixSeq && is_hung_up(self.socket.as_fd())
+        self.receiver.kind == Kind::UnixSeq && is_hung_up(self.way.socket.as_fd())
     }
 
     /// Datagrams know no end at all, and Unix sockets no abrupt one that could be asked for.
     fn abort(&mut self) {}
 
     fn bare(&self) -> Option<&Watched> {
-        (self.receiver.kind == Kind::UnixSeq).then_some(&self.socket)
+        (self.receiver.kind == Kind::UnixSeq).then_some(&self.way.socket)
     }
 
     fn socket(&self) -> Option<BorrowedFd<'_>> {
-        Some(self.socket.as_fd())
+        Some(self.way.socket.as_fd())
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::Waker;
 
-use sockeye_sys::datagram::{self, Departure, Name};
+use sockeye_sys::datagram::{self, Departure, Name, Trains};
 use sockeye_sys::readiness::Watched;
 
 /// The most that is kept to be sent again, or one message that is longer; who has sent more without an answer stays
@@ -67,7 +67,7 @@ impl Fallback {
                 clippy::let_underscore_must_use,
                 reason = "what does not go is lost, as any datagram may be"
             )]
-            let _: io::Result<usize> = datagram::send_all(&socket, std::iter::once(again));
+            let _: io::Result<usize> = datagram::send_all(&socket, std::iter::once(again), &Trains::none());
         }
         self.receiver.take().into_iter().chain(self.sender.take()).for_each(Waker::wake);
         Some((socket, to))

@@ -47,6 +47,7 @@ impl Listener for DatagramListener {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Conn>> {
         if !std::mem::replace(&mut self.is_read, true) {
             self.batches = Vec::new();
+            self.peers.sockets.iter().for_each(Bound::hear_trains);
             self.ctx.tasks.spawn(read(self.peers.clone(), self.ctx.clone()));
         }
         loop {
@@ -75,7 +76,7 @@ impl Listener for DatagramListener {
     }
 
     fn sockets(&self) -> Vec<BorrowedFd<'_>> {
-        self.peers.sockets.iter().map(|bound| bound.socket.as_fd()).collect()
+        self.peers.sockets.iter().map(|bound| bound.way.socket.as_fd()).collect()
     }
 
     /// Ends a silent peer's messages itself, so that who serves it can end in order. Who is still there so much later
@@ -113,6 +114,7 @@ const TO_END: Duration = Duration::from_secs(5);
 impl Drop for DatagramListener {
     fn drop(&mut self) {
         self.claim = None;
+        self.batches.iter_mut().zip(&self.peers.sockets).for_each(|(batch, socket)| batch.end(socket));
         self.peers.shut();
     }
 }

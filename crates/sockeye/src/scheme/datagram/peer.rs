@@ -8,24 +8,20 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use sockeye_sys::datagram::{Departure, Name};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use sockeye_sys::datagram::Name;
+use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::bound::Bound;
+use super::held::Held;
 use super::inbox::{End, Found, Inbox, Parcel};
+use super::outgoing::Outgoing;
 use super::peers::Peers;
 use crate::conn::{Conn, Messages};
 use crate::ctx::Limits;
 use crate::message::Message;
 use crate::peer::{Endpoint, Peer};
-use crate::service::BoxFuture;
 
 /// How long a peer may be silent once a stop is asked for: nothing would tell us that it has finished.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// The pause before a Unix socket whose queue is full is tried again: the kernel tells a sender that is connected to
-/// nobody neither when there is room nor who has it.
-const FULL_PAUSE: Duration = Duration::from_millis(5);
 
 /// The connection of one peer.
 pub(super) struct PeerConn {
@@ -40,8 +36,8 @@ pub(super) struct PeerConn {
     came: u64,
     went: u64,
     silence: Option<Pin<Box<Sleep>>>,
-    /// While what is sent has to wait.
-    room: Option<BoxFuture<'static, io::Result<()>>>,
+    outgoing: Outgoing,
+    held: Held,
 }
 
 impl PeerConn {
@@ -53,12 +49,10 @@ impl PeerConn {
         peer.user = inbox.key.3;
         let (max_message, remote) = (socket.max_message, peer.remote);
         let (limits, last) = (peers.limits(), Instant::now());
-        let conn = Self { peers, inbox, remote, limits, last, came: 0, went: 0, silence: None, room: None };
+        let (outgoing, held) = (Outgoing::new(&peers, &inbox), Held::default());
+        let conn =
+            Self { peers, inbox, remote, limits, last, came: 0, went: 0, silence: None, outgoing, held };
         Some(Conn::messages(conn, peer, Some(max_message)).without_half_close())
-    }
-
-    fn socket(&self) -> io::Result<&Bound> {
-        self.peers.sockets.get(self.inbox.key.0).ok_or_else(|| Errno::BADF.into())
     }
 
     /// Ready once the peer has been silent for so long that it is taken to have left.
@@ -85,38 +79,25 @@ impl PeerConn {
 
     /// Whoever forges a victim's address must not have more sent to it than it takes to ask.
     fn may_send(&self, payload: &[u8]) -> bool {
-        match self.inbox.key.1 {
+        let may_send = match self.inbox.key.1 {
             Name::Inet(to) => {
                 self.limits.outsiders.lets_send(to.ip(), self.came, self.went + length(payload))
             }
             Name::Unix(_) | Name::Unnamed => true,
+        };
+        if !may_send {
+            self.peers.withhold();
         }
+        may_send
+    }
+
+    fn has_sent(&mut self, payload: &[u8]) {
+        self.last = Instant::now();
+        self.went += length(payload);
     }
 
     fn destination(&self, parcel: &Parcel) -> Endpoint {
         parcel.to.map_or(self.inbox.local, |ip| self.inbox.local.with_ip(ip))
-    }
-
-    fn try_send(&self, payload: &[u8]) -> io::Result<()> {
-        let (_, to, source, _) = self.inbox.key;
-        if to == Name::Unnamed {
-            return Err(Errno::DESTADDRREQ.into());
-        }
-        self.socket()?.try_send(std::iter::once(Departure { payload, to, source })).map(|_| ())
-    }
-
-    /// Waits until trying again makes sense.
-    fn wait(&self) -> BoxFuture<'static, io::Result<()>> {
-        let (peers, at) = (self.peers.clone(), self.inbox.key.0);
-        Box::pin(async move {
-            match peers.sockets.get(at) {
-                Some(bound) if bound.kind.is_on_ip() => bound.socket.writable().await.map(|_| ()),
-                _ => {
-                    sleep(FULL_PAUSE).await;
-                    Ok(())
-                }
-            }
-        })
     }
 }
 
@@ -158,29 +139,31 @@ impl Messages for PeerConn {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
-        if self.inbox.ended() == Some(End::Evicted) {
+        ready!(self.poll_flush(cx))?;
+        if self.may_send(payload) {
+            ready!(self.outgoing.poll_send(&std::iter::once(payload), cx))?;
+            self.has_sent(payload);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+        if !self.held.has_room(payload) {
+            ready!(self.poll_flush(cx))?;
+        }
+        if self.may_send(payload) {
+            self.held.push(payload);
+            self.has_sent(payload);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { inbox, outgoing, held, .. } = self;
+        if inbox.ended() == Some(End::Evicted) {
             return Poll::Ready(Err(evicted()));
         }
-        if !self.may_send(payload) {
-            self.peers.withhold();
-            return Poll::Ready(Ok(()));
-        }
-        loop {
-            if let Some(room) = &mut self.room {
-                ready!(room.as_mut().poll(cx))?;
-                self.room = None;
-            }
-            match self.try_send(payload) {
-                Ok(()) => {
-                    self.last = Instant::now();
-                    self.went += length(payload);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.room = Some(self.wait()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+        held.poll_flush(|payloads| outgoing.poll_send(&payloads, cx))
     }
 
     /// There is no way to tell.

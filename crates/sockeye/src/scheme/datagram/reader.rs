@@ -25,6 +25,9 @@ pub(super) async fn read(peers: Arc<Peers>, ctx: Ctx) {
     while !peers.is_deserted() && !reader.turn().await {}
     peers.end_all();
     reader.count_losses();
+    for (socket, losses) in peers.sockets.iter().zip(&mut reader.losses) {
+        losses.add(Dropped { by_kernel: socket.last_drops().into(), ..Dropped::default() });
+    }
 }
 
 struct Reader {
@@ -73,14 +76,21 @@ impl Reader {
         let Self { peers, ctx, rooms, losses, ears, is_draining, pause, .. } = self;
         ears.attune(peers);
         let told = losses.iter().filter_map(Losses::due).min();
-        let paused = pause.is_some();
+        let (paused, mut has_waited) = (pause.is_some(), false);
+        let mut poll = |cx: &mut Context<'_>| {
+            let read = poll_read(peers, rooms, losses, ears, cx);
+            has_waited |= read.is_pending();
+            read.map(|read| read.map(|is_all| is_all && has_waited))
+        };
         tokio::select! {
-            read = poll_fn(|cx| poll_read(peers, rooms, losses, ears, cx)), if !paused => match read {
-                Ok(()) => {
+            read = poll_fn(&mut poll), if !paused => match read {
+                Ok(is_idle) => {
                     self.succeeded();
                     // Those who are to have it come first: what is left waits in the kernel's buffer, which is larger
-                    // than theirs.
-                    yield_now().await;
+                    // than theirs. Where nothing is left they have their turn anyway.
+                    if !is_idle {
+                        yield_now().await;
+                    }
                 }
                 Err((socket, error)) => self.failed(socket, error),
             },
@@ -127,20 +137,20 @@ impl Reader {
     }
 }
 
-/// Reads once from each socket that has something, and hands out what came from who is heard. Ready with what went
-/// wrong, and where.
+/// Reads once from each socket that has something, and hands out what came from who is heard. Ready with whether that was
+/// all, or with what went wrong, and where.
 fn poll_read(
     peers: &Peers,
     rooms: &mut [Room],
     losses: &mut [Losses],
     ears: &mut Ears,
     cx: &mut Context<'_>,
-) -> Poll<Result<(), (usize, io::Error)>> {
-    let mut has_read = false;
+) -> Poll<Result<bool, (usize, io::Error)>> {
+    let (mut has_read, mut is_all) = (false, true);
     let sockets = peers.sockets.iter().zip(rooms).zip(losses);
     for (at, ((socket, room), losses)) in sockets.enumerate() {
         match socket.poll_fill(room, cx) {
-            Poll::Ready(Ok(())) => has_read = true,
+            Poll::Ready(Ok(all)) => (has_read, is_all) = (true, is_all && all),
             Poll::Ready(Err(error)) => return Poll::Ready(Err((at, error))),
             Poll::Pending => continue,
         }
@@ -163,7 +173,7 @@ fn poll_read(
         }
         losses.add(lost);
     }
-    if has_read { Poll::Ready(Ok(())) } else { Poll::Pending }
+    if has_read { Poll::Ready(Ok(is_all)) } else { Poll::Pending }
 }
 
 async fn reached(moment: Option<Instant>) {

@@ -1,0 +1,172 @@
+//! What is measured: each case is a row, with the figures that it gives.
+
+mod iperf;
+
+use std::io;
+use std::time::Duration;
+
+use crate::load::{Load, Manner, PATIENCE, hold};
+use crate::program::{Bench, Program, Running, Work, limit};
+use crate::server::Server;
+
+/// How many connections are held to weigh one.
+const WEIGHED: usize = 500;
+/// How long memory is left to settle before it is weighed.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// One row.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// What is done, as the table says it.
+    pub(crate) what: &'static str,
+    /// The units of its figures.
+    pub(crate) units: &'static [&'static str],
+    /// Whether others do it too: some start a process for each connection, and 10,000 of those measure something else.
+    pub(crate) has_rivals: bool,
+    behind: Behind,
+    measure: fn(&Running, &Bench) -> io::Result<Vec<Figure>>,
+}
+
+/// `None` where there is nobody whose it could be.
+pub(crate) type Figure = Option<f64>;
+
+/// Which server a program's work needs behind it.
+enum Behind {
+    /// None: it echoes TCP.
+    Echo,
+    /// None: it echoes UDP.
+    EchoDatagrams,
+    /// It relays to the bound.
+    RelayToBound,
+    /// It relays to iperf3.
+    RelayToIperf,
+}
+
+const REPLIES: &str = "replies/s";
+const CPU: &str = "µs of CPU a reply";
+const SLOWEST: &str = "µs, the 99th percentile";
+
+/// Every case.
+pub(crate) static CASES: &[Case] = &[
+    Case {
+        name: "tcp",
+        what: "TCP echo, 64 clients",
+        units: &[REPLIES, SLOWEST, CPU],
+        has_rivals: true,
+        behind: Behind::Echo,
+        measure: |running, bench| talk(running, bench, Manner::Exchanges, 64),
+    },
+    Case {
+        name: "connections",
+        what: "TCP echo, a connection a reply, 16 clients",
+        units: &["connections/s", SLOWEST, "µs of CPU a connection"],
+        has_rivals: true,
+        behind: Behind::Echo,
+        measure: |running, bench| talk(running, bench, Manner::Connections, 16),
+    },
+    Case {
+        name: "udp",
+        what: "UDP echo, 64 peers",
+        units: &[REPLIES, SLOWEST, CPU],
+        has_rivals: true,
+        behind: Behind::EchoDatagrams,
+        measure: |running, bench| talk(running, bench, Manner::Datagrams, 64),
+    },
+    Case {
+        name: "memory",
+        what: "a held TCP connection",
+        units: &["KiB of memory"],
+        has_rivals: true,
+        behind: Behind::Echo,
+        measure: weigh,
+    },
+    Case {
+        name: "held",
+        what: "TCP echo, one client, beside idle ones",
+        units: &["replies/s beside none", "replies/s beside all"],
+        has_rivals: false,
+        behind: Behind::Echo,
+        measure: one_among_many,
+    },
+    Case {
+        name: "relay",
+        what: "relay, one stream",
+        units: iperf::UNITS,
+        has_rivals: true,
+        behind: Behind::RelayToIperf,
+        measure: |running, bench| iperf::stream(running, bench, 1),
+    },
+    Case {
+        name: "relay4",
+        what: "relay, four streams",
+        units: iperf::UNITS,
+        has_rivals: true,
+        behind: Behind::RelayToIperf,
+        measure: |running, bench| iperf::stream(running, bench, 4),
+    },
+    Case {
+        name: "relay-messages",
+        what: "relay, small messages, 32 clients",
+        units: &[REPLIES, SLOWEST, CPU],
+        has_rivals: true,
+        behind: Behind::RelayToBound,
+        measure: |running, bench| talk(running, bench, Manner::Exchanges, 32),
+    },
+    Case {
+        name: "relay-connections",
+        what: "relay, a connection a reply, 32 clients",
+        units: &["connections/s", SLOWEST, "µs of CPU a connection"],
+        has_rivals: true,
+        behind: Behind::RelayToBound,
+        measure: |running, bench| talk(running, bench, Manner::Connections, 32),
+    },
+];
+
+impl Case {
+    /// Starts a program, measures it, and ends it; `None` where it does not do such work.
+    pub(crate) fn run(&self, program: &Program, bench: &Bench) -> io::Result<Option<Vec<Figure>>> {
+        let behind: Option<Server> = match self.behind {
+            Behind::Echo | Behind::EchoDatagrams => None,
+            Behind::RelayToBound => Some(limit("streams")?),
+            Behind::RelayToIperf => Some(iperf::server()?),
+        };
+        let work = match (&self.behind, &behind) {
+            (Behind::EchoDatagrams, _) => Work::EchoDatagrams,
+            (_, None) => Work::Echo,
+            (_, Some(server)) => Work::Relay(server.port),
+        };
+        let Some(running) = (program.start)(work, bench)? else { return Ok(None) };
+        (self.measure)(&running, bench).map(Some)
+    }
+}
+
+/// Replies, the slowest of them, and what each costs.
+fn talk(running: &Running, bench: &Bench, manner: Manner, clients: usize) -> io::Result<Vec<Figure>> {
+    let load = Load { port: running.port, clients, manner, lasting: bench.lasting, patience: PATIENCE };
+    let (heard, used) = running.metered(|| load.run())?;
+    let slowest = heard.latencies.percentile(99).as_secs_f64() * 1e6;
+    let cost = used.map(|used| used.as_secs_f64() * 1e6 / heard.replies as f64);
+    Ok(vec![Some(heard.per_second()), Some(slowest), cost])
+}
+
+/// What each of many connections costs that have had one reply.
+fn weigh(running: &Running, _: &Bench) -> io::Result<Vec<Figure>> {
+    let Some(server) = &running.server else { return Ok(vec![None]) };
+    let before = server.memory();
+    let held = hold(server.port, WEIGHED)?;
+    #[expect(clippy::disallowed_methods, reason = "what is weighed is what is left after a second of rest")]
+    std::thread::sleep(SETTLED);
+    let grown = server.memory().saturating_sub(before);
+    Ok(vec![Some(grown as f64 / 1024.0 / held.len() as f64)])
+}
+
+/// One busy client alone, and the same beside many that are idle.
+fn one_among_many(running: &Running, bench: &Bench) -> io::Result<Vec<Figure>> {
+    let (port, lasting) = (running.port, bench.lasting);
+    let busy = Load { port, clients: 1, manner: Manner::Exchanges, lasting, patience: PATIENCE };
+    let alone = busy.run()?.per_second();
+    let idle = hold(port, bench.held)?;
+    let beside = busy.run()?.per_second();
+    drop(idle);
+    Ok(vec![Some(alone), Some(beside)])
+}
