@@ -1,5 +1,6 @@
 //! `raw:`, on loopback addresses of each test's own. It takes the right to open such sockets (CAP_NET_RAW).
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +34,58 @@ async fn each_address_is_a_peer_and_is_named_as_one_dials_it() {
         say(&mut far, b"an answer").await;
         assert_eq!(get(&mut near, 0).await, b"an answer");
     }
+}
+
+/// As many as go at a call and more, of which UDP would join some.
+async fn feed_all(conn: &mut Conn) -> Vec<Vec<u8>> {
+    let messages: Vec<Vec<u8>> = (0..150).map(|n| vec![n; [9, 9, 9, 0, 1200][usize::from(n % 5)]]).collect();
+    for message in &messages {
+        soon("room", poll_fn(|cx| conn.poll_feed(cx, message))).await.unwrap();
+    }
+    soon("room", conn.flush()).await.unwrap();
+    messages
+}
+
+async fn assert_heard(conn: &mut Conn, messages: &[Vec<u8>], from: Endpoint) {
+    for message in messages {
+        let heard = receive(conn).await;
+        assert_eq!((&heard.payload, heard.from, heard.cut), (message, from, false));
+    }
+}
+
+#[tokio::test]
+async fn what_is_fed_comes_message_by_message_and_without_a_header() {
+    let (ours, theirs, ctx) = (own_loopback(), own_loopback(), Ctx::default());
+    let end = |ip| Endpoint::Raw(253, SocketAddr::new(ip, 0));
+    let mut listening = listen(&format!("raw-l:253:{ours}"), &ctx).await;
+    let mut near = dial(&format!("raw:253:{ours},bind={theirs},rcvbuf=1MB"), &ctx).await;
+    let asked = feed_all(&mut near).await;
+    let mut far = accept(&mut listening).await;
+    assert_heard(&mut far, &asked, end(theirs.into())).await;
+    let answered = feed_all(&mut far).await;
+    assert_heard(&mut near, &answered, end(ours.into())).await;
+
+    // On IPv6 there is one loopback address, on which a socket hears itself, and no header that the kernel shows.
+    let mut own = dial("raw:252:[::1],rcvbuf=1MB", &ctx).await;
+    let said = feed_all(&mut own).await;
+    assert_heard(&mut own, &said, Endpoint::Raw(252, "[::1]:0".parse().unwrap())).await;
+}
+
+#[tokio::test]
+async fn what_the_kernel_drops_is_told_even_where_nothing_comes_after_it() {
+    let (ours, theirs, mut ctx) = (own_loopback(), own_loopback(), Ctx::default());
+    let mut events = ctx.events.subscribe(64, Wants::Trouble);
+    let near = dial(&format!("raw:253:{theirs},bind={ours},rcvbuf=4k"), &ctx).await;
+    let mut far = dial(&format!("raw:253:{ours},bind={theirs}"), &ctx).await;
+    for _ in 0..100 {
+        say(&mut far, &[0; 1000]).await;
+    }
+    drop(near);
+    let lost = event(&mut events, |event| match event {
+        Event::Dropped { dropped, .. } => Some(dropped.by_kernel),
+        _ => None,
+    });
+    assert!((50..100).contains(&lost.await));
 }
 
 #[tokio::test]
