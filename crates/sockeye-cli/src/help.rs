@@ -134,7 +134,7 @@ fn address() -> Page {
                 comma and %25 a percent sign; -o KEY=VALUE behind an address needs neither. sockeye opts \
                 says more of each option, and what the kernel has of it.",
         sections: first.into_iter().chain(options).collect(),
-        beyond: &["ip(7)", "socket(7)", "tcp(7)", "udp(7)", "unix(7)"],
+        beyond: &["ip(7)", "raw(7)", "socket(7)", "tcp(7)", "udp(7)", "unix(7)", "vsock(7)"],
     }
 }
 

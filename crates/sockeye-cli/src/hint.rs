@@ -22,16 +22,24 @@ pub(crate) fn of(error: &Error) -> Option<Cow<'static, str>> {
         (Op::Dial, Cause::UnknownOwner(_)) => {
             Some("user= and group= take a name; a number of no user needs group= too".into())
         }
+        (_, Cause::Lacks(capability)) => Some(setcap(capability).into()),
         (_, Cause::Option(refused)) => Some(option(refused)),
         (_, cause) => of_cause(cause).or_else(|| of_operation(error)).map(Cow::Borrowed),
     }
 }
 
+/// How this very program gets a right that it lacks, as a shell takes it.
+fn setcap(capability: &str) -> String {
+    let path = std::env::current_exe().unwrap_or_else(|_| "sockeye".into());
+    let path = printable::line(path.as_os_str().as_encoded_bytes());
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte));
+    let path = if is_plain { path } else { format!("'{}'", path.replace('\'', r"'\''")) };
+    format!("run as root, or give it the right once: sudo setcap {capability}+ep {path}")
+}
+
 fn option(refused: &Refused) -> Cow<'static, str> {
     if let Some(capability) = refused.lacks {
-        let path = std::env::current_exe().unwrap_or_else(|_| "sockeye".into());
-        let path = printable::line(path.as_os_str().as_encoded_bytes());
-        return format!("run as root, or give it the right once: sudo setcap {capability}+ep {path}").into();
+        return setcap(capability).into();
     }
     let hint = match (refused.option, Errno::from_io_error(&refused.error)) {
         ("congestion", Some(Errno::NOENT)) => {
@@ -51,12 +59,14 @@ fn option(refused: &Refused) -> Cow<'static, str> {
 fn of_cause(cause: &Cause) -> Option<&'static str> {
     let hint = match cause {
         Cause::OtherFamily => "try without -4 or -6",
+        Cause::NoUsers => "listen on loopback by tcp: or udp:, or on a Unix socket",
         Cause::OpenToOthers => "listen on loopback, which is what a port alone means, or on a Unix socket",
         Cause::Rule(_, fault) => match fault {
             RuleFault::NoAddresses => "name users: allow=alice or allow=uid:1000; on TCP and UDP, addresses",
             RuleFault::NoSuchUser => {
                 "it takes an IP address, a range such as 10.0.0.0/8, a user (getent passwd) or uid:N; no hosts"
             }
+            RuleFault::NoUsers => "name addresses, such as 10.0.0.0/8",
             RuleFault::OpenToOthers => "listen on loopback, or deny addresses",
         },
         Cause::Unstarted(what, error) => return unstarted(what, error),
@@ -102,6 +112,11 @@ fn of_operation(error: &Error) -> Option<&'static str> {
         (Op::Write, _, Cause::Io(error)) if Errno::from_io_error(error) == Some(Errno::BADF) => {
             "it is open for reading only: add ,write or ,append, or use --one-way"
         }
+        (Op::Write, _, Cause::Io(error))
+            if is_on("raw:") && Errno::from_io_error(error) == Some(Errno::INVAL) =>
+        {
+            "with hdrincl, and on protocol 255, a message begins with a whole header of IP"
+        }
         (Op::Dial, Kind::NotFound, _) if is_on("fd:") => "open it in the shell: sockeye ... 3<FILE",
         (Op::Dial | Op::Write, Kind::NotFound, _) => {
             "check what is named there, or start what listens there first"
@@ -110,7 +125,7 @@ fn of_operation(error: &Error) -> Option<&'static str> {
         (Op::Dial, Kind::Unreachable, _) => {
             "check the network, or the name server: ip route; cat /etc/resolv.conf"
         }
-        (Op::Write | Op::Dial, Kind::NoRight, _) if is_on("udp:") => {
+        (Op::Write | Op::Dial, Kind::NoRight, _) if is_on("udp:") || is_on("raw:") => {
             "to send to a broadcast address, add ,broadcast"
         }
         (Op::Dial, Kind::NoRight, _) => "check who may use it: ls -l, id",
@@ -121,6 +136,9 @@ fn of_operation(error: &Error) -> Option<&'static str> {
             "choose another; ss -lxtp shows who listens, and port 0 is the kernel's choice"
         }
         (Op::Listen, Kind::NoRight, _) => "choose a port from 1024 on or a folder of yours, or run as root",
+        (Op::Listen, Kind::NotFound, _) if is_on("vsock-l:") => {
+            "any:PORT is reached by others, and local:PORT needs the kernel's module vsock_loopback"
+        }
         (Op::Listen, Kind::NotFound, _) => {
             "listen on an address of this machine (ip addr), in a folder that exists"
         }

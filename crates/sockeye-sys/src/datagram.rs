@@ -142,6 +142,18 @@ pub fn hear_joined_alone(socket: &impl AsFd, is_v6: bool) -> io::Result<()> {
     }
 }
 
+/// Has what is sent on a raw socket begin with the header of IP (IP_HDRINCL, IPV6_HDRINCL).
+///
+/// # Errors
+/// What setsockopt(2) said.
+pub fn send_with_header(socket: &impl AsFd, is_v6: bool) -> io::Result<()> {
+    if is_v6 {
+        switch_on(socket, libc::IPPROTO_IPV6, libc::IPV6_HDRINCL)
+    } else {
+        switch_on(socket, libc::IPPROTO_IP, libc::IP_HDRINCL)
+    }
+}
+
 fn switch_on(socket: &impl AsFd, level: libc::c_int, option: libc::c_int) -> io::Result<()> {
     set(socket, level, option, 1)
 }

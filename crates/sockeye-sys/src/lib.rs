@@ -8,6 +8,7 @@
 //! - [`readiness`]: descriptors that a runtime watches.
 //! - [`socket_option`]: options of sockets by their numbers.
 //! - [`mod@unsent`]: how much of what was written has not arrived.
+//! - [`vsock`]: the names of sockets between machines that share one host.
 //!
 //! Each block says what it relies on and who sees to it.
 #![allow(unsafe_code, reason = "this crate is the one place for it")]
@@ -21,3 +22,4 @@ pub mod lookup;
 pub mod readiness;
 pub mod socket_option;
 pub mod unsent;
+pub mod vsock;

@@ -92,6 +92,9 @@ impl Entrance {
         ctx: &Ctx,
     ) -> Result<Option<Arc<Self>>, Cause> {
         let is_ours_alone = limits.newcomers == Newcomers::Ours;
+        if is_ours_alone && !locals.iter().all(tells_users) {
+            return Err(Cause::NoUsers);
+        }
         if is_ours_alone && !locals.iter().all(is_this_machines) {
             return Err(Cause::OpenToOthers);
         }
@@ -102,7 +105,8 @@ impl Entrance {
         };
         let identifies = rules.ask_for_owner() || limits.newcomers != Newcomers::Anyone;
         let counts = limits.max_per_peer.is_some() || limits.rate_conns.is_some();
-        let has_users = locals.iter().any(|local| !matches!(local.local, Endpoint::Inet(_)));
+        let has_users =
+            locals.iter().any(|local| matches!(local.local, Endpoint::Unix(_) | Endpoint::Unnamed));
         if !identifies && !counts && rules == Rules::default() {
             return Ok(None);
         }
@@ -174,8 +178,9 @@ impl Entrance {
             Some(Owner::Gone | Owner::Unknown) | None => None,
         };
         let (ip, key) = match from {
-            Endpoint::Inet(from) => (Some(from.ip()), Key::from(from.ip())),
+            Endpoint::Inet(from) | Endpoint::Raw(_, from) => (Some(from.ip()), Key::from(from.ip())),
             Endpoint::Unix(_) | Endpoint::Unnamed => (None, Key::User(user.unwrap_or(NOBODY))),
+            Endpoint::Vsock(machine, _) => (None, Key::Machine(machine.0)),
         };
         self.rules.decide(ip, owner).map(|()| (user, key))
     }
@@ -228,14 +233,24 @@ const NOBODY: u32 = u32::MAX;
 /// Whether only users of this machine reach that address.
 fn is_this_machines(local: &Peer) -> bool {
     match local.local {
-        Endpoint::Inet(local) => local.ip().to_canonical().is_loopback(),
+        Endpoint::Inet(local) | Endpoint::Raw(_, local) => local.ip().to_canonical().is_loopback(),
         Endpoint::Unix(_) | Endpoint::Unnamed => true,
+        Endpoint::Vsock(..) => false,
+    }
+}
+
+/// Whether whose a peer is may be known there: the kernel has no such table for the others.
+fn tells_users(local: &Peer) -> bool {
+    match local.local {
+        Endpoint::Inet(_) | Endpoint::Unix(_) | Endpoint::Unnamed => true,
+        Endpoint::Raw(..) | Endpoint::Vsock(..) => false,
     }
 }
 
 /// The rules that an option of the address sets, with their users looked up.
 fn rules(option: &'static str, address: &Address, locals: &[Peer]) -> Result<Vec<Rule>, Cause> {
-    let has_inet = locals.iter().any(|local| matches!(local.local, Endpoint::Inet(_)));
+    let has_inet = locals.iter().any(|local| local.local.ip().is_some());
+    let tells_users = locals.iter().all(tells_users);
     let is_local = locals.iter().all(is_this_machines);
     let whom = address.options().values(option).filter_map(|value| match value {
         Value::Whom(whom) => Some(whom),
@@ -245,6 +260,7 @@ fn rules(option: &'static str, address: &Address, locals: &[Peer]) -> Result<Vec
         let fault = |fault| Cause::Rule(format!("{option}={whom}"), fault);
         match whom {
             Whom::Network(_) if !has_inet => Err(fault(RuleFault::NoAddresses)),
+            Whom::Uid(_) | Whom::User(_) if !tells_users => Err(fault(RuleFault::NoUsers)),
             // It would be broken by coming from an address of this machine that is not loopback.
             Whom::Uid(_) | Whom::User(_) if option == "deny" && !is_local => {
                 Err(fault(RuleFault::OpenToOthers))

@@ -73,10 +73,14 @@ pub enum Cause {
     Exclusive(&'static str, &'static str),
     /// Bytes that are no message, or a message that its frame cannot carry.
     Frame(FrameError),
+    /// We lack a capability (capabilities(7)).
+    Lacks(&'static str),
     /// A time limit ran out.
     Limit(Limit, Duration),
     /// The name has no address.
     Lookup(LookupError),
+    /// Whose a peer is cannot be told on the address, where only our own user may come in.
+    NoUsers,
     /// The name has addresses, but of the other family than `-4` or `-6` asks for.
     OtherFamily,
     /// Others than users of this machine reach the address, where only our own user may come in.
@@ -161,6 +165,8 @@ pub enum RuleFault {
     NoAddresses,
     /// There is no such user.
     NoSuchUser,
+    /// Whose a peer is cannot be told.
+    NoUsers,
     /// Others than users of this machine reach the address, and a user could come in among them.
     OpenToOthers,
 }
@@ -282,6 +288,7 @@ impl Error {
                 _ => Kind::Other,
             },
             Cause::Deserted => Kind::Reset,
+            Cause::Lacks(_) => Kind::NoRight,
             Cause::Limit(..) => Kind::TimeLimit,
             Cause::Lookup(error) => match error.kind() {
                 LookupErrorKind::NoSuchHost | LookupErrorKind::NoSuchService => Kind::NotFound,
@@ -295,6 +302,7 @@ impl Error {
             Cause::Address(_)
             | Cause::Exclusive(..)
             | Cause::NoRow(_)
+            | Cause::NoUsers
             | Cause::OpenToOthers
             | Cause::Rule(..)
             | Cause::UnknownOwner(_)
@@ -421,6 +429,7 @@ impl fmt::Display for Cause {
             Self::Deserted => f.write_str("the peer has left, while the command still ran for it"),
             Self::Exclusive(one, other) => write!(f, "{one} and {other} exclude each other"),
             Self::Frame(error) => write!(f, "{error}"),
+            Self::Lacks(capability) => write!(f, "it takes the capability {capability}, which we lack"),
             Self::Limit(limit, after) => {
                 let after = sockeye_proto::unit::print_duration(*after);
                 match limit {
@@ -442,9 +451,13 @@ impl fmt::Display for Cause {
                 PathTaken::NotASocket => "a file is there that is no socket",
                 PathTaken::OtherOwner => "a socket of another user is there",
             }),
+            Self::NoUsers => f.write_str("whose a peer is cannot be told there"),
             Self::OpenToOthers => f.write_str("others than users of this machine reach it"),
             Self::Rule(rule, RuleFault::NoAddresses) => {
                 write!(f, "{rule} names nobody: who comes there has a user, and no IP address")
+            }
+            Self::Rule(rule, RuleFault::NoUsers) => {
+                write!(f, "{rule} names nobody: whose a peer is cannot be told there")
             }
             Self::Rule(rule, RuleFault::NoSuchUser) => write!(f, "{rule}: there is no such user"),
             Self::Rule(rule, RuleFault::OpenToOthers) => {

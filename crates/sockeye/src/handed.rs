@@ -95,9 +95,11 @@ impl Descriptor {
         let scheme = match (self.local, self.kind) {
             (Endpoint::Inet(_), Some(SocketType::DGRAM)) => "udp",
             (Endpoint::Inet(_), _) => "tcp",
+            (Endpoint::Raw(..), _) => "raw",
             (Endpoint::Unix(_), Some(SocketType::DGRAM)) => "unix-dgram",
             (Endpoint::Unix(_), Some(SocketType::SEQPACKET)) => "unix-seq",
             (Endpoint::Unix(_), _) => "unix",
+            (Endpoint::Vsock(..), _) => "vsock",
             (Endpoint::Unnamed, _) => return format!("{} ({name})", self.number),
         };
         format!("{} ({name}, {})", self.number, Peer { local: self.local, ..Peer::new(scheme) })

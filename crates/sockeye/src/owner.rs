@@ -40,6 +40,10 @@ impl Owners {
     /// Whose the other end of an accepted connection is; `None` where it is nobody's of this machine, as far as can be
     /// told.
     pub(crate) fn of_conn(&mut self, peer: &Peer, socket: BorrowedFd<'_>) -> Option<Owner> {
+        // The kernel keeps nobody's number with it, and says so with one that looks like a user's.
+        if matches!(peer.remote, Endpoint::Vsock(..)) {
+            return None;
+        }
         if !matches!(peer.remote, Endpoint::Inet(_)) {
             // Who connected, whoever has the socket by now (unix(7), SO_PEERCRED).
             let user = sockopt::socket_peercred(socket).map(|peer| peer.uid.as_raw());

@@ -1,26 +1,31 @@
 //! Who is at the other end of a connection.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
 use rustix::net::{SocketAddrAny, SocketAddrUnix};
-use sockeye_proto::address::escape;
+use sockeye_proto::address::{Cid, Protocol, escape};
 use sockeye_proto::printable;
 use sockeye_sys::datagram::Name;
 pub use sockeye_sys::datagram::UnixName;
+use sockeye_sys::vsock;
 
 /// One end of a connection, as the kernel names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Endpoint {
     /// An IP address and a port.
     Inet(SocketAddr),
+    /// A protocol right above IP, by its number, and an IP address, whose port is 0.
+    Raw(u8, SocketAddr),
     /// The path or abstract name of a Unix socket.
     Unix(UnixName),
     /// It has no name: most Unix sockets that connect, pipes, files.
     #[default]
     Unnamed,
+    /// A machine that shares a host with this one, and a port of it.
+    Vsock(Cid, u32),
 }
 
 /// The other end of a connection: what authorisation looks at, and what is told to people.
@@ -88,6 +93,23 @@ impl Endpoint {
         UnixName::new(bytes).map_or(Self::Unnamed, Self::Unix)
     }
 
+    /// Its IP address, where it has one.
+    pub(crate) fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Inet(at) | Self::Raw(_, at) => Some(at.ip()),
+            Self::Unix(_) | Self::Unnamed | Self::Vsock(..) => None,
+        }
+    }
+
+    /// The same with another IP address, where it has one.
+    pub(crate) fn with_ip(self, ip: IpAddr) -> Self {
+        match self {
+            Self::Inet(at) => Self::Inet(SocketAddr::new(ip, at.port())),
+            Self::Raw(protocol, _) => Self::Raw(protocol, SocketAddr::new(ip, 0)),
+            Self::Unix(_) | Self::Unnamed | Self::Vsock(..) => self,
+        }
+    }
+
     /// IPv4 in IPv6 as what it is.
     pub(crate) fn canonical(self) -> Self {
         match self {
@@ -95,7 +117,8 @@ impl Endpoint {
                 Some(v4) => Self::Inet((v4, v6.port()).into()),
                 None => self,
             },
-            Self::Inet(SocketAddr::V4(_)) | Self::Unix(_) | Self::Unnamed => self,
+            Self::Inet(SocketAddr::V4(_)) => self,
+            Self::Raw(..) | Self::Unix(_) | Self::Unnamed | Self::Vsock(..) => self,
         }
     }
 
@@ -103,6 +126,9 @@ impl Endpoint {
     pub(crate) fn from_kernel(address: SocketAddrAny) -> Self {
         if let Ok(inet) = SocketAddr::try_from(address.clone()) {
             return Self::Inet(inet);
+        }
+        if let Some(name) = vsock::Name::read(&address) {
+            return Self::Vsock(Cid(name.cid), name.port);
         }
         let Ok(unix) = SocketAddrUnix::try_from(address) else {
             return Self::Unnamed;
@@ -121,8 +147,17 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inet(address) => write!(f, "{address}"),
+            Self::Raw(protocol, SocketAddr::V4(at)) => write!(f, "{}:{}", Protocol::of(*protocol), at.ip()),
+            Self::Raw(protocol, SocketAddr::V6(at)) => {
+                write!(f, "{}:[{}", Protocol::of(*protocol), at.ip())?;
+                if at.scope_id() > 0 {
+                    write!(f, "%{}", at.scope_id())?;
+                }
+                f.write_str("]")
+            }
             Self::Unix(name) => f.write_str(&printed(name)),
             Self::Unnamed => f.write_str("unnamed"),
+            Self::Vsock(cid, port) => write!(f, "{cid}:{port}"),
         }
     }
 }
@@ -151,9 +186,9 @@ impl From<Name> for Endpoint {
 impl From<Endpoint> for Name {
     fn from(endpoint: Endpoint) -> Self {
         match endpoint {
-            Endpoint::Inet(address) => Self::Inet(address),
+            Endpoint::Inet(address) | Endpoint::Raw(_, address) => Self::Inet(address),
             Endpoint::Unix(name) => Self::Unix(name),
-            Endpoint::Unnamed => Self::Unnamed,
+            Endpoint::Unnamed | Endpoint::Vsock(..) => Self::Unnamed,
         }
     }
 }
@@ -170,6 +205,17 @@ mod tests {
         assert_eq!(peer.to_string(), "unix:/run/x");
         peer.remote = Endpoint::Unix(UnixName::new(b"\0a\x1b[2J").unwrap());
         assert_eq!(peer.to_string(), "unix:@a\\x1b[2J");
+        for (protocol, at, printed) in [
+            (1, "127.0.0.1:0", "raw:icmp:127.0.0.1"),
+            (58, "[::1]:0", "raw:icmpv6:[::1]"),
+            (253, "[fe80::1%7]:0", "raw:253:[fe80::1%7]"),
+        ] {
+            let end = Endpoint::Raw(protocol, at.parse().unwrap());
+            assert_eq!(Peer { remote: end, ..Peer::new("raw") }.to_string(), printed);
+        }
+        let machine = |cid| Peer { remote: Endpoint::Vsock(cid, 1024), ..Peer::new("vsock") };
+        assert_eq!(machine(Cid::HOST).to_string(), "vsock:2:1024");
+        assert_eq!(machine(Cid::ANY).to_string(), "vsock:any:1024");
         peer.name = Some("unix:x".into());
         assert_eq!(peer.to_string(), "unix:x");
         assert_eq!(Endpoint::path(Path::new(&"a".repeat(109))), Endpoint::Unnamed);

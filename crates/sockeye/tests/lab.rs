@@ -3,8 +3,10 @@
 
 use std::borrow::BorrowMut;
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use sockeye::proto::shape::Shape;
@@ -50,6 +52,13 @@ pub(crate) fn local(listening: &Listening) -> String {
 /// The name of an abstract Unix socket that only this process uses.
 pub(crate) fn abstract_name(of: &str) -> String {
     format!("@sockeye-test-{}-{of}", std::process::id())
+}
+
+/// A loopback address that nobody else uses: raw sockets have no ports that would keep tests apart.
+pub(crate) fn own_loopback() -> Ipv4Addr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let (process, number) = (std::process::id() & 0x3fff, NEXT.fetch_add(1, Ordering::Relaxed) & 0x3ff);
+    Ipv4Addr::from_bits((127 << 24) | (process << 10) | number)
 }
 
 /// A service that is a function of each connection.

@@ -144,7 +144,7 @@ fn breaking(scheme: &Scheme) -> Breaking {
         "tcp" | "mem" | "mem-seq" => Breaking::Resets,
         "unix" | "unix-seq" | "fd" => Breaking::WithBytesUnread,
         "exec" | "sh" => Breaking::Ends,
-        "file" | "udp" | "unix-dgram" => Breaking::Never,
+        "file" | "raw" | "udp" | "unix-dgram" => Breaking::Never,
         other => panic!("nothing is known of how {other} breaks off"),
     }
 }

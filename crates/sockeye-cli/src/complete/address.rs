@@ -66,6 +66,10 @@ fn target(current: &str, scheme: &SchemeGrammar, role: Role) -> Vec<Candidate> {
             vec![Candidate::word("localhost:", "this machine"), Candidate::Known(Known::Hosts, 0)]
         }
         Form::HostPort { .. } => vec![Candidate::word("any:", "every address of this machine")],
+        Form::Machine if !current.contains(':') => machines(role),
+        Form::ProtocolHost if !current.contains(':') => {
+            vec![Candidate::word("icmp:", "ICMP, over IPv4"), Candidate::word("icmpv6:", "ICMP, over IPv6")]
+        }
         Form::Path | Form::SocketPath if !current.starts_with('@') => {
             vec![Candidate::Known(Known::Files, 0)]
         }
@@ -74,6 +78,14 @@ fn target(current: &str, scheme: &SchemeGrammar, role: Role) -> Vec<Candidate> {
         }
         _ => Vec::new(),
     }
+}
+
+fn machines(role: Role) -> Vec<Candidate> {
+    let other = match role {
+        Role::Dial => Candidate::word("host:", "the host of this machine"),
+        Role::Listen => Candidate::word("any:", "reached by other machines"),
+    };
+    vec![other, Candidate::word("local:", "this machine, for itself")]
 }
 
 /// What an option may become behind `address`, which holds those that are set already.

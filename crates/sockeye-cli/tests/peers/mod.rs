@@ -27,6 +27,7 @@ mod operator;
 mod port;
 mod programs;
 mod python;
+mod raw;
 mod relay;
 mod relay_ends;
 mod reload;

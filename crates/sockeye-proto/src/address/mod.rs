@@ -13,8 +13,10 @@
 
 mod error;
 mod escape;
+mod machine;
 mod parse;
 mod print;
+mod protocol;
 mod raw;
 mod target;
 mod value;
@@ -22,7 +24,9 @@ mod vocabulary;
 
 pub use error::ParseError;
 pub use escape::escape;
+pub use machine::Cid;
 pub use parse::{parse, parse_listener};
+pub use protocol::Protocol;
 pub use raw::{Level, RawOption, RawValue};
 pub use target::{Form, Host, Port, Target};
 pub use value::{Kind, Value};

@@ -100,6 +100,9 @@ impl fmt::Display for Target {
             Self::Descriptor(number) => write!(f, "{number}"),
             Self::HostPort(Host::Loopback, port) => write!(f, "{port}"),
             Self::HostPort(host, port) => write!(f, "{host}:{port}"),
+            Self::Machine(cid, port) => write!(f, "{cid}:{port}"),
+            Self::Protocol(protocol, Host::Loopback) => write!(f, "{protocol}"),
+            Self::Protocol(protocol, host) => write!(f, "{protocol}:{host}"),
             Self::Name(text) | Self::Path(text) | Self::Word(text) => f.write_str(text),
             Self::Nothing => Ok(()),
         }

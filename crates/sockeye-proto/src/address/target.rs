@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::machine::{Cid, machine};
+use super::protocol::{Protocol, protocol_host};
 use super::vocabulary::Role;
 use crate::words;
 
@@ -15,12 +17,16 @@ pub enum Form {
         /// The port where none is written.
         default_port: Option<u16>,
     },
+    /// `CID:PORT`, a machine and a port of it; listening, `PORT` alone is this machine, for itself.
+    Machine,
     /// Any text that is not empty.
     Name,
     /// Nothing, not even a colon.
     Nothing,
     /// A path of a file.
     Path,
+    /// `PROTOCOL:HOST`; listening, the protocol alone is loopback.
+    ProtocolHost,
     /// A path of a Unix socket, or `@` and an abstract name; at most 107 bytes (unix(7)).
     SocketPath,
     /// All that is left of the word, with no options behind it: a command for a shell.
@@ -38,12 +44,16 @@ pub enum Target {
     Descriptor(u32),
     /// A host and a port.
     HostPort(Host, Port),
+    /// A machine, and a port of it; 0 lets the kernel choose, and only listens.
+    Machine(Cid, u32),
     /// A name.
     Name(String),
     /// Nothing.
     Nothing,
     /// A path.
     Path(String),
+    /// A protocol right above IP, and a host.
+    Protocol(Protocol, Host),
     /// A command.
     Word(String),
 }
@@ -83,12 +93,12 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    fn new(reason: impl Into<String>) -> Self {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), hint: None, end: None }
     }
 }
 
-fn fault<T>(reason: impl Into<String>, hint: impl Into<String>) -> Result<T, Fault> {
+pub(super) fn fault<T>(reason: impl Into<String>, hint: impl Into<String>) -> Result<T, Fault> {
     Err(Fault { hint: Some(hint.into()), ..Fault::new(reason) })
 }
 
@@ -111,12 +121,14 @@ impl Form {
                 _ => missing("the number of an open descriptor"),
             },
             Self::HostPort { default_port } => host_port(text, role, default_port),
+            Self::Machine => machine(text, role),
             Self::Name if text.is_empty() => missing("a name"),
             Self::Name => Ok(Target::Name(text.to_owned())),
             Self::Nothing if text.is_empty() => Ok(Target::Nothing),
             Self::Nothing => missing("nothing behind the name"),
             Self::Path if text.is_empty() => missing("a path"),
             Self::Path => Ok(Target::Path(text.to_owned())),
+            Self::ProtocolHost => protocol_host(text, role),
             Self::SocketPath => socket_path(text),
             Self::Word if text.is_empty() => missing("a command"),
             Self::Word => Ok(Target::Word(text.to_owned())),
@@ -219,7 +231,7 @@ fn read_port(text: &str, role: Role) -> Result<Port, Fault> {
     Err(Fault::new(format!("{text:?} is neither a port number nor the name of a service")))
 }
 
-fn host(text: &str, role: Role) -> Result<Host, Fault> {
+pub(super) fn host(text: &str, role: Role) -> Result<Host, Fault> {
     let (bracketed, inner) = match text.strip_prefix('[') {
         Some(rest) => match rest.strip_suffix(']') {
             Some(inner) => (true, inner),

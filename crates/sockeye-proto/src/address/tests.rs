@@ -40,11 +40,13 @@ const fn scheme(name: &'static str, target: Form, shape: Shape) -> SchemeGrammar
 }
 
 const HOST_PORT: Form = Form::HostPort { default_port: None };
-static SCHEMES: [SchemeGrammar; 11] = [
+static SCHEMES: [SchemeGrammar; 13] = [
     scheme("tcp", HOST_PORT, Shape::Bytes),
     scheme("udp", HOST_PORT, Shape::Messages),
     scheme("ntp", Form::HostPort { default_port: Some(123) }, Shape::Messages),
     SchemeGrammar { options: &MODE, ..scheme("unix", Form::SocketPath, Shape::Bytes) },
+    scheme("vsock", Form::Machine, Shape::Bytes),
+    scheme("raw", Form::ProtocolHost, Shape::Messages),
     scheme("mem", Form::Name, Shape::Bytes),
     scheme("mem-l", Form::Name, Shape::Bytes),
     SchemeGrammar { listens: false, ..scheme("fd", Form::Descriptor, Shape::Bytes) },
@@ -92,57 +94,70 @@ fn read(word: &str) -> Result<Address, ParseError> {
     parse(word, &[], &vocabulary())
 }
 
+/// What is typed, and how it is printed.
+const FORMS: &[(&str, &str)] = &[
+    ("tcp:host:80", "tcp:host:80"),
+    ("TCP-LISTEN:80", "tcp-l:80"),
+    ("tcp-l:any:80", "tcp-l:any:80"),
+    ("tcp-l:0", "tcp-l:0"),
+    ("tcp-l:http", "tcp-l:http"),
+    ("tcp:host:http,tcp-nodelay=no", "tcp:host:http,nodelay=no"),
+    ("tcp:host:80,nodelay,connect=1.5s", "tcp:host:80,nodelay,connect=1500ms"),
+    ("tcp:h:1,bind=::1", "tcp:h:1,bind=::1"),
+    ("tcp:h:1,bind=[::1]", "tcp:h:1,bind=::1"),
+    ("tcp:h:1,bind=[::1]:9", "tcp:h:1,bind=[::1]:9"),
+    ("tcp:h:1,bind=1.2.3.4:9", "tcp:h:1,bind=1.2.3.4:9"),
+    ("tcp:::1:80", "tcp:[::1]:80"),
+    ("tcp:[fe80::1%eth0]:80", "tcp:[fe80::1%eth0]:80"),
+    ("tcp:[fe80::1%25e]:80", "tcp:[fe80::1%e]:80"),
+    ("ntp:host", "ntp:host:123"),
+    ("ntp:[::1]", "ntp:[::1]:123"),
+    ("ntp:[::1]:9", "ntp:[::1]:9"),
+    ("unix:/run/x%2Cy,label=a%2Cb%2525", "unix:/run/x%2Cy,label=a%2Cb%2525"),
+    ("unix:@name", "unix:@name"),
+    ("unix-l:/run/x,mode=660", "unix-l:/run/x,mode=0660"),
+    ("vsock:2:1024", "vsock:2:1024"),
+    ("vsock:host:01", "vsock:2:1"),
+    ("vsock:local:4294967294", "vsock:1:4294967294"),
+    ("vsock:4294967294:1", "vsock:4294967294:1"),
+    ("vsock-l:0", "vsock-l:1:0"),
+    ("vsock-l:any:1024,idle=off", "vsock-l:any:1024,idle=off"),
+    ("raw:icmp:host", "raw:icmp:host"),
+    ("raw:ICMP:127.0.0.1", "raw:ICMP:127.0.0.1"),
+    ("raw:0253:::1", "raw:253:[::1]"),
+    ("raw:ipv6-icmp:[fe80::1%25e]", "raw:ipv6-icmp:[fe80::1%e]"),
+    ("raw:icmpv6:fe80::1%e", "raw:icmpv6:[fe80::1%e]"),
+    ("raw-l:icmp", "raw-l:icmp"),
+    ("raw-l:253:127.0.0.2", "raw-l:253:127.0.0.2"),
+    ("mem-l:name", "mem-l:name"),
+    ("fd:3", "fd:3"),
+    ("-", "-"),
+    ("-,label=x", "-,label=x"),
+    ("exec:a b,c=d", "exec:a b,c=d"),
+    ("tls:host:443", "tls+tcp:host:443"),
+    ("tls-l:443", "tls+tcp-l:443"),
+    ("tls+unix:/run/x", "tls+unix:/run/x"),
+    ("ws-l:80", "ws+tcp-l:80"),
+    ("ws://host/chat?a=1,b%2C", "ws+tcp:host:80,path=/chat?a=1%2Cb%252C"),
+    ("wss://[::1]", "ws+tls+tcp:[::1]:443,path=/"),
+    ("ws+unix:/run/x,path=/chat", "ws+unix:/run/x,path=/chat"),
+    ("wss://host,min=3", "host is refused below"),
+    ("ws+tls:host:1,tls.min=1.3,min=4", "ws+tls+tcp:host:1,min=4,tls.min=1.3"),
+    ("tcp:host:1,idle=off", "idle is refused below"),
+    ("tcp-l:1,idle=off", "tcp-l:1,idle=off"),
+    ("tcp:host:1,max-message=9,frame=burst", "tcp:host:1,max-message=9,frame=burst"),
+    ("tcp:host:1,frame=fixed=0512", "tcp:host:1,frame=fixed=512"),
+    ("tcp:host:1,frame=burst=50", "tcp:host:1,frame=burst=50"),
+    ("tcp-l:1,allow=::1,idle=off,allow=uid:07,allow=::1", "tcp-l:1,allow=::1,idle=off,allow=uid:7,allow=::1"),
+    ("udp-l:1,join=[ff02::1]@eth0", "udp-l:1,join=ff02::1@eth0"),
+    ("tls:host:1,tcp.label=a,label=b", "tls+tcp:host:1,label=b,tcp.label=a"),
+];
+
 #[test]
 fn each_form_is_read_and_printed_in_its_own_way() {
-    for (typed, printed) in [
-        ("tcp:host:80", "tcp:host:80"),
-        ("TCP-LISTEN:80", "tcp-l:80"),
-        ("tcp-l:any:80", "tcp-l:any:80"),
-        ("tcp-l:0", "tcp-l:0"),
-        ("tcp-l:http", "tcp-l:http"),
-        ("tcp:host:http,tcp-nodelay=no", "tcp:host:http,nodelay=no"),
-        ("tcp:host:80,nodelay,connect=1.5s", "tcp:host:80,nodelay,connect=1500ms"),
-        ("tcp:h:1,bind=::1", "tcp:h:1,bind=::1"),
-        ("tcp:h:1,bind=[::1]", "tcp:h:1,bind=::1"),
-        ("tcp:h:1,bind=[::1]:9", "tcp:h:1,bind=[::1]:9"),
-        ("tcp:h:1,bind=1.2.3.4:9", "tcp:h:1,bind=1.2.3.4:9"),
-        ("tcp:::1:80", "tcp:[::1]:80"),
-        ("tcp:[fe80::1%eth0]:80", "tcp:[fe80::1%eth0]:80"),
-        ("tcp:[fe80::1%25e]:80", "tcp:[fe80::1%e]:80"),
-        ("ntp:host", "ntp:host:123"),
-        ("ntp:[::1]", "ntp:[::1]:123"),
-        ("ntp:[::1]:9", "ntp:[::1]:9"),
-        ("unix:/run/x%2Cy,label=a%2Cb%2525", "unix:/run/x%2Cy,label=a%2Cb%2525"),
-        ("unix:@name", "unix:@name"),
-        ("unix-l:/run/x,mode=660", "unix-l:/run/x,mode=0660"),
-        ("mem-l:name", "mem-l:name"),
-        ("fd:3", "fd:3"),
-        ("-", "-"),
-        ("-,label=x", "-,label=x"),
-        ("exec:a b,c=d", "exec:a b,c=d"),
-        ("tls:host:443", "tls+tcp:host:443"),
-        ("tls-l:443", "tls+tcp-l:443"),
-        ("tls+unix:/run/x", "tls+unix:/run/x"),
-        ("ws-l:80", "ws+tcp-l:80"),
-        ("ws://host/chat?a=1,b%2C", "ws+tcp:host:80,path=/chat?a=1%2Cb%252C"),
-        ("wss://[::1]", "ws+tls+tcp:[::1]:443,path=/"),
-        ("ws+unix:/run/x,path=/chat", "ws+unix:/run/x,path=/chat"),
-        ("wss://host,min=3", "host is refused below"),
-        ("ws+tls:host:1,tls.min=1.3,min=4", "ws+tls+tcp:host:1,min=4,tls.min=1.3"),
-        ("tcp:host:1,idle=off", "idle is refused below"),
-        ("tcp-l:1,idle=off", "tcp-l:1,idle=off"),
-        ("tcp:host:1,max-message=9,frame=burst", "tcp:host:1,max-message=9,frame=burst"),
-        ("tcp:host:1,frame=fixed=0512", "tcp:host:1,frame=fixed=512"),
-        ("tcp:host:1,frame=burst=50", "tcp:host:1,frame=burst=50"),
-        (
-            "tcp-l:1,allow=::1,idle=off,allow=uid:07,allow=::1",
-            "tcp-l:1,allow=::1,idle=off,allow=uid:7,allow=::1",
-        ),
-        ("udp-l:1,join=[ff02::1]@eth0", "udp-l:1,join=ff02::1@eth0"),
-        ("tls:host:1,tcp.label=a,label=b", "tls+tcp:host:1,label=b,tcp.label=a"),
-    ] {
+    for (typed, printed) in FORMS {
         match read(typed) {
-            Ok(address) => assert_eq!(address.word(), printed, "{typed}"),
+            Ok(address) => assert_eq!(&address.word(), printed, "{typed}"),
             Err(error) => assert!(printed.ends_with("below"), "{error}"),
         }
     }
@@ -175,6 +190,48 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("tcp:[::1:80", "[::1:80", "the bracket of the IPv6 address is not closed; write [ADDRESS]:PORT"),
     ("tcp:x::y:80", "x::y:80", "\"x::y\" is not an IPv6 address"),
     ("ntp:::1", "::1", "an IPv6 address without brackets may end in a port; write [::1]"),
+    ("vsock:", "", "expected CID:PORT; 2:PORT is the host, and guests have CIDs from 3 on"),
+    ("vsock:1024", "1024", "expected CID:PORT; 2:PORT is the host, and guests have CIDs from 3 on"),
+    ("vsock-l:", "", "expected PORT or CID:PORT; any:PORT is reached by others"),
+    ("vsock:2:", "", "the port is missing behind the colon"),
+    ("vsock:2:http", "http", "\"http\" is not a port number"),
+    ("vsock:2:0", "0", "port 0 can be listened on, but not dialled"),
+    ("vsock-l:4294967295", "4294967295", "port 4294967295 is out of range: 0 to 4294967294"),
+    ("vsock:x:1", "x:1", "\"x\" is no CID: a number up to 4294967294, host or local"),
+    ("vsock-l:+3:1", "+3:1", "\"+3\" is no CID: a number up to 4294967294, host, local or any"),
+    (
+        "vsock:4294967295:1",
+        "4294967295:1",
+        "\"4294967295\" is no CID: a number up to 4294967294, host or local",
+    ),
+    (
+        "vsock:any:1",
+        "any:1",
+        "any can be listened on, but not dialled; 2 is the host, and guests have CIDs from 3 on",
+    ),
+    ("raw:", "", "expected PROTOCOL:HOST; such as icmp:localhost"),
+    ("raw:icmp", "icmp", "expected PROTOCOL:HOST; such as icmp:localhost"),
+    ("raw-l:", "", "expected PROTOCOL:ADDRESS; such as 253:127.0.0.1"),
+    ("raw:icmp:", "icmp:", "the host is missing behind the colon"),
+    ("raw:256:host", "256:host", "protocol 256 is out of range: 0 to 255"),
+    (
+        "raw:+1:host",
+        "+1:host",
+        "\"+1\" is neither the number nor the name of a protocol; such as icmp, icmpv6 or 253",
+    ),
+    ("raw:udp:host:53", "host:53", "raw sockets have no ports; write udp:host"),
+    ("raw:udp:[::1]:53", "[::1]:53", "raw sockets have no ports; write udp:[::1]"),
+    ("raw:icmp:any", "any", "any can be listened on, but not dialled; name a host"),
+    (
+        "raw-l:icmp:any",
+        "any",
+        "a listener on every address would hear its own words, too; name one of this machine's: ip addr",
+    ),
+    (
+        "raw-l:icmp:[::]",
+        "[::]",
+        "a listener on every address would hear its own words, too; name one of this machine's: ip addr",
+    ),
     ("fd:x", "x", "expected the number of an open descriptor"),
     ("fd-l:3", "fd", "fd cannot be listened on"),
     ("unix:", "", "expected a path, or @ and an abstract name"),
@@ -315,15 +372,17 @@ fn host() -> impl Strategy<Value = String> {
 
 fn word() -> impl Strategy<Value = String> {
     let port = prop_oneof!["[0-9]{1,5}", "[a-z]{1,6}"];
-    let role = prop_oneof![Just(""), Just("-l")];
+    let role = || prop_oneof![Just(""), Just("-l")];
     let stack =
         prop_oneof![Just("tcp"), Just("tls"), Just("wss"), Just("tls+tcp"), Just("ws+tls"), Just("udp")];
-    let inet = (stack, role, host(), port)
+    let inet = (stack, role(), host(), port)
         .prop_map(|(stack, role, host, port)| format!("{stack}{role}:{host}:{port}"));
     let base = prop_oneof![
         4 => inet,
         1 => "unix(-l)?:@?[^,\0]{1,40}",
         1 => "mem:[^,\0]{1,20}",
+        1 => "vsock(-l)?:((any|host|local|[0-9]{1,10}):)?[0-9]{1,10}",
+        1 => (role(), "[a-z0-9-]{1,6}", host()).prop_map(|(role, protocol, host)| format!("raw{role}:{protocol}:{host}")),
         1 => "(exec|sh):[^\0]{1,20}",
         1 => "file:[^,\0]{1,20}",
         1 => Just("-".to_owned()),

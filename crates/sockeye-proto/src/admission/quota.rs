@@ -10,6 +10,8 @@ use super::rate::Rate;
 /// What counts as one peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Key {
+    /// A machine that shares our host, by its number.
+    Machine(u32),
     /// A user, on Unix sockets.
     User(u32),
     /// An address of IPv4.

@@ -45,7 +45,7 @@ pub(super) static ROWS: &[OptionRow] = &[
             help: "end a connection over which nothing goes for so long",
             ..row("idle", &[], Side::Both, Kind::Time)
         },
-        default: "off; 60s for the peers of udp-l and unix-dgram-l",
+        default: "off; 60s for the peers of udp-l, raw-l and unix-dgram-l",
         effect: Effect::Limit(|limits, value| set_time(&mut limits.idle, value)),
     },
     OptionRow {

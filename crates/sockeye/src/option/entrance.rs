@@ -2,7 +2,7 @@
 
 use sockeye_proto::address::{Kind, OptionGrammar, Side};
 
-use super::{Effect, OptionRow, SOCKETS, count, row};
+use super::{COUNTED, Effect, OptionRow, SOCKETS, count, row};
 
 pub(super) static ROWS: &[OptionRow] = &[
     OptionRow {
@@ -23,8 +23,8 @@ pub(super) static ROWS: &[OptionRow] = &[
     },
     OptionRow {
         grammar: OptionGrammar {
-            help: "inside at once of one peer: an address, IPv6 /64 or user",
-            ..row("max-per-peer", SOCKETS, Side::Listen, Kind::Count { least: 1, most: 1 << 24 })
+            help: "inside at once of one peer: address, /64, user or CID",
+            ..row("max-per-peer", COUNTED, Side::Listen, Kind::Count { least: 1, most: 1 << 24 })
         },
         default: "off",
         effect: Effect::Limit(|limits, value| limits.max_per_peer = count(value)),
@@ -32,7 +32,7 @@ pub(super) static ROWS: &[OptionRow] = &[
     OptionRow {
         grammar: OptionGrammar {
             help: "newcomers a second or at once of one peer; more are refused",
-            ..row("rate-conns", SOCKETS, Side::Listen, Kind::Count { least: 1, most: 10_000 })
+            ..row("rate-conns", COUNTED, Side::Listen, Kind::Count { least: 1, most: 10_000 })
         },
         default: "off",
         effect: Effect::Limit(|limits, value| limits.rate_conns = count(value)),

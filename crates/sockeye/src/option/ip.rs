@@ -57,7 +57,7 @@ pub(super) static ROWS: &[OptionRow] = &[
         grammar: OptionGrammar {
             aliases: &["ip-multicast-loop", "multicastloop"],
             help: "whether this machine hears what we send to a group",
-            ..row("multicast-loop", &["udp"], Side::Both, Kind::Switch)
+            ..row("multicast-loop", &["udp", "raw"], Side::Both, Kind::Switch)
         },
         default: "yes",
         effect: Effect::Kernel(Kernel::per_family(
@@ -70,7 +70,7 @@ pub(super) static ROWS: &[OptionRow] = &[
         grammar: OptionGrammar {
             aliases: &["ip-multicast-ttl", "multicastttl", "multicast-hops"],
             help: "how many networks away what we send to a group is heard",
-            ..row("multicast-ttl", &["udp"], Side::Both, Kind::Count { least: 0, most: 255 })
+            ..row("multicast-ttl", &["udp", "raw"], Side::Both, Kind::Count { least: 0, most: 255 })
         },
         default: "1: this network alone",
         effect: Effect::Kernel(Kernel::per_family(

@@ -198,13 +198,16 @@ pub fn fixed(opened: &Address, wanted: &Address) -> Vec<&'static str> {
 }
 
 /// The schemes that are sockets of the kernel.
-const SOCKETS: &[&str] = &["tcp", "udp", "unix", "unix-dgram", "unix-seq"];
+const SOCKETS: &[&str] = &["tcp", "udp", "raw", "unix", "unix-dgram", "unix-seq"];
 
 /// Those of them that are on IP.
 const INET: &[&str] = &["tcp", "udp"];
 
-/// Those of them whose sockets are connected, one for each peer.
-const CONNECTED: &[&str] = &["tcp", "unix", "unix-seq"];
+/// The schemes whose sockets are connected, one for each peer.
+const CONNECTED: &[&str] = &["tcp", "unix", "unix-seq", "vsock"];
+
+/// The schemes whose peers can be counted.
+const COUNTED: &[&str] = &["tcp", "udp", "raw", "unix", "unix-dgram", "unix-seq", "vsock"];
 
 /// The beginning of a row's grammar.
 const fn row(name: &'static str, schemes: &'static [&'static str], side: Side, kind: Kind) -> OptionGrammar {

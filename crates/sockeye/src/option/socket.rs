@@ -23,7 +23,7 @@ pub(super) static ROWS: &[OptionRow] = &[
     OptionRow {
         grammar: OptionGrammar {
             help: "our own address, and port if it has one",
-            ..row("bind", INET, Side::Dial, Kind::Address)
+            ..row("bind", &["tcp", "udp", "raw"], Side::Dial, Kind::Address)
         },
         default: "the kernel's choice",
         effect: Effect::Kernel(Kernel::by_scheme(Phase::Bound, |socket| {
@@ -34,7 +34,7 @@ pub(super) static ROWS: &[OptionRow] = &[
         grammar: OptionGrammar {
             aliases: &["so-broadcast"],
             help: "may send to broadcast addresses, and hears who answers",
-            ..row("broadcast", &["udp"], Side::Both, Kind::Switch)
+            ..row("broadcast", &["udp", "raw"], Side::Both, Kind::Switch)
         },
         default: "no",
         effect: Effect::Kernel(Kernel::number(socket(libc::SO_BROADCAST), Form::Switch)),
@@ -96,7 +96,7 @@ pub(super) static ROWS: &[OptionRow] = &[
             help: "the kernel's buffer for what comes; it takes twice as much",
             ..row("rcvbuf", SOCKETS, Side::Both, Kind::Size)
         },
-        default: "the kernel's choice; 8 MiB for udp-l, or as much as is allowed",
+        default: "the kernel's choice; 8 MiB for udp-l and raw-l, or as much as is allowed",
         effect: Effect::Kernel(Kernel::number(socket(libc::SO_RCVBUF), Form::Size)),
     },
     OptionRow {
@@ -169,7 +169,7 @@ fn yes_for_tcp_listeners(address: &Address) -> Option<Value> {
 fn own_address(socket: BorrowedFd<'_>) -> io::Result<Option<std::net::SocketAddr>> {
     match Endpoint::from_kernel(getsockname(socket)?) {
         Endpoint::Inet(own) => Ok(Some(own)),
-        Endpoint::Unix(_) | Endpoint::Unnamed => Ok(None),
+        Endpoint::Raw(..) | Endpoint::Unix(_) | Endpoint::Unnamed | Endpoint::Vsock(..) => Ok(None),
     }
 }
 

@@ -93,6 +93,7 @@ fn adopt(address: &Address, ctx: &Ctx) -> std::result::Result<Box<dyn Listener>,
     let kind = match sockopt::socket_domain(&socket)? {
         AddressFamily::INET | AddressFamily::INET6 if is_stream => Kind::Tcp,
         AddressFamily::UNIX if is_stream => Kind::Unix,
+        AddressFamily::VSOCK if is_stream => Kind::Vsock,
         _ => return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a socket of streams").into()),
     };
     socket::adopt(&socket, address)?;

@@ -101,13 +101,15 @@ pub(super) fn bind_all(
 }
 
 /// Whether this machine has no such address, or not even the family.
-fn is_absent(error: &io::Error) -> bool {
+pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT))
 }
 
 fn port_of(socket: &OwnedFd) -> io::Result<u16> {
     match Endpoint::from_kernel(net::getsockname(socket)?) {
         Endpoint::Inet(bound) => Ok(bound.port()),
-        Endpoint::Unix(_) | Endpoint::Unnamed => Err(Errno::AFNOSUPPORT.into()),
+        Endpoint::Raw(..) | Endpoint::Unix(_) | Endpoint::Unnamed | Endpoint::Vsock(..) => {
+            Err(Errno::AFNOSUPPORT.into())
+        }
     }
 }

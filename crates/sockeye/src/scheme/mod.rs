@@ -9,12 +9,14 @@ mod inet;
 mod mem;
 mod pty;
 mod race;
+mod raw;
 mod socket;
 mod stdio;
 mod tcp;
 mod udp;
 mod unix;
 mod unix_dgram;
+mod vsock;
 
 use std::time::Duration;
 
@@ -64,9 +66,11 @@ pub struct Scheme {
 pub static ALL: &[&Scheme] = &[
     &tcp::TCP,
     &udp::UDP,
+    &raw::RAW,
     &unix::UNIX,
     &unix_dgram::UNIX_DGRAM,
     &unix::UNIX_SEQ,
+    &vsock::VSOCK,
     &stdio::STDIO,
     &file::FILE,
     &fd::FD,

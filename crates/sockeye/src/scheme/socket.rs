@@ -1,5 +1,5 @@
-//! Connected sockets over readiness: one type for the streams behind `tcp:` and `unix:`, dialled or accepted, and one
-//! way to connect, and to accept, them and `unix-seq:`.
+//! Connected sockets over readiness: one type for the streams behind `tcp:`, `unix:` and `vsock:`, dialled or accepted,
+//! and one way to connect, and to accept, them and `unix-seq:`.
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -46,6 +46,7 @@ pub(super) enum Kind {
     Unix,
     /// Sequenced packets: a connection like the others, and messages like a datagram socket's.
     UnixSeq,
+    Vsock,
 }
 
 impl Kind {
@@ -55,12 +56,13 @@ impl Kind {
             Self::Tcp => "tcp",
             Self::Unix => "unix",
             Self::UnixSeq => "unix-seq",
+            Self::Vsock => "vsock",
         }
     }
 
     pub(super) fn socket_type(self) -> SocketType {
         match self {
-            Self::Tcp | Self::Unix => SocketType::STREAM,
+            Self::Tcp | Self::Unix | Self::Vsock => SocketType::STREAM,
             Self::UnixSeq => SocketType::SEQPACKET,
         }
     }
@@ -68,7 +70,7 @@ impl Kind {
     /// The connection of a connected socket.
     fn conn(self, socket: Watched, peer: Peer, pass: Option<Pass>, ctx: &Ctx) -> io::Result<Conn> {
         match self {
-            Self::Tcp | Self::Unix => Ok(Conn::bytes(
+            Self::Tcp | Self::Unix | Self::Vsock => Ok(Conn::bytes(
                 Socket { fd: socket, kind: self, is_blocked: false, _pass: pass.map(Box::new) },
                 peer,
             )),

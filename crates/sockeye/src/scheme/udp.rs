@@ -24,6 +24,15 @@ use crate::listener::Listener;
 use crate::peer::{Endpoint, Peer};
 use crate::service::BoxFuture;
 
+pub(super) const OPEN: OptionGrammar = OptionGrammar {
+    name: "open",
+    aliases: &[],
+    schemes: &[],
+    side: Side::Dial,
+    kind: Kind::Switch,
+    help: "hear everybody, and not only who is dialled; no unless set",
+};
+
 pub(super) static UDP: Scheme = Scheme {
     grammar: SchemeGrammar {
         name: "udp",
@@ -41,14 +50,7 @@ pub(super) static UDP: Scheme = Scheme {
                 kind: Kind::Group,
                 help: "hear a multicast group, and be one of several who do",
             },
-            OptionGrammar {
-                name: "open",
-                aliases: &[],
-                schemes: &[],
-                side: Side::Dial,
-                kind: Kind::Switch,
-                help: "hear everybody, and not only who is dialled; no unless set",
-            },
+            OPEN,
         ],
     },
     help: "UDP; a listener has a connection for each peer",
@@ -61,11 +63,6 @@ pub(super) static UDP: Scheme = Scheme {
     dial,
     listen,
 };
-
-/// Room of a listener for what comes before we get to it, unless `rcvbuf=` is set: the kernel's own, for some 250 small
-/// datagrams, is too little where a thousand peers start at once. Without a right to more it is cut to
-/// net.core.rmem_max.
-const RECEIVE_BUFFER: usize = 8 << 20;
 
 fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
     Box::pin(async move {
@@ -144,9 +141,8 @@ fn attempt(to: SocketAddr, address: &Address) -> io::Result<Watched> {
 /// A new socket, with the options that the address sets.
 fn open(at: SocketAddr, address: &Address) -> io::Result<OwnedFd> {
     let socket = socket::open(inet::family(at), SocketType::DGRAM, address)?;
-    if address.role() == Role::Listen && address.options().value("rcvbuf").is_none() {
-        sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)
-            .or_else(|_no_right| sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER))?;
+    if address.role() == Role::Listen {
+        datagram::make_room(&socket, address)?;
     }
     if address.role() == Role::Listen || joins(address).is_some() {
         hear_joined_alone(&socket, at.is_ipv6())?;

@@ -70,6 +70,10 @@ fn messages_of_every_size_go_whole_each_way() {
 fn many_clients_at_once_each_get_their_own_answers() {
     alone("matrix::datagrams::many_clients_at_once_each_get_their_own_answers", || {
         each_pair(Shapes::Datagrams, async |pair| {
+            // Who dials it knows no session from another of the same address.
+            if pair.far.grammar.name == "raw" {
+                return;
+            }
             let (relay, waiting) = start(pair, Room::Usual, b"").await;
             let Waiting::Listening(listening) = waiting else { panic!("{:?} listens", pair.far) };
             let mut server = Server::start(listening, echo(), &relay.ctx);

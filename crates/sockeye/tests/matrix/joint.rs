@@ -13,15 +13,16 @@ use sockeye::{Conn, Ctx, Event, Forward, Kind, Limits, Listening, Plan, SCHEMES,
 use testkit::Scratch;
 use tokio::sync::mpsc;
 
-use crate::lab::{Server, accept, address, assert_same, dial, event, listen, local, soon};
+use crate::lab::{Server, accept, address, assert_same, dial, event, listen, local, own_loopback, soon};
 
-/// Schemes that are dialled and have no column here, and why.
+/// Schemes that have no row and no column here, and why.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("-", "standard input and output belong to the process: the tests of the command line start one for it"),
     (
         "pty",
         "a terminal has no end of its own that could be told, and some bytes mean something: see `process`",
     ),
+    ("vsock", "most machines have no way to themselves: `vsock` compares with what the kernel says"),
 ];
 
 /// One relay of the matrix.
@@ -49,10 +50,10 @@ pub(super) enum End {
 
 impl Pair {
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        let near = SCHEMES.iter().filter(|row| row.grammar.listens);
         let is_here = |row: &&&'static Scheme| ELSEWHERE.iter().all(|(name, _)| *name != row.grammar.name);
-        near.flat_map(move |near| {
-            let far = SCHEMES.iter().filter(|row| row.grammar.dials).filter(is_here);
+        let here = move || SCHEMES.iter().filter(is_here);
+        here().filter(|row| row.grammar.listens).flat_map(move |near| {
+            let far = here().filter(|row| row.grammar.dials);
             far.flat_map(move |far| {
                 let ends = ends(far.grammar.name, far.grammar.listens);
                 ends.iter().map(move |end| Self { near, far, end: *end, is_framed: false, idle: None })
@@ -113,6 +114,7 @@ thread.join()
 /// Where to listen, `name` being one of the two sides.
 fn listening_word(scheme: &str, scratch: &Scratch, name: &str) -> String {
     match scheme {
+        "raw" => format!("raw-l:253:{}", own_loopback()),
         "tcp" | "udp" => format!("{scheme}-l:127.0.0.1:0"),
         "unix" | "unix-dgram" | "unix-seq" => format!("{scheme}-l:{}", scratch.path(name).display()),
         "mem" | "mem-seq" => format!("{scheme}-l:{name}"),
@@ -122,6 +124,12 @@ fn listening_word(scheme: &str, scratch: &Scratch, name: &str) -> String {
         }
         other => panic!("no far end for scheme {other}"),
     }
+}
+
+/// Where to dial, `word` being the address of a listener: a peer on IP alone is known by its address.
+fn dialling_word(word: &str, scheme: &Scheme) -> String {
+    let bind = (scheme.grammar.name == "raw").then(|| format!(",bind={}", own_loopback()));
+    word.to_owned() + &bind.unwrap_or_default()
 }
 
 /// How much the kernel holds on the way.
@@ -157,11 +165,11 @@ pub(super) struct Relay {
     pub(super) ctx: Ctx,
     pub(super) server: Server,
     pub(super) events: mpsc::Receiver<Event>,
+    pair: Pair,
     /// Where clients dial it.
     near: String,
     /// What is read, or written.
     file: PathBuf,
-    end: End,
     /// The scheme of the command through which the test holds the far end, where it does.
     pub(super) command: Option<&'static str>,
     _scratch: Scratch,
@@ -186,7 +194,7 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
     let (to, waiting) = match pair.end {
         End::Peer if pair.far.grammar.listens && pair.far.grammar.name != "fd" => {
             let (listening, word) = listen_on(pair, pair.far, &scratch, "far", room, &ctx).await;
-            (word, Waiting::Listening(listening))
+            (dialling_word(&word, pair.far), Waiting::Listening(listening))
         }
         End::Peer if is_command(pair.far) => {
             let unix = SCHEMES.iter().find(|row| row.grammar.name == "unix").expect("a row");
@@ -222,7 +230,7 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
     let near = pair.word(&near, pair.near, room);
     let server = Server::start(listening, Arc::new(forward), &relays);
     let command = is_command(pair.far).then_some(pair.far.grammar.name);
-    (Relay { ctx, server, events, near, file, end: pair.end, command, _scratch: scratch }, waiting)
+    (Relay { ctx, server, events, pair, near, file, command, _scratch: scratch }, waiting)
 }
 
 /// A far end that the relay has not dialled yet.
@@ -285,7 +293,7 @@ fn leave(end: OwnedFd) -> i32 {
 impl Relay {
     /// Dials it.
     pub(super) async fn client(&self) -> Conn {
-        dial(&self.near, &self.ctx).await
+        dial(&dialling_word(&self.near, self.pair.near), &self.ctx).await
     }
 
     /// Waits until it has taken a connection.
@@ -316,7 +324,7 @@ impl Relay {
     /// As `ended`, and looks what is in the file that was written.
     pub(super) async fn end(mut self, content: &[u8]) -> Served {
         let served = self.ended().await;
-        if matches!(self.end, End::Sink) {
+        if matches!(self.pair.end, End::Sink) {
             assert_same(&std::fs::read(&self.file).unwrap(), content);
         }
         served

@@ -141,14 +141,17 @@ impl Batch {
             let dropped_before = socket.new_drops(arrival);
             lost.by_kernel += u64::from(dropped_before);
             let Name::Inet(from) = arrival.from else { continue };
+            if socket.is_own(arrival) {
+                continue;
+            }
             if !guard.hears(from, now) {
                 lost.outsiders += 1;
                 continue;
             }
-            let to = socket.destination(arrival);
+            let (sender, to) = (socket.kind.endpoint(arrival.from.into()), socket.destination(arrival));
             // Without a session each datagram is a newcomer, and nobody stays.
             let lets_in = |entrance: &Arc<Entrance>| {
-                entrance.hear(arrival.from.into(), to, None).and_then(|(_, key)| entrance.enter(key)).is_ok()
+                entrance.hear(sender, to, None).and_then(|(_, key)| entrance.enter(key)).is_ok()
             };
             if !entrance.is_none_or(lets_in) {
                 lost.kept_out += 1;
@@ -156,7 +159,7 @@ impl Batch {
             }
             message.clear();
             message.payload.extend_from_slice(payload);
-            (message.from, message.to) = (arrival.from.into(), to);
+            (message.from, message.to) = (sender, to);
             (message.at, message.cut, message.dropped_before) = (arrival.at, arrival.is_cut, dropped_before);
             lost.cut += u64::from(arrival.is_cut);
             volume.messages_received += 1;

@@ -1,14 +1,13 @@
 //! A socket that many peers share, and the room that a batch of their datagrams needs.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
 use rustix::net;
-use sockeye_sys::datagram::{self, Arrival, BATCH};
+use sockeye_sys::datagram::{self, Arrival, BATCH, Name};
 use sockeye_sys::readiness::Watched;
 
 use super::way::Way;
@@ -30,15 +29,16 @@ pub(in crate::scheme) struct Bound {
 impl Bound {
     /// Takes over a bound socket. Must be called on a runtime.
     pub(in crate::scheme) fn new(socket: OwnedFd, kind: Kind) -> io::Result<Self> {
-        let local = Endpoint::from_kernel(net::getsockname(&socket)?);
-        let max_message = match local {
-            Endpoint::Inet(local) => most_inet(local.ip()),
-            Endpoint::Unix(_) | Endpoint::Unnamed => most_unix(&socket)?,
+        let local = kind.endpoint(Endpoint::from_kernel(net::getsockname(&socket)?));
+        let max_message = match (kind, local.ip()) {
+            (Kind::Raw(raw), Some(ip)) => raw.most(ip),
+            (_, Some(ip)) => most_inet(ip),
+            (_, None) => most_unix(&socket)?,
         };
         datagram::tell_drops(&socket)?;
         // An answer must come from the address that was asked, which only a socket on all of them has to be told.
-        if let Endpoint::Inet(local) = local
-            && (local.ip().is_unspecified() || local.ip().is_multicast())
+        if let Some(local) = local.ip()
+            && (local.is_unspecified() || local.is_multicast())
         {
             datagram::tell_destinations(&socket, local.is_ipv6())?;
         }
@@ -67,9 +67,15 @@ impl Bound {
 
     /// Which of our addresses a datagram was sent to.
     pub(super) fn destination(&self, arrival: &Arrival) -> Endpoint {
-        match (self.local, arrival.destination) {
-            (Endpoint::Inet(local), Some(to)) => Endpoint::Inet(SocketAddr::new(to.ip, local.port())),
-            (local, _) => local,
+        arrival.destination.map_or(self.local, |to| self.local.with_ip(to.ip))
+    }
+
+    /// Whether a datagram may be one that we sent. A raw socket has nothing but its address, and hears what is sent from
+    /// there to there, by whomever: answering that would never end.
+    pub(super) fn is_own(&self, arrival: &Arrival) -> bool {
+        match (self.local, arrival.from) {
+            (Endpoint::Raw(_, local), Name::Inet(from)) => local.ip() == from.ip(),
+            _ => false,
         }
     }
 
@@ -124,7 +130,7 @@ pub(super) struct Room {
 
 /// The fewest that are asked for at once on a socket of IP.
 const LEAST: usize = 8;
-/// What a datagram of UDP holds at most, rounded up.
+/// What a datagram on IP holds at most, rounded up; its header too, where that comes along.
 const SIZE_INET: usize = 64 << 10;
 /// The least that a datagram of a Unix socket is given, so that small ones of all sizes use the same room.
 const SIZE_UNIX: usize = 4 << 10;
@@ -148,11 +154,11 @@ impl Room {
         match kind {
             // Without a bound that the protocol sets: one at a time, as long as it is.
             Kind::UnixDgram | Kind::UnixSeq => self.fit(1, next_length(socket)?.max(SIZE_UNIX)),
-            Kind::Udp if self.bytes.is_empty() => {
+            Kind::Raw(_) | Kind::Udp if self.bytes.is_empty() => {
                 self.fit(BATCH, SIZE_INET);
                 self.wanted = LEAST;
             }
-            Kind::Udp => {}
+            Kind::Raw(_) | Kind::Udp => {}
         }
         let Self { size, stride, wanted, .. } = *self;
         let places = self.bytes.chunks_mut(stride);
@@ -162,7 +168,14 @@ impl Room {
             let begin = begins.next().unwrap_or_default();
             arrivals.extend(arrival.datagrams().map(|(start, one)| (begin + start, one)));
         })?;
-        if kind == Kind::Udp {
+        if matches!(kind, Kind::Raw(_)) {
+            for (start, arrival) in &mut self.arrivals {
+                let header = kind.header(arrival, self.bytes.get(*start..).unwrap_or_default());
+                let header = header.min(arrival.length);
+                (*start, arrival.length) = (*start + header, arrival.length - header);
+            }
+        }
+        if kind.is_on_ip() {
             self.wanted = match came {
                 all if all == wanted => (wanted * 2).min(BATCH),
                 few if few < wanted / 4 => (wanted / 2).max(LEAST),

@@ -52,6 +52,7 @@ struct Receiver {
     local: Endpoint,
     /// Whom it is connected to; else whom each datagram is addressed to.
     remote: Endpoint,
+    /// As far as the kernel says: not of raw sockets, which have no port to be connected to.
     is_connected: bool,
     buffers: Buffers,
     losses: Losses,
@@ -117,7 +118,7 @@ impl Dialled {
             let mut guard = ready!(self.way.socket.poll_read_ready(cx))?;
             let kind = self.receiver.kind;
             let received = match kind {
-                Kind::Udp => self.receiver.fill(&self.way.socket).map(|is_all| {
+                Kind::Raw(_) | Kind::Udp => self.receiver.fill(&self.way.socket).map(|is_all| {
                     // The kernel had no more: what comes next comes as a new event.
                     if is_all {
                         guard.clear_ready();
@@ -132,7 +133,7 @@ impl Dialled {
                 (_, Some(Errno::AGAIN)) => guard.clear_ready(),
                 // The way has become narrower for one that went before (ip(7), IP_MTU_DISCOVER): the kernel knows now,
                 // and cuts the next into fragments.
-                (_, Some(Errno::MSGSIZE)) if kind == Kind::Udp => {}
+                (_, Some(Errno::MSGSIZE)) if kind.is_on_ip() => {}
                 (_, Some(Errno::CONNRESET)) if kind == Kind::UnixSeq => self.receiver.is_reset = true,
                 (Ok(Some(false)), _) if self.receiver.is_reset => {
                     return Poll::Ready(Err(Errno::CONNRESET.into()));
@@ -188,7 +189,7 @@ fn have_told(socket: &Watched, kind: Kind) -> io::Result<()> {
     match kind {
         // An empty message and the end differ only in that a message has a time.
         Kind::UnixSeq => datagram::tell_times(socket),
-        Kind::UnixDgram => datagram::tell_errors(socket),
+        Kind::Raw(_) | Kind::UnixDgram => datagram::tell_errors(socket),
         Kind::Udp => {
             // Where the kernel cannot, each comes alone.
             let (Ok(()) | Err(_)) = datagram::hear_trains(socket);
@@ -244,7 +245,10 @@ impl Receiver {
         };
         let received = datagram::receive(socket, &mut buffer);
         let arrival = received.inspect(|arrival| {
-            message.payload.extend_from_slice(buffer.get(..arrival.length).unwrap_or(&buffer));
+            let came = buffer.get(..arrival.length).unwrap_or(&buffer);
+            message
+                .payload
+                .extend_from_slice(came.get(self.kind.header(arrival, came)..).unwrap_or_default());
         });
         self.buffers.give_back(buffer);
         let arrival = arrival?;
@@ -257,7 +261,7 @@ impl Receiver {
 
     /// Says how a message came.
     fn tell(&mut self, arrival: &Arrival, message: &mut Message) {
-        message.from = if self.is_connected { self.remote } else { arrival.from.into() };
+        message.from = if self.is_connected { self.remote } else { self.kind.endpoint(arrival.from.into()) };
         (message.to, message.at, message.cut) = (self.local, arrival.at, arrival.is_cut);
         if let Some(total) = arrival.dropped {
             message.dropped_before = total.wrapping_sub(std::mem::replace(&mut self.dropped, total));
@@ -318,7 +322,7 @@ impl Messages for Dialled {
     fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
         // Each has to be known to have gone, as long as it may have to go elsewhere; and the queue of a Unix socket is
         // too short for many.
-        if self.fallback.is_some() || self.receiver.kind != Kind::Udp {
+        if self.fallback.is_some() || !self.receiver.kind.is_on_ip() {
             return self.poll_send(cx, payload);
         }
         if !self.held.has_room(payload) {

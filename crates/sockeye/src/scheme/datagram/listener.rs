@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::Kind;
 use super::answer::{Batch, answer_all};
 use super::bound::Bound;
 use super::peer::PeerConn;
@@ -95,8 +94,8 @@ impl Listener for DatagramListener {
         ctx: &'a Ctx,
     ) -> Option<BoxFuture<'a, Result<()>>> {
         let Self { peers, batches, .. } = self;
-        let is_udp = peers.sockets.iter().all(|socket| socket.kind == Kind::Udp);
-        is_udp.then(|| -> BoxFuture<'a, Result<()>> {
+        let is_on_ip = peers.sockets.iter().all(|socket| socket.kind.is_on_ip());
+        is_on_ip.then(|| -> BoxFuture<'a, Result<()>> {
             if batches.is_empty() {
                 batches.extend(peers.sockets.iter().map(|socket| Batch::new(socket, ctx)));
             }

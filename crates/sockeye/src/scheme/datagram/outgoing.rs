@@ -9,7 +9,6 @@ use rustix::io::Errno;
 use sockeye_sys::datagram::{Departure, Name};
 use tokio::time::sleep;
 
-use super::Kind;
 use super::inbox::Inbox;
 use super::peers::Peers;
 use crate::service::BoxFuture;
@@ -61,7 +60,7 @@ impl Outgoing {
         let (peers, at) = (self.peers.clone(), self.inbox.key.0);
         Box::pin(async move {
             match peers.sockets.get(at) {
-                Some(bound) if bound.kind == Kind::Udp => bound.way.writable().await,
+                Some(bound) if bound.kind.is_on_ip() => bound.way.writable().await,
                 _ => {
                     sleep(FULL_PAUSE).await;
                     Ok(())

@@ -2,7 +2,6 @@
 
 use std::future::Future as _;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -28,6 +27,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub(super) struct PeerConn {
     peers: Arc<Peers>,
     inbox: Arc<Inbox>,
+    remote: Endpoint,
     /// Those of the time when it came.
     limits: Limits,
     /// When something last came or went.
@@ -45,12 +45,13 @@ impl PeerConn {
     pub(super) fn conn(peers: Arc<Peers>, inbox: Arc<Inbox>) -> Option<Conn> {
         let socket = peers.sockets.get(inbox.key.0)?;
         let mut peer = Peer::new(socket.kind.scheme());
-        (peer.remote, peer.local) = (inbox.key.1.into(), inbox.local);
+        (peer.remote, peer.local) = (socket.kind.endpoint(inbox.key.1.into()), inbox.local);
         peer.user = inbox.key.3;
-        let max_message = socket.max_message;
+        let (max_message, remote) = (socket.max_message, peer.remote);
         let (limits, last) = (peers.limits(), Instant::now());
         let (outgoing, held) = (Outgoing::new(&peers, &inbox), Held::default());
-        let conn = Self { peers, inbox, limits, last, came: 0, went: 0, silence: None, outgoing, held };
+        let conn =
+            Self { peers, inbox, remote, limits, last, came: 0, went: 0, silence: None, outgoing, held };
         Some(Conn::messages(conn, peer, Some(max_message)).without_half_close())
     }
 
@@ -96,10 +97,7 @@ impl PeerConn {
     }
 
     fn destination(&self, parcel: &Parcel) -> Endpoint {
-        match (self.inbox.local, parcel.to) {
-            (Endpoint::Inet(local), Some(ip)) => Endpoint::Inet(SocketAddr::new(ip, local.port())),
-            (local, _) => local,
-        }
+        parcel.to.map_or(self.inbox.local, |ip| self.inbox.local.with_ip(ip))
     }
 }
 
@@ -121,7 +119,7 @@ impl Messages for PeerConn {
                     self.peers.release(parcel.cost());
                     self.last = Instant::now();
                     self.came += length(&parcel.payload);
-                    (message.from, message.to) = (self.inbox.key.1.into(), self.destination(&parcel));
+                    (message.from, message.to) = (self.remote, self.destination(&parcel));
                     (message.at, message.cut) = (parcel.at, parcel.cut);
                     message.dropped_before = parcel.dropped_before;
                     message.payload = parcel.payload.into_vec();

@@ -164,7 +164,8 @@ impl Peers {
         lost: &mut Dropped,
     ) {
         let heard = entrance.map(|entrance| {
-            (entrance, entrance.hear(arrival.from.into(), socket.destination(arrival), arrival.user))
+            let from = socket.kind.endpoint(arrival.from.into());
+            (entrance, entrance.hear(from, socket.destination(arrival), arrival.user))
         });
         let (entrance, user) = match heard {
             None => (None, None),

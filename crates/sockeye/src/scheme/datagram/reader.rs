@@ -157,6 +157,9 @@ fn poll_read(
         let (mut lost, now) = (Dropped::default(), ears.began.elapsed());
         for came in room.iter() {
             lost.by_kernel += u64::from(socket.new_drops(came.0));
+            if socket.is_own(came.0) {
+                continue;
+            }
             // Unix sockets are this machine's own.
             let is_heard = match came.0.from {
                 Name::Inet(from) => ears.guard.hears(from, now),
