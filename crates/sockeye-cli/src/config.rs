@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn every_option_of_every_address_that_listens_can_be_set() {
         for scheme in sockeye::SCHEMES.iter().map(|row| &row.grammar).filter(|grammar| grammar.listens) {
-            let layers = sockeye::LAYERS.iter().filter(|layer| layer.grammar.over == scheme.shape);
+            let layers = sockeye::LAYERS.iter().filter(|layer| layer.grammar.fits_on(scheme.shape));
             let of_layers = layers.flat_map(|layer| layer.grammar.options);
             let all = sockeye::vocabulary().options_of(scheme).chain(of_layers);
             for option in all.filter(|option| option.side.includes(Role::Listen)) {

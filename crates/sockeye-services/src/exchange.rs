@@ -175,7 +175,7 @@ impl Exchange<'_> {
             self.mailbox.take(AT_ONCE, &mut self.sending);
         }
         while let Some(message) = self.sending.front() {
-            match self.conn.poll_feed(cx, message) {
+            match self.conn.poll_feed(cx, &**message) {
                 Poll::Ready(Ok(())) => {}
                 // It costs this peer this message, and nothing of it was sent.
                 Poll::Ready(Err(error)) if error.is_refusal() => self.missed.count(1, error),

@@ -8,7 +8,9 @@ use std::task::{Context, Poll, ready};
 
 use sockeye::proto::address::{Address, Form, SchemeGrammar, Target};
 use sockeye::proto::{shape::Shape, unit};
-use sockeye::{BoxFuture, Conn, Ctx, Error, Message, Messages, Op, Peer, Plan, Result, Rows, Scheme};
+use sockeye::{
+    BoxFuture, Conn, Ctx, Error, Message, Messages, Op, Payload, Peer, Plan, Result, Rows, Scheme,
+};
 use tokio::time::{Interval, interval};
 
 #[rustfmt::skip]
@@ -38,7 +40,7 @@ impl Messages for Every {
         message.payload.extend_from_slice(b"alive\n");
         Poll::Ready(Ok(true))
     }
-    fn poll_send(&mut self, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<()>> {
+    fn poll_send(&mut self, _: &mut Context<'_>, _: Payload<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
     fn poll_shutdown_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {

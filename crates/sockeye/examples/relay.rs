@@ -22,7 +22,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for local in listening.listener.locals() {
         println!("listening on {local}");
     }
-    let served = sockeye::serve(listening, Arc::new(Forward { to, plan }), "relay", &ctx).await;
+    let served = sockeye::serve(
+        listening,
+        Arc::new(Forward { to: sockeye::dialler(&to, &ctx)?, plan }),
+        "relay",
+        &ctx,
+    )
+    .await;
     println!("{} came, {} came to a bad end", served.accepted, served.failed);
     Ok(())
 }

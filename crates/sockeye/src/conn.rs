@@ -15,7 +15,7 @@ use crate::counts::Counts;
 use crate::error::{Cause, Error, Op, Result};
 use crate::exit::Exit;
 use crate::lent::{Direction, Lent};
-use crate::message::{Message, release};
+use crate::message::{Message, Payload, release};
 use crate::peer::Peer;
 use crate::pipe::Pipe;
 
@@ -70,12 +70,12 @@ pub trait Messages: Send {
 
     /// Sends a message whole. While this is pending, part of it may be under way: call again with the same message,
     /// or drop the connection.
-    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>>;
+    fn poll_send(&mut self, cx: &mut Context<'_>, message: Payload<'_>) -> Poll<io::Result<()>>;
 
     /// As [`Messages::poll_send`], but the message may be held back to share a write with those that follow, until
     /// [`Messages::poll_flush`]. At most 64 KiB are held back.
-    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
-        self.poll_send(cx, payload)
+    fn poll_feed(&mut self, cx: &mut Context<'_>, message: Payload<'_>) -> Poll<io::Result<()>> {
+        self.poll_send(cx, message)
     }
 
     /// Sends what is held back. Nothing where nothing is held.
@@ -375,30 +375,40 @@ impl Conn {
     ///
     /// # Errors
     /// The message is too large, the peer no longer reads, or this connection carries bytes.
-    pub fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<Result<()>> {
-        self.poll_give(payload, |io| io.poll_send(cx, payload))
+    pub fn poll_send<'a>(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: impl Into<Payload<'a>>,
+    ) -> Poll<Result<()>> {
+        let message = message.into();
+        self.poll_give(message.bytes.len(), |io| io.poll_send(cx, message))
     }
 
     /// See [`Messages::poll_feed`].
     ///
     /// # Errors
     /// As [`Conn::poll_send`]. What was held back before may be what failed.
-    pub fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<Result<()>> {
-        self.poll_give(payload, |io| io.poll_feed(cx, payload))
+    pub fn poll_feed<'a>(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: impl Into<Payload<'a>>,
+    ) -> Poll<Result<()>> {
+        let message = message.into();
+        self.poll_give(message.bytes.len(), |io| io.poll_feed(cx, message))
     }
 
     fn poll_give(
         &mut self,
-        payload: &[u8],
+        size: usize,
         give: impl FnOnce(&mut dyn Messages) -> Poll<io::Result<()>>,
     ) -> Poll<Result<()>> {
         let Io::Messages(io) = &mut self.io else { return Poll::Ready(Err(self.wrong_shape(Op::Write))) };
-        if let Some(most) = self.max_message.filter(|most| payload.len() > *most) {
-            return Poll::Ready(Err(self.failed(Op::Write, Cause::TooLarge { size: payload.len(), most })));
+        if let Some(most) = self.max_message.filter(|most| size > *most) {
+            return Poll::Ready(Err(self.failed(Op::Write, Cause::TooLarge { size, most })));
         }
         match ready!(give(&mut **io)) {
             Ok(()) => {
-                self.counts.add_message_sent(payload.len());
+                self.counts.add_message_sent(size);
                 Poll::Ready(Ok(()))
             }
             Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),
@@ -466,8 +476,9 @@ impl Conn {
     ///
     /// # Errors
     /// As [`Conn::poll_send`].
-    pub async fn send(&mut self, payload: &[u8]) -> Result<()> {
-        poll_fn(|cx| self.poll_send(cx, payload)).await
+    pub async fn send<'a>(&mut self, message: impl Into<Payload<'a>>) -> Result<()> {
+        let message = message.into();
+        poll_fn(|cx| self.poll_send(cx, message)).await
     }
 
     /// As [`Conn::poll_shutdown_write`]. Cancel safe.

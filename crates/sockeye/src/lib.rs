@@ -88,13 +88,13 @@ pub use layer::{ALL as LAYERS, Layer, Wrap};
 pub use lent::{Direction, Lent};
 pub use listener::{Listener, accept};
 pub use memory::Memory;
-pub use message::{Content, Message, Replies};
-pub use open::{Listening, ToAddress, dial, listen, parse, parse_listener, vocabulary};
+pub use message::{Content, Message, Payload, Replies};
+pub use open::{Dialler, Listening, ToAddress, dial, dialler, listen, parse, parse_listener, vocabulary};
 pub use option::{
     GROUPS as OPTION_GROUPS, Held, OptionGroup, OptionRow, Phase, fixed, held, limits, options,
 };
 pub use owner::is_gone;
-pub use peer::{Endpoint, Peer, UnixName};
+pub use peer::{Endpoint, Peer, Tls, UnixName};
 pub use pipe::Pipes;
 pub use process::check_program;
 pub use relay::{End, Flow, Forward, Moved, Plan, relay};

@@ -29,11 +29,46 @@ pub struct Message {
 /// What a message holds, for protocols that tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Content {
-    /// Any bytes.
+    /// Nobody said.
     #[default]
+    Unknown,
+    /// Any bytes.
     Binary,
     /// UTF-8.
     Text,
+}
+
+/// A message that is to be sent: its bytes, which are lent, and what they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Payload<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// Whether they are text. A protocol that tells text and bytes apart decides for itself where nobody said.
+    pub content: Content,
+}
+
+impl<'a> From<&'a [u8]> for Payload<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { bytes, content: Content::Unknown }
+    }
+}
+
+impl<'a, const SIZE: usize> From<&'a [u8; SIZE]> for Payload<'a> {
+    fn from(bytes: &'a [u8; SIZE]) -> Self {
+        bytes.as_slice().into()
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Payload<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        bytes.as_slice().into()
+    }
+}
+
+impl<'a> From<&'a Message> for Payload<'a> {
+    fn from(message: &'a Message) -> Self {
+        Self { bytes: &message.payload, content: message.content }
+    }
 }
 
 impl Message {

@@ -15,6 +15,7 @@ use crate::layer::{self, Wrap};
 use crate::listener::{self, Listener};
 use crate::option;
 use crate::rows::{OURS, Rows};
+use crate::scheme::Scheme;
 use crate::tally::Tally;
 
 /// Every scheme, layer and option of ours, as addresses are parsed against them.
@@ -78,6 +79,14 @@ pub async fn dial(address: &(impl ToAddress + ?Sized), ctx: &Ctx) -> Result<Conn
     OURS.dial(address, ctx).await
 }
 
+/// Makes ready what all connections to an address share. Dialling often is cheaper that way.
+///
+/// # Errors
+/// As [`Rows::dialler`].
+pub fn dialler(address: &(impl ToAddress + ?Sized), ctx: &Ctx) -> Result<Dialler> {
+    OURS.dialler(address, ctx)
+}
+
 /// Starts to listen: `listen("tcp:8080", &ctx)`. From here on the kernel answers, although nobody accepts yet.
 ///
 /// # Errors
@@ -93,18 +102,19 @@ impl Rows {
     /// # Errors
     /// As [`dial()`], and where the address was read against other rows.
     pub async fn dial(&self, address: &(impl ToAddress + ?Sized), ctx: &Ctx) -> Result<Conn> {
-        let address = &*address.to_address(Role::Dial, self.vocabulary())?;
-        let limit = option::limits(address, &ctx.limits).connect;
-        let opened = within(limit, async {
-            let scheme = self.scheme(address)?;
-            let wraps = self.prepare(address, ctx)?;
-            let conn = (scheme.dial)(address, ctx).await?.named(&address.bare_word());
-            layer::wrap_all(&wraps, conn, ctx).await
-        });
-        let opened = opened
-            .await
-            .unwrap_or_else(|after| Err(Error::new(Op::Dial, Cause::Limit(Limit::Connect, after))));
-        opened.map_err(|error| error.on(address.bare_word()))
+        self.dialler(address, ctx)?.dial(ctx).await
+    }
+
+    /// Makes ready what all connections to an address of these rows share, such as certificates and tickets.
+    ///
+    /// # Errors
+    /// The word is no address, or was read against other rows; a layer cannot be prepared, for instance because a file
+    /// that it needs is not there.
+    pub fn dialler(&self, address: &(impl ToAddress + ?Sized), ctx: &Ctx) -> Result<Dialler> {
+        let address = address.to_address(Role::Dial, self.vocabulary())?.into_owned();
+        let prepared = self.scheme(&address).and_then(|scheme| Ok((scheme, self.prepare(&address, ctx)?)));
+        let (scheme, wraps) = prepared.map_err(|error| error.on(address.bare_word()))?;
+        Ok(Dialler { address, scheme, wraps })
     }
 
     /// As [`listen()`], on an address of these rows.
@@ -124,6 +134,43 @@ impl Rows {
         let tally = ctx.tally.clone();
         let rows = self.clone();
         Ok(Listening { wraps, limits, entrance, tally, rows, ..Listening::of(listener, ctx) })
+    }
+}
+
+/// An address that is dialled, as often as anybody likes.
+pub struct Dialler {
+    address: Address,
+    scheme: &'static Scheme,
+    /// What puts the layers on, innermost first.
+    wraps: Vec<Arc<dyn Wrap>>,
+}
+
+impl Dialler {
+    /// As [`dial()`]. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`dial()`], but for the word.
+    pub async fn dial(&self, ctx: &Ctx) -> Result<Conn> {
+        let limit = option::limits(&self.address, &ctx.limits).connect;
+        let opened = within(limit, async {
+            let conn = (self.scheme.dial)(&self.address, ctx).await?.named(&self.address.bare_word());
+            layer::wrap_all(&self.wraps, conn, ctx).await
+        });
+        let opened = opened
+            .await
+            .unwrap_or_else(|after| Err(Error::new(Op::Dial, Cause::Limit(Limit::Connect, after))));
+        opened.map_err(|error| error.on(self.address.bare_word()))
+    }
+
+    /// What is dialled.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+}
+
+impl std::fmt::Debug for Dialler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dialler").field("address", &self.address).finish_non_exhaustive()
     }
 }
 

@@ -44,8 +44,28 @@ pub struct Peer {
     pub local: Endpoint,
     /// The user at the other end, where the kernel knows and anybody asked: a rule, or [`crate::Limits::newcomers`].
     pub user: Option<u32>,
+    /// What TLS told of the other end, where the connection came through it.
+    pub tls: Option<Arc<Tls>>,
     /// The layers that the connection came through, innermost first.
     pub through: Vec<&'static str>,
+}
+
+/// What TLS told of the other end.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Tls {
+    /// The certificates that it has shown, its own first, each in DER (X.690); none where it has shown none. They were
+    /// verified unless `verify=no` says otherwise.
+    pub chain: Vec<Vec<u8>>,
+    /// The names that its own certificate is for, as that says them: DNS names, IP addresses, and the common name of its
+    /// subject where it has no others. Empty where it was not verified: nobody is to rely on those.
+    pub names: Vec<String>,
+    /// The version, such as `1.3`.
+    pub version: &'static str,
+    /// The protocol that was agreed on (ALPN, RFC 7301).
+    pub alpn: Option<Vec<u8>>,
+    /// The name that the client asked for (SNI, RFC 6066 section 3), on our side as a server.
+    pub server_name: Option<String>,
 }
 
 impl Peer {
@@ -57,6 +77,7 @@ impl Peer {
             remote: Endpoint::Unnamed,
             local: Endpoint::Unnamed,
             user: None,
+            tls: None,
             through: Vec::new(),
         }
     }

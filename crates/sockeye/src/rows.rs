@@ -29,7 +29,7 @@ pub(crate) static OURS: LazyLock<Rows> = LazyLock::new(|| {
     let vocabulary = Vocabulary {
         schemes: schemes.iter().map(|row| &row.grammar).collect(),
         layers: layers.iter().map(|row| &row.grammar).collect(),
-        stacks: Vec::new(),
+        stacks: layer::STACKS.to_vec(),
         options: option::options().map(|row| &row.grammar).collect(),
     };
     Rows(Arc::new(Tables { schemes, layers, vocabulary }))

@@ -8,7 +8,7 @@ use crate::conn::{Bytes, Conn, Io, Messages};
 use crate::ctx::Ctx;
 use crate::event::{Event, Events, SHOWN, Wants, Way};
 use crate::exit::Exit;
-use crate::message::{Content, Message, Replies};
+use crate::message::{Content, Message, Payload, Replies};
 use crate::peer::Peer;
 use crate::service::Datagrams;
 
@@ -69,7 +69,7 @@ impl Datagrams for ShownDatagrams<'_> {
             (peer.remote, peer.local) = (datagram.from, datagram.to);
             let teller = Teller { peer: Arc::new(peer), events: ctx.events.clone() };
             teller.tell(Way::In, &datagram.payload, datagram.content);
-            replies.iter().for_each(|reply| teller.tell(Way::Out, reply, Content::Binary));
+            replies.iter().for_each(|reply| teller.tell(Way::Out, reply, Content::Unknown));
         }
     }
 }
@@ -78,14 +78,14 @@ impl Bytes for Shown<Box<dyn Bytes>> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let read = ready!(self.beneath.poll_read(cx, buffer))?;
         if let Some(payload) = buffer.get(..read).filter(|payload| !payload.is_empty()) {
-            self.teller.tell(Way::In, payload, Content::Binary);
+            self.teller.tell(Way::In, payload, Content::Unknown);
         }
         Poll::Ready(Ok(read))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(self.beneath.poll_write(cx, bytes))?;
-        self.teller.tell(Way::Out, bytes.get(..written).unwrap_or(bytes), Content::Binary);
+        self.teller.tell(Way::Out, bytes.get(..written).unwrap_or(bytes), Content::Unknown);
         Poll::Ready(Ok(written))
     }
 
@@ -119,15 +119,15 @@ impl Messages for Shown<Box<dyn Messages>> {
         Poll::Ready(Ok(more))
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
-        ready!(self.beneath.poll_send(cx, payload))?;
-        self.teller.tell(Way::Out, payload, Content::Binary);
+    fn poll_send(&mut self, cx: &mut Context<'_>, message: Payload<'_>) -> Poll<io::Result<()>> {
+        ready!(self.beneath.poll_send(cx, message))?;
+        self.teller.tell(Way::Out, message.bytes, message.content);
         Poll::Ready(Ok(()))
     }
 
-    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
-        ready!(self.beneath.poll_feed(cx, payload))?;
-        self.teller.tell(Way::Out, payload, Content::Binary);
+    fn poll_feed(&mut self, cx: &mut Context<'_>, message: Payload<'_>) -> Poll<io::Result<()>> {
+        ready!(self.beneath.poll_feed(cx, message))?;
+        self.teller.tell(Way::Out, message.bytes, message.content);
         Poll::Ready(Ok(()))
     }
 

@@ -32,7 +32,7 @@ async fn messages_keep_their_borders_and_an_empty_one_is_a_message() {
     for want in messages {
         assert!(other.receive(&mut message).await.unwrap());
         assert_eq!(message.payload, want);
-        assert!(!message.cut && message.dropped_before == 0 && message.content == Content::Binary);
+        assert!(!message.cut && message.dropped_before == 0 && message.content == Content::Unknown);
     }
     assert!(!other.receive(&mut message).await.unwrap(), "{message:?}");
     other.send(b"an answer").await.unwrap();

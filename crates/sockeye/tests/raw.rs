@@ -204,7 +204,10 @@ async fn a_relay_does_not_speak_from_the_address_where_it_listens() {
         let mut ctx = Ctx::default();
         let mut events = ctx.events.subscribe(64, Wants::Connections);
         let from = if options.is_empty() { format!(",bind={ours}") } else { options.to_owned() };
-        let forward = Forward { to: address(&format!("raw:253:{far}{from}")), plan: Plan::default() };
+        let forward = Forward {
+            to: sockeye::dialler(&address(&format!("raw:253:{far}{from}")), &Ctx::default()).unwrap(),
+            plan: Plan::default(),
+        };
         let mut server =
             Server::start(listen(&format!("raw-l:253:{ours}"), &ctx).await, Arc::new(forward), &ctx);
         let mut near = dial(&format!("raw:253:{ours},bind={}", own_loopback()), &ctx).await;

@@ -182,7 +182,10 @@ async fn silence_both_ways_ends_with_the_limit_and_looks_whole_to_nobody() {
 async fn the_idle_limit_of_a_listener_looks_whole_to_nobody_either() {
     let ctx = Ctx::default();
     let mut far = listen("mem-l:far", &ctx).await;
-    let forward = Arc::new(Forward { to: address("mem:far"), plan: Plan::default() });
+    let forward = Arc::new(Forward {
+        to: sockeye::dialler(&address("mem:far"), &Ctx::default()).unwrap(),
+        plan: Plan::default(),
+    });
     let mut server = Server::start(listen("mem-l:near,idle=8s", &ctx).await, forward, &ctx);
     let (mut near, mut far) = (dial("mem:near", &ctx).await, accept(&mut far).await);
     put(&mut near, b"half of what I").await.unwrap();
@@ -274,7 +277,10 @@ async fn a_client_that_leaves_ends_the_relay_to_a_source_that_never_does() {
     for word in ["mem-l:near", "tcp-l:127.0.0.1:0", &format!("unix-l:{}", abstract_name("leaves"))] {
         let listening = listen(&format!("{word},once"), &ctx).await;
         let near = if word.starts_with("tcp") { local(&listening) } else { word.replacen("-l:", ":", 1) };
-        let forward = Arc::new(Forward { to: address("mem:source"), plan: Plan::default() });
+        let forward = Arc::new(Forward {
+            to: sockeye::dialler(&address("mem:source"), &Ctx::default()).unwrap(),
+            plan: Plan::default(),
+        });
         let mut server = Server::start(listening, forward, &ctx);
         let mut client = dial(&near, &ctx).await;
         get(&mut client, 100_000).await;
@@ -288,7 +294,10 @@ async fn a_client_that_leaves_ends_the_relay_to_a_source_that_never_does() {
 #[tokio::test(start_paused = true)]
 async fn a_client_whose_far_end_cannot_be_dialled_is_told_abruptly() {
     let ctx = Ctx::default();
-    let forward = Arc::new(Forward { to: address("mem:nobody"), plan: Plan::default() });
+    let forward = Arc::new(Forward {
+        to: sockeye::dialler(&address("mem:nobody"), &Ctx::default()).unwrap(),
+        plan: Plan::default(),
+    });
     let mut server = Server::start(listen("mem-l:near", &ctx).await, forward, &ctx);
     let mut client = dial("mem:near", &ctx).await;
     assert_eq!(rest(&mut client).await.unwrap_err().kind(), Kind::Reset);
@@ -306,7 +315,10 @@ async fn a_hurry_is_heard_while_the_far_end_is_being_dialled() {
     while let Ok(conn) = timeout(Duration::from_secs(1), dial("mem:far", &ctx)).await {
         waiting.push(conn);
     }
-    let forward = Arc::new(Forward { to: address("mem:far"), plan: Plan::default() });
+    let forward = Arc::new(Forward {
+        to: sockeye::dialler(&address("mem:far"), &Ctx::default()).unwrap(),
+        plan: Plan::default(),
+    });
     let mut server = Server::start(listen("mem-l:near", &ctx).await, forward, &ctx);
     let client = dial("mem:near", &ctx).await;
     sleep(Duration::from_secs(5)).await;
@@ -338,7 +350,10 @@ async fn an_idle_relay_holds_no_buffer() {
 async fn many_at_once_on_several_threads_do_not_mix() {
     let ctx = Ctx::default();
     let far = listen("tcp-l:127.0.0.1:0", &ctx).await;
-    let forward = Arc::new(Forward { to: address(&local(&far)), plan: Plan::default() });
+    let forward = Arc::new(Forward {
+        to: sockeye::dialler(&address(&local(&far)), &Ctx::default()).unwrap(),
+        plan: Plan::default(),
+    });
     let mut echoes = Server::start(far, echo(), &ctx);
     let listening = listen("tcp-l:127.0.0.1:0", &ctx).await;
     let near = local(&listening);

@@ -99,7 +99,7 @@ fn option(address: &str, scheme: &'static SchemeGrammar, role: Role, current: &s
     let layers = vocabulary
         .layers
         .iter()
-        .filter(|layer| layer.written == Written::AsOption && layer.over == scheme.shape);
+        .filter(|layer| layer.written == Written::AsOption && layer.fits_on(scheme.shape));
     let of_layers = layers.flat_map(|layer| match layer.options.split_first() {
         Some((first, others)) if is_set(first) => others,
         _ => layer.options.get(..1).unwrap_or_default(),

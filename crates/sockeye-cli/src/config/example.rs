@@ -106,7 +106,7 @@ fn schemes() -> impl Iterator<Item = &'static SchemeGrammar> {
 
 /// The options that a listening address of the scheme can have, those that put a layer on included.
 fn options(scheme: &'static SchemeGrammar) -> impl Iterator<Item = &'static OptionGrammar> {
-    let layers = sockeye::LAYERS.iter().filter(move |layer| layer.grammar.over == scheme.shape);
+    let layers = sockeye::LAYERS.iter().filter(move |layer| layer.grammar.fits_on(scheme.shape));
     let layers = layers.flat_map(|layer| layer.grammar.options);
     let all = sockeye::vocabulary().options_of(scheme).chain(layers);
     all.filter(|option| option.side.includes(Role::Listen))

@@ -52,7 +52,7 @@ impl Manner {
             return Err(Failure::usage(reason, hint::FRAME));
         }
         // Whoever wants a frame thinks in messages, and in text more often than not.
-        let is_framed = peer.layers().iter().any(|layer| layer.grammar().gives == Shape::Messages);
+        let is_framed = peer.layers().iter().any(|layer| layer.grammar().gives == Some(Shape::Messages));
         let (input, output) = (isatty(rustix::stdio::stdin()), isatty(rustix::stdio::stdout()));
         let lines = request.has(&flag::LINES) || is_framed;
         let piece = if lines || input { Piece::Line } else { Piece::Whole };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use sockeye::proto::cut::{Cutter, TooLong};
-use sockeye::{Buffers, Bytes, Clock, Ctx, Message, Messages, Size};
+use sockeye::{Buffers, Bytes, Clock, Ctx, Message, Messages, Payload, Size};
 
 use super::form::Form;
 use super::manner::Manner;
@@ -93,7 +93,11 @@ impl Messages for Cut {
         }
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        Payload { bytes: payload, .. }: Payload<'_>,
+    ) -> Poll<io::Result<()>> {
         let turn = self.link.turn();
         if self.made != Some(turn) {
             // A peer that was given up may have left a message in the middle: others are not to be mixed with it.
@@ -107,7 +111,11 @@ impl Messages for Cut {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+    fn poll_feed(
+        &mut self,
+        cx: &mut Context<'_>,
+        Payload { bytes: payload, .. }: Payload<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.waiting.bytes.len() >= HELD {
             ready!(self.waiting.poll_empty(&mut *self.beneath, cx))?;
         }
@@ -194,12 +202,12 @@ mod tests {
         let (streams, link) = (Streams::default(), Link::new());
         let (mut cut, cx) = (cut(&streams, Piece::Line, &link), &mut Context::from_waker(Waker::noop()));
         streams.0.lock().unwrap().room = 3;
-        assert!(cut.poll_send(cx, b"first").is_pending());
+        assert!(cut.poll_send(cx, b"first".into()).is_pending());
         link.begin(None);
-        assert!(cut.poll_send(cx, b"second").is_pending());
+        assert!(cut.poll_send(cx, b"second".into()).is_pending());
         streams.0.lock().unwrap().room = 100;
-        assert!(cut.poll_send(cx, b"second").is_ready());
-        assert!(cut.poll_send(cx, b"third").is_ready());
+        assert!(cut.poll_send(cx, b"second".into()).is_ready());
+        assert!(cut.poll_send(cx, b"third".into()).is_ready());
         assert_eq!(streams.0.lock().unwrap().output, b"first\nsecond\nthird\n");
     }
 
@@ -207,14 +215,16 @@ mod tests {
     fn messages_that_follow_each_other_share_a_write_up_to_a_bound() {
         let (streams, link) = (Streams::default(), Link::new());
         let (mut cut, cx) = (cut(&streams, Piece::Line, &link), &mut Context::from_waker(Waker::noop()));
-        assert!(cut.poll_feed(cx, b"first").is_ready() && cut.poll_feed(cx, b"second").is_ready());
+        assert!(
+            cut.poll_feed(cx, b"first".into()).is_ready() && cut.poll_feed(cx, b"second".into()).is_ready()
+        );
         assert!(cut.poll_flush(cx).is_pending());
         streams.0.lock().unwrap().room = 100;
         assert!(cut.poll_flush(cx).is_ready());
         assert_eq!(streams.0.lock().unwrap().output, b"first\nsecond\n");
         streams.0.lock().unwrap().room = 0;
-        assert!(cut.poll_feed(cx, &[b'x'; HELD]).is_ready());
-        assert!(cut.poll_feed(cx, b"one more").is_pending());
+        assert!(cut.poll_feed(cx, (&[b'x'; HELD]).into()).is_ready());
+        assert!(cut.poll_feed(cx, b"one more".into()).is_pending());
     }
 
     #[test]

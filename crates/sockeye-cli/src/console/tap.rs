@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use sockeye::proto::frame::MAX_MESSAGE;
-use sockeye::{Conn, Endpoint, Exit, Io, Message, Messages, Peer, Watched};
+use sockeye::{Conn, Endpoint, Exit, Io, Message, Messages, Payload, Peer, Watched};
 
 use super::form::Origin;
 
@@ -89,12 +89,12 @@ impl Messages for Tap {
         Poll::Ready(Ok(more))
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
-        self.beneath.poll_send(cx, payload)
+    fn poll_send(&mut self, cx: &mut Context<'_>, message: Payload<'_>) -> Poll<io::Result<()>> {
+        self.beneath.poll_send(cx, message)
     }
 
-    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
-        self.beneath.poll_feed(cx, payload)
+    fn poll_feed(&mut self, cx: &mut Context<'_>, message: Payload<'_>) -> Poll<io::Result<()>> {
+        self.beneath.poll_feed(cx, message)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -79,7 +79,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         if request.has(&flag::PLAN) {
             return plan::print(request, &[("listen", &address), (name, &program)]);
         }
-        return relay::serve(request, name, &address, program);
+        return relay::serve(request, name, &address, &program);
     }
     if let Some(many) = many::chosen(request)? {
         return many::run(request, address, many);

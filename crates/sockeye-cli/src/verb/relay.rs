@@ -72,7 +72,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             let reason = format!("{right} is there for one connection, and {left} accepts many");
             Err(Failure::usage(reason, "add ,once to the first address, or see sockeye listen --keep"))
         }
-        Role::Listen => serve(request, "relay", &left, right),
+        Role::Listen => serve(request, "relay", &left, &right),
         Role::Dial => join(request, &left, &right),
     }
 }
@@ -86,13 +86,13 @@ pub(super) fn serve(
     request: &Request,
     name: &'static str,
     left: &Address,
-    right: Address,
+    right: &Address,
 ) -> Result<Exit, Failure> {
-    sockeye::check_program(&right)?;
+    sockeye::check_program(right)?;
     session::run(request, Threads::Many, 1, async |ctx| {
         let interrupts = Interrupts::listen()?;
         // Whom to let through is for the other side to say.
-        let (newcomers, max_conns) = if Rows::default().scheme(&right)?.runs {
+        let (newcomers, max_conns) = if Rows::default().scheme(right)?.runs {
             (Newcomers::Ours, session::most_commands())
         } else {
             (Newcomers::Anyone, ctx.limits.max_conns)
@@ -100,10 +100,10 @@ pub(super) fn serve(
         let limits = Limits { newcomers, max_conns, outsiders: Outsiders::Welcome, ..ctx.limits };
         let ctx = Ctx { limits, ..ctx };
         // Who is idle on the listening side is ended there.
-        let idle = sockeye::limits(&right, &ctx.limits).idle;
-        let plan = Plan { flow: flow(request), idle, ..Plan::of(left, &right, &ctx) };
+        let idle = sockeye::limits(right, &ctx.limits).idle;
+        let plan = Plan { flow: flow(request), idle, ..Plan::of(left, right, &ctx) };
         let listening = sockeye::listen(left, &ctx).await?;
-        let service = Arc::new(Forward { to: right, plan });
+        let service = Arc::new(Forward { to: sockeye::dialler(right, &ctx)?, plan });
         let places = vec![Place { name, listening, service, ctx: ctx.clone() }];
         server::announce(&places, request);
         server::run(places, interrupts, request, &ctx).await

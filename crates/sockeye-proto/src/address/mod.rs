@@ -84,7 +84,7 @@ impl Address {
 
     /// What a connection carries once all layers are on.
     pub fn shape(&self) -> crate::shape::Shape {
-        self.layers.first().map_or(self.scheme.shape, |layer| layer.grammar.gives)
+        self.layers.iter().find_map(|layer| layer.grammar.gives).unwrap_or(self.scheme.shape)
     }
 
     /// Puts a layer that is written as an option on top of the others, set to `value`: `frame=burst`.

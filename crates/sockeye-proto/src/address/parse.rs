@@ -221,8 +221,8 @@ fn check_stack(
                 ParseError::new(text, span.clone(), format!("{} cannot stand on {below}", layer.name));
             return Err(error.hint(format!("{below} belongs on {}, not beneath it", layer.name)));
         }
-        if layer.over != shape {
-            let why = match layer.over {
+        if let Some(over) = layer.over.filter(|over| *over != shape) {
+            let why = match over {
                 Shape::Bytes => {
                     format!("{} needs bytes beneath it, and {below} carries messages", layer.name)
                 }
@@ -231,12 +231,12 @@ fn check_stack(
                 }
             };
             let error = ParseError::new(text, span.clone(), why);
-            return Err(match layer.over {
+            return Err(match over {
                 Shape::Bytes => error,
                 Shape::Messages => error.hint("a frame=… turns bytes into messages"),
             });
         }
-        (shape, below, rank) = (layer.gives, layer.name, layer.rank);
+        (shape, below, rank) = (layer.gives.unwrap_or(shape), layer.name, layer.rank);
     }
     Ok(())
 }
@@ -300,6 +300,9 @@ impl Address {
             let above = self.layers.iter().position(|layer| layer.grammar.rank < grammar.rank);
             let at = above.unwrap_or(self.layers.len());
             if self.layers.iter().any(|layer| layer.grammar.name == grammar.name) {
+                if grammar.options.first().is_some_and(|row| row.kind.repeats()) {
+                    continue;
+                }
                 return Err(piece.error(format!("{} is set twice", grammar.name)));
             }
             self.layers.insert(at, Layer { grammar, options: Settings::default() });

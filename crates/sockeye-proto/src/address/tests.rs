@@ -62,7 +62,15 @@ const fn layer(
     gives: Shape,
     options: &'static [OptionGrammar],
 ) -> LayerGrammar {
-    LayerGrammar { name, aliases: &[], written: Written::InFront, rank, over: Shape::Bytes, gives, options }
+    LayerGrammar {
+        name,
+        aliases: &[],
+        written: Written::InFront,
+        rank,
+        over: Some(Shape::Bytes),
+        gives: Some(gives),
+        options,
+    }
 }
 
 static LAYERS: [LayerGrammar; 3] = [

@@ -74,10 +74,10 @@ pub struct LayerGrammar {
     pub written: Written,
     /// Its height in a stack: each layer stands on layers of a lower rank only.
     pub rank: u8,
-    /// What it needs beneath it.
-    pub over: Shape,
-    /// What it carries.
-    pub gives: Shape,
+    /// What it needs beneath it; `None` where either will do.
+    pub over: Option<Shape>,
+    /// What it carries; `None` where that is what is beneath it.
+    pub gives: Option<Shape>,
     /// Its options. For a layer that is written as an option the first has the layer's name.
     pub options: &'static [OptionGrammar],
 }
@@ -132,6 +132,13 @@ pub struct Vocabulary {
     pub stacks: Vec<&'static StackGrammar>,
     /// The options that several schemes, or all addresses, know.
     pub options: Vec<&'static OptionGrammar>,
+}
+
+impl LayerGrammar {
+    /// Whether it stands on what carries that.
+    pub fn fits_on(&self, shape: Shape) -> bool {
+        self.over.is_none_or(|over| over == shape)
+    }
 }
 
 impl Vocabulary {

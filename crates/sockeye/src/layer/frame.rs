@@ -21,8 +21,8 @@ pub(super) static FRAME: Layer = Layer {
         aliases: &[],
         written: Written::AsOption,
         rank: 40,
-        over: Shape::Bytes,
-        gives: Shape::Messages,
+        over: Some(Shape::Bytes),
+        gives: Some(Shape::Messages),
         options: &[
             OptionGrammar {
                 name: "frame",

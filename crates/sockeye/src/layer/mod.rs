@@ -4,7 +4,7 @@ mod frame;
 
 use std::sync::Arc;
 
-use sockeye_proto::address::{Address, LayerGrammar};
+use sockeye_proto::address::{Address, LayerGrammar, StackGrammar};
 
 use crate::conn::Conn;
 use crate::ctx::{Ctx, within};
@@ -34,6 +34,9 @@ pub trait Wrap: Send + Sync {
 
 /// Every layer.
 pub static ALL: &[&Layer] = &[&frame::FRAME];
+
+/// The short names for layers and the scheme beneath them.
+pub(crate) static STACKS: &[&StackGrammar] = &[];
 
 /// Puts layers on a connection.
 pub(crate) async fn wrap_all(wraps: &[Arc<dyn Wrap>], mut conn: Conn, ctx: &Ctx) -> Result<Conn> {

@@ -225,7 +225,7 @@ impl Course {
             Cargo::Bytes(freight) => freight.discard(),
             Cargo::Messages { message, is_loaded, is_unflushed } => {
                 if *is_loaded && passes {
-                    match ready!(target.poll_feed(cx, &message.payload)) {
+                    match ready!(target.poll_feed(cx, &**message)) {
                         Ok(()) => *is_unflushed = true,
                         // This one message is not for the target; the next may be.
                         Err(error) if error.is_refusal() => {

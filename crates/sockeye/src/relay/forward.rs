@@ -1,19 +1,17 @@
 //! The relay as a service: each connection is led to another address.
 
-use sockeye_proto::address::Address;
-
 use super::{Plan, relay};
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::{Op, Result, Side};
-use crate::open;
+use crate::open::Dialler;
 use crate::service::{BoxFuture, Service};
 
 /// Joins each connection to an address, dialled anew for each.
 #[derive(Debug)]
 pub struct Forward {
     /// Where each connection is led to.
-    pub to: Address,
+    pub to: Dialler,
     /// How they are joined.
     pub plan: Plan,
 }
@@ -23,7 +21,7 @@ impl Service for Forward {
         Box::pin(async move {
             let for_peer = Ctx { caller: Some(conn.peer().clone()), ..ctx.clone() };
             let dialled = tokio::select! {
-                dialled = open::dial(&self.to, &for_peer) => dialled,
+                dialled = self.to.dial(&for_peer) => dialled,
                 () = ctx.stop.hurried() => {
                     conn.abort();
                     return Ok(());

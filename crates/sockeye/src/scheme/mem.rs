@@ -22,7 +22,7 @@ use crate::entrance::Entrance;
 use crate::error::{Cause, Error, Op, Result};
 use crate::listener::Listener;
 use crate::memory::{Carrier, Link, Name};
-use crate::message::{Message, Replies};
+use crate::message::{Message, Payload, Replies};
 use crate::peer::Peer;
 use crate::service::{BoxFuture, Datagrams};
 
@@ -260,7 +260,11 @@ impl Messages for MemMessages {
         }
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        Payload { bytes: payload, .. }: Payload<'_>,
+    ) -> Poll<io::Result<()>> {
         let gone = |_| io::Error::from(Errno::PIPE);
         ready!(self.sending.poll_reserve(cx)).map_err(gone)?;
         Poll::Ready(self.sending.send_item(payload.to_vec()).map_err(gone))

@@ -223,7 +223,7 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
     } else {
         address(&pair.word(&to, pair.far, room))
     };
-    let forward = Forward { to, plan: Plan::default() };
+    let forward = Forward { to: sockeye::dialler(&to, &ctx).unwrap(), plan: Plan::default() };
     let limits = Limits { idle: pair.idle, ..ctx.limits };
     let relays = Ctx { limits, ..ctx.clone() };
     let (listening, near) = listen_on(pair, pair.near, &scratch, "near", room, &relays).await;

@@ -185,7 +185,10 @@ fn a_relay_tells_how_its_command_ended_and_for_whom() {
         let mut events = ctx.events.subscribe(64, Wants::Connections);
         let listening = listen("tcp-l:127.0.0.1:0", &ctx).await;
         let near = local(&listening);
-        let forward = Forward { to: address("sh:cat; echo bye; exit 3"), plan: Plan::default() };
+        let forward = Forward {
+            to: sockeye::dialler(&address("sh:cat; echo bye; exit 3"), &Ctx::default()).unwrap(),
+            plan: Plan::default(),
+        };
         let mut server = Server::start(listening, std::sync::Arc::new(forward), &ctx);
         let mut client = lab::dial(&near, &ctx).await;
         client.write_all(b"hi\n").await.unwrap();
@@ -214,7 +217,10 @@ fn who_is_joined_to_a_command_that_is_over_is_let_go() {
         let listening = listen("tcp-l:127.0.0.1:0", &ctx).await;
         let near = local(&listening);
         // It reads one line of all that comes.
-        let forward = Forward { to: address("exec:head -n 1"), plan: Plan::default() };
+        let forward = Forward {
+            to: sockeye::dialler(&address("exec:head -n 1"), &Ctx::default()).unwrap(),
+            plan: Plan::default(),
+        };
         let mut server = Server::start(listening, std::sync::Arc::new(forward), &ctx);
         let mut silent = lab::dial(&near, &ctx).await;
         silent.write_all(b"one\n").await.unwrap();

@@ -79,7 +79,10 @@ async fn a_relay_loses_nothing_of_a_burst_that_the_kernel_took() {
 }
 
 fn relay_to(name: &str) -> Arc<dyn Service> {
-    Arc::new(Forward { to: address(&format!("unix-seq:{name}")), plan: Plan::default() })
+    Arc::new(Forward {
+        to: sockeye::dialler(&address(&format!("unix-seq:{name}")), &Ctx::default()).unwrap(),
+        plan: Plan::default(),
+    })
 }
 
 #[tokio::test]

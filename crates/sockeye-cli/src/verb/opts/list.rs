@@ -72,7 +72,7 @@ fn all() -> Vec<Listed> {
         scheme.grammar.options.iter().map(listed)
     });
     let layers = LAYERS.iter().flat_map(|layer| {
-        let beneath = SCHEMES.iter().filter(|scheme| scheme.grammar.shape == layer.grammar.over);
+        let beneath = SCHEMES.iter().filter(|scheme| layer.grammar.fits_on(scheme.grammar.shape));
         let schemes: Vec<_> = beneath.map(|scheme| scheme.grammar.name).collect();
         let listed = move |grammar| Listed { group: OF_LAYERS, grammar, schemes: schemes.clone(), row: None };
         layer.grammar.options.iter().map(listed)

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::buffer::{Buffers, Size};
 use crate::conn::{Bytes, Messages};
 use crate::exit::Exit;
-use crate::message::Message;
+use crate::message::{Message, Payload};
 
 /// The messages of one connection. It has a lent buffer while that holds messages that are still to be received, and
 /// none while a read is pending.
@@ -166,17 +166,25 @@ impl Messages for Framed {
         Poll::Ready(self.decoder.finish(&mut message.payload).map_err(refused))
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        Payload { bytes: payload, .. }: Payload<'_>,
+    ) -> Poll<io::Result<()>> {
         ready!(self.poll_hold(cx, payload))?;
         ready!(self.poll_flush(cx))?;
         self.sending = None;
         Poll::Ready(Ok(()))
     }
 
-    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+    fn poll_feed(
+        &mut self,
+        cx: &mut Context<'_>,
+        Payload { bytes: payload, .. }: Payload<'_>,
+    ) -> Poll<io::Result<()>> {
         // What shares a write would arrive as one burst.
         if let Framing::Burst { .. } = self.framing {
-            return self.poll_send(cx, payload);
+            return self.poll_send(cx, payload.into());
         }
         ready!(self.poll_hold(cx, payload))?;
         self.sending = None;

@@ -20,7 +20,7 @@ use crate::conn::{Conn, Messages, is_hung_up};
 use crate::ctx::Ctx;
 use crate::entrance::Pass;
 use crate::event::Dropped;
-use crate::message::Message;
+use crate::message::{Message, Payload};
 use crate::peer::{Endpoint, Peer};
 use crate::scheme::unix::Claim;
 
@@ -297,7 +297,11 @@ impl Messages for Dialled {
         }
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        Payload { bytes: payload, .. }: Payload<'_>,
+    ) -> Poll<io::Result<()>> {
         ready!(self.poll_flush(cx))?;
         let mut is_tried_again = false;
         if let Some(fallback) = &mut self.fallback {
@@ -319,11 +323,15 @@ impl Messages for Dialled {
         self.sent(payload)
     }
 
-    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+    fn poll_feed(
+        &mut self,
+        cx: &mut Context<'_>,
+        Payload { bytes: payload, .. }: Payload<'_>,
+    ) -> Poll<io::Result<()>> {
         // Each has to be known to have gone, as long as it may have to go elsewhere; and the queue of a Unix socket is
         // too short for many.
         if self.fallback.is_some() || !self.receiver.kind.is_on_ip() {
-            return self.poll_send(cx, payload);
+            return self.poll_send(cx, payload.into());
         }
         if !self.held.has_room(payload) {
             ready!(self.poll_flush(cx))?;

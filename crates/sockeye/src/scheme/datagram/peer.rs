@@ -17,7 +17,7 @@ use super::outgoing::Outgoing;
 use super::peers::Peers;
 use crate::conn::{Conn, Messages};
 use crate::ctx::Limits;
-use crate::message::Message;
+use crate::message::{Message, Payload};
 use crate::peer::{Endpoint, Peer};
 
 /// How long a peer may be silent once a stop is asked for: nothing would tell us that it has finished.
@@ -138,7 +138,11 @@ impl Messages for PeerConn {
         }
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        Payload { bytes: payload, .. }: Payload<'_>,
+    ) -> Poll<io::Result<()>> {
         ready!(self.poll_flush(cx))?;
         if self.may_send(payload) {
             ready!(self.outgoing.poll_send(&std::iter::once(payload), cx))?;
@@ -147,7 +151,11 @@ impl Messages for PeerConn {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_feed(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<io::Result<()>> {
+    fn poll_feed(
+        &mut self,
+        cx: &mut Context<'_>,
+        Payload { bytes: payload, .. }: Payload<'_>,
+    ) -> Poll<io::Result<()>> {
         if !self.held.has_room(payload) {
             ready!(self.poll_flush(cx))?;
         }
