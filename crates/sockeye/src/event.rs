@@ -142,6 +142,11 @@ pub enum Event {
         /// Why the last of them.
         error: Error,
     },
+    /// An address says that its peer may be anybody: `verify=no`. Told when the address is made ready.
+    Unverified {
+        /// The address.
+        address: Arc<str>,
+    },
 }
 
 impl Event {
@@ -161,6 +166,7 @@ impl Event {
             Self::Said { .. } => "said",
             Self::Stopping { .. } => "stopping",
             Self::Undelivered { .. } => "undelivered",
+            Self::Unverified { .. } => "unverified",
         }
     }
 }
@@ -257,7 +263,7 @@ impl Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, connections that came to a
+    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, peers that are not verified, connections that came to a
     /// bad end which was not their peer's breaking off, and what commands say on their standard error.
     Trouble,
     /// Every connection that begins and ends, and every command that ends.

@@ -21,6 +21,7 @@ use super::{Layer, Wrap};
 use crate::conn::{Conn, Io};
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
+use crate::event::{Event, Wants};
 use crate::service::BoxFuture;
 use side::Ours;
 use stream::Stream;
@@ -63,6 +64,10 @@ fn prepare(address: &Address, place: usize, ctx: &Ctx) -> Result<Arc<dyn Wrap>> 
     let op = if address.role() == Role::Dial { Op::Dial } else { Op::Listen };
     let ours = Ours::of(address, place, ctx);
     let ours = ours.map_err(|fault| Error::new(op, fault).on(address.bare_word()))?;
+    if ours.is_unverified() {
+        let address = address.bare_word().into();
+        ctx.events.tell(Wants::Trouble, || Event::Unverified { address });
+    }
     Ok(Arc::new(Tls(ours)))
 }
 
