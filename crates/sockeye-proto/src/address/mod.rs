@@ -18,6 +18,7 @@ mod parse;
 mod print;
 mod protocol;
 mod raw;
+mod request;
 mod target;
 mod value;
 mod vocabulary;
@@ -28,6 +29,7 @@ pub use machine::Cid;
 pub use parse::{parse, parse_listener};
 pub use protocol::Protocol;
 pub use raw::{Level, RawOption, RawValue};
+pub use request::Part;
 pub use target::{Form, Host, Port, Target};
 pub use value::{Kind, Value};
 pub use vocabulary::{

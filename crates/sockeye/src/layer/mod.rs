@@ -1,6 +1,7 @@
 //! What is put on a connection: a row each.
 
 mod frame;
+mod ws;
 
 use std::sync::Arc;
 
@@ -33,10 +34,10 @@ pub trait Wrap: Send + Sync {
 }
 
 /// Every layer.
-pub static ALL: &[&Layer] = &[&frame::FRAME];
+pub static ALL: &[&Layer] = &[&frame::FRAME, &ws::WS];
 
 /// The short names for layers and the scheme beneath them.
-pub(crate) static STACKS: &[&StackGrammar] = &[];
+pub(crate) static STACKS: &[&StackGrammar] = &[&ws::PLAIN];
 
 /// Puts layers on a connection.
 pub(crate) async fn wrap_all(wraps: &[Arc<dyn Wrap>], mut conn: Conn, ctx: &Ctx) -> Result<Conn> {
