@@ -11,6 +11,7 @@
 //! - [`http`]: the head of a request for one page.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`openmetrics`]: counts as text that monitoring programs read.
+//! - [`pace`]: how soon the next bytes may follow, at so many a second.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
@@ -35,6 +36,7 @@ pub mod hex;
 pub mod http;
 pub mod newline;
 pub mod openmetrics;
+pub mod pace;
 pub mod printable;
 pub mod queue;
 pub mod race;
