@@ -20,6 +20,7 @@
 //! - [`shape`]: bytes or messages.
 //! - [`suggest`]: the name that was meant by one that is not known.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
+//! - [`websocket`]: frames and handshakes of WebSocket.
 //! - [`words`]: a program and its arguments out of one text.
 //!
 //! Nothing here may open a socket, read a clock or wait: the caller does, and passes in what it saw.
@@ -45,4 +46,5 @@ pub mod reflect;
 pub mod shape;
 pub mod suggest;
 pub mod unit;
+pub mod websocket;
 pub mod words;

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use sockeye_proto::shape::Shape;
+use sockeye_proto::websocket::Close;
 use sockeye_sys::readiness::Watched;
 
 use crate::counts::Counts;
@@ -86,6 +87,14 @@ pub trait Messages: Send {
     /// Tells the other side that no more will come, where there is a way to tell.
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// What the other side said as it ended, where its protocol has a word for that and the end has come.
+    fn closing(&self) -> Option<&Close> {
+        None
+    }
+
+    /// Sets what [`Messages::poll_shutdown_write`] will say, where the protocol has a word for that; else it is lost.
+    fn set_closing(&mut self, _close: &Close) {}
+
     /// As [`Bytes::is_hung_up`].
     fn is_hung_up(&self) -> bool {
         false
@@ -127,6 +136,7 @@ pub struct Conn {
     counts: Arc<Counts>,
     max_message: Option<usize>,
     half_close: bool,
+    closes_whole: bool,
     can_read: bool,
     is_aborted: bool,
 }
@@ -149,6 +159,7 @@ impl Conn {
             counts: Arc::default(),
             max_message,
             half_close: true,
+            closes_whole: false,
             can_read: true,
             is_aborted: false,
         }
@@ -159,6 +170,12 @@ impl Conn {
     pub fn without_half_close(mut self) -> Self {
         self.half_close = false;
         self
+    }
+
+    /// States that a peer that is told that we will send no more says no more itself, as that of a WebSocket.
+    #[must_use]
+    pub fn closing_whole(self) -> Self {
+        Self { closes_whole: true, ..self.without_half_close() }
     }
 
     /// States that nothing will ever be read from this connection: that is no end of file, which could be passed on.
@@ -225,6 +242,11 @@ impl Conn {
         self.half_close
     }
 
+    /// Whether our end is also the peer's: who still wants an answer tells it last.
+    pub fn closes_whole(&self) -> bool {
+        self.closes_whole
+    }
+
     /// Whether it can be read at all; a file that is written cannot.
     pub fn can_read(&self) -> bool {
         self.can_read
@@ -271,6 +293,23 @@ impl Conn {
         match &self.io {
             Io::Bytes(io) => io.is_hung_up(),
             Io::Messages(io) => io.is_hung_up(),
+        }
+    }
+
+    /// What the peer said as it ended, where it carries messages, its protocol has a word for that (a WebSocket), and its
+    /// end was received.
+    pub fn closing(&self) -> Option<&Close> {
+        match &self.io {
+            Io::Bytes(_) => None,
+            Io::Messages(io) => io.closing(),
+        }
+    }
+
+    /// Sets what [`Conn::poll_shutdown_write`] will say. Without, a WebSocket says what its peer has said, or else that all
+    /// is well. Nothing where the protocol has no word for it.
+    pub fn set_closing(&mut self, close: &Close) {
+        if let Io::Messages(io) = &mut self.io {
+            io.set_closing(close);
         }
     }
 

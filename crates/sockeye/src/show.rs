@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use sockeye_proto::websocket::Close;
+
 use crate::conn::{Bytes, Conn, Io, Messages};
 use crate::ctx::Ctx;
 use crate::event::{Event, Events, SHOWN, Wants, Way};
@@ -137,6 +139,14 @@ impl Messages for Shown<Box<dyn Messages>> {
 
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.beneath.poll_shutdown_write(cx)
+    }
+
+    fn closing(&self) -> Option<&Close> {
+        self.beneath.closing()
+    }
+
+    fn set_closing(&mut self, close: &Close) {
+        self.beneath.set_closing(close);
     }
 
     fn is_hung_up(&self) -> bool {

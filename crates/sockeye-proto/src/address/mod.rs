@@ -19,6 +19,7 @@ mod pin;
 mod print;
 mod protocol;
 mod raw;
+mod request;
 mod target;
 mod value;
 mod vocabulary;
@@ -30,6 +31,7 @@ pub use parse::{parse, parse_listener};
 pub use pin::Pin;
 pub use protocol::Protocol;
 pub use raw::{Level, RawOption, RawValue};
+pub use request::Part;
 pub use target::{Form, Host, Port, Target};
 pub use value::{Kind, Value};
 pub use vocabulary::{

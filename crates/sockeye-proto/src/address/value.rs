@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::pin::Pin;
 use super::raw::{self, RawOption};
+use super::request::Part;
 use crate::admission::{self, Whom};
 use crate::dscp;
 use crate::frame::{FRAMINGS, Framing, FramingRow};
@@ -37,6 +38,8 @@ pub enum Kind {
     Interface,
     /// Octal permissions of a file: `0660`.
     Mode,
+    /// A part of a request of HTTP; some may be set several times.
+    Request(Part),
     /// A length of time in whole seconds, from one up to so many.
     Seconds(u32),
     /// Bytes: `64k`, `1MiB`, `10MB`. At most what a signed 32-bit number holds, which is what the kernel takes.
@@ -82,7 +85,7 @@ pub enum Value {
     SocketOption(RawOption),
     /// On or off.
     Switch(bool),
-    /// Text, or the name of an interface.
+    /// Text, the name of an interface, or a part of a request.
     Text(String),
     /// A limit, or `None` for `off`.
     Time(Option<Duration>),
@@ -97,7 +100,10 @@ pub enum Value {
 impl Kind {
     /// Whether an address may set it several times.
     pub fn repeats(&self) -> bool {
-        matches!(self, Self::Alpn | Self::Pin | Self::SocketOption | Self::Variable | Self::Whom)
+        match self {
+            Self::Request(part) => part.repeats(),
+            _ => matches!(self, Self::Alpn | Self::Pin | Self::SocketOption | Self::Variable | Self::Whom),
+        }
     }
 
     /// Reads a value; `None` as text is an option without `=`.
@@ -122,6 +128,7 @@ impl Kind {
             Self::Interface => is_interface(text).then(|| Value::Text(text.to_owned())),
             Self::Mode => unit::mode(text).map(Value::Mode),
             Self::Pin => Pin::read(text).map(Value::Pin),
+            Self::Request(part) => part.takes(text).then(|| Value::Text(text.to_owned())),
             Self::Seconds(most) => {
                 let time = unit::duration(text).filter(|time| time.subsec_nanos() == 0);
                 let time = time.filter(|time| (1..=u64::from(*most)).contains(&time.as_secs()));
@@ -164,6 +171,7 @@ impl Kind {
             Self::Interface => "the name of an interface such as eth0".into(),
             Self::Mode => "octal permissions such as 0660".into(),
             Self::Pin => "sha256/ and the base64 of 32 bytes".into(),
+            Self::Request(part) => part.expects().into(),
             Self::Seconds(most) => format!("whole seconds such as 10s, from 1s to {most}s"),
             Self::Size => "bytes such as 65536, 64k or 1MB".into(),
             Self::SocketOption => raw::EXPECTED.into(),
@@ -189,6 +197,7 @@ impl Kind {
             Self::Interface => "lo".into(),
             Self::Mode => "0600".into(),
             Self::Pin => Pin([0; 32]).to_string(),
+            Self::Request(part) => part.example().into(),
             Self::Seconds(_) => "10s".into(),
             Self::SocketOption => "socket:12:1".into(),
             Self::Size => "256k".into(),
@@ -215,6 +224,7 @@ impl Kind {
             Self::Mode => "MODE".into(),
             Self::Pin => "PIN".into(),
             Self::SocketOption => "LEVEL:NUMBER:VALUE".into(),
+            Self::Request(part) => part.placeholder().into(),
             Self::Size => "SIZE".into(),
             Self::Switch => String::new(),
             Self::Text(what) => what.split(' ').nth(1).unwrap_or("TEXT").to_uppercase(),
