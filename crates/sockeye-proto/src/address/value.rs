@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::rate::{self, Rate};
 use super::raw::{self, RawOption};
 use crate::admission::{self, Whom};
 use crate::dscp;
@@ -34,6 +35,8 @@ pub enum Kind {
     Interface,
     /// Octal permissions of a file: `0660`.
     Mode,
+    /// Bytes or bits a second, both ways or each: `10MB/s`, `in:80Mbit/s`.
+    Rate,
     /// A length of time in whole seconds, from one up to so many.
     Seconds(u32),
     /// Bytes: `64k`, `1MiB`, `10MB`. At most what a signed 32-bit number holds, which is what the kernel takes.
@@ -69,6 +72,8 @@ pub enum Value {
     Group(IpAddr, Option<String>),
     /// Permissions.
     Mode(u32),
+    /// Bytes a second.
+    Rate(Rate),
     /// Bytes.
     Size(u64),
     /// An option of sockets by its numbers.
@@ -113,6 +118,7 @@ impl Kind {
             Self::Group => group(text),
             Self::Interface => is_interface(text).then(|| Value::Text(text.to_owned())),
             Self::Mode => unit::mode(text).map(Value::Mode),
+            Self::Rate => Rate::read(text).map(Value::Rate),
             Self::Seconds(most) => {
                 let time = unit::duration(text).filter(|time| time.subsec_nanos() == 0);
                 let time = time.filter(|time| (1..=u64::from(*most)).contains(&time.as_secs()));
@@ -153,6 +159,7 @@ impl Kind {
             Self::Group => "a multicast group such as 239.1.2.3, ff02::1 or 239.1.2.3@eth0".into(),
             Self::Interface => "the name of an interface such as eth0".into(),
             Self::Mode => "octal permissions such as 0660".into(),
+            Self::Rate => rate::EXPECTED.into(),
             Self::Seconds(most) => format!("whole seconds such as 10s, from 1s to {most}s"),
             Self::Size => "bytes such as 65536, 64k or 1MB".into(),
             Self::SocketOption => raw::EXPECTED.into(),
@@ -176,6 +183,7 @@ impl Kind {
             Self::Group => "239.1.2.3".into(),
             Self::Interface => "lo".into(),
             Self::Mode => "0600".into(),
+            Self::Rate => "10MB/s".into(),
             Self::Seconds(_) => "10s".into(),
             Self::SocketOption => "socket:12:1".into(),
             Self::Size => "256k".into(),
@@ -199,6 +207,7 @@ impl Kind {
             Self::Group => "GROUP[@INTERFACE]".into(),
             Self::Interface => "INTERFACE".into(),
             Self::Mode => "MODE".into(),
+            Self::Rate => "RATE".into(),
             Self::SocketOption => "LEVEL:NUMBER:VALUE".into(),
             Self::Size => "SIZE".into(),
             Self::Switch => String::new(),
@@ -252,6 +261,7 @@ impl fmt::Display for Value {
             Self::Group(ip, None) => write!(f, "{ip}"),
             Self::Group(ip, Some(interface)) => write!(f, "{ip}@{interface}"),
             Self::Mode(mode) => write!(f, "{mode:04o}"),
+            Self::Rate(rate) => write!(f, "{rate}"),
             Self::Size(size) => write!(f, "{size}"),
             Self::SocketOption(option) => write!(f, "{option}"),
             Self::Switch(on) => f.write_str(if *on { "yes" } else { "no" }),
