@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod backlog;
 pub mod blocking;
 mod buffer;
 mod clock;
@@ -46,6 +47,7 @@ mod inspect;
 mod layer;
 mod lent;
 mod listener;
+mod look;
 mod memory;
 mod message;
 mod open;
@@ -73,6 +75,7 @@ mod transit;
 struct PythonSocketsInRust;
 
 pub use accept::{Served, serve, serve_on};
+pub use backlog::Waiting;
 pub use buffer::{Buffers, Size};
 pub use clock::Clock;
 pub use conn::{Bytes, Conn, Io, Messages};
@@ -80,7 +83,7 @@ pub use counts::{Counts, Volume};
 pub use ctx::{Ctx, Limits, Newcomers};
 pub use entrance::Entrance;
 pub use error::{Cause, Error, Kind, Limit, Op, PathTaken, Refused, Result, RuleFault, Side, Unstarted};
-pub use event::{Dropped, Ended, Event, Events, SHOWN, Wants, Way};
+pub use event::{Dropped, Ended, Event, Events, SHOWN, Seen, Style, Wants, Way};
 pub use exit::Exit;
 pub use handed::Handed;
 pub use inspect::{Inspected, inspect};
