@@ -13,6 +13,7 @@
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`openmetrics`]: counts as text that monitoring programs read.
 //! - [`pace`]: how soon the next bytes may follow, at so many a second.
+//! - [`pcapng`]: what went over a connection, as packets in a capture.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
@@ -39,6 +40,7 @@ pub mod http;
 pub mod newline;
 pub mod openmetrics;
 pub mod pace;
+pub mod pcapng;
 pub mod printable;
 pub mod queue;
 pub mod race;

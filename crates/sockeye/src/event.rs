@@ -4,11 +4,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sockeye_proto::admission::Refusal;
 use tokio::sync::mpsc;
 
+use crate::backlog::Waiting;
 use crate::error::{Error, Kind, Op};
 use crate::exit::Exit;
 use crate::message::Content;
@@ -130,6 +131,18 @@ pub enum Event {
         /// Whether other listeners go on: they were not asked to stop.
         alone: bool,
     },
+    /// Something was seen on a connection whose address asks for it (`log=`). It is told to every subscriber, and the
+    /// connection waits while too much of it is not yet dropped.
+    Traffic {
+        /// The other end.
+        peer: Arc<Peer>,
+        /// When.
+        at: SystemTime,
+        /// How it is to be shown.
+        style: Style,
+        /// What.
+        seen: Seen,
+    },
     /// Messages could not be passed on, and the connection goes on without them. The first is told at once, and others
     /// of the same connection at most once a second.
     Undelivered {
@@ -142,6 +155,57 @@ pub enum Event {
         /// Why the last of them.
         error: Error,
     },
+    /// A file that a connection is recorded in cannot be written. The connection goes on, and nothing more is written there
+    /// while this program runs.
+    Unrecorded {
+        /// Which file, and why.
+        error: Error,
+    },
+}
+
+/// What was seen on a connection.
+#[derive(Debug, Clone)]
+pub enum Seen {
+    /// It began.
+    Opened,
+    /// Bytes, as one read or write moved them.
+    Bytes {
+        /// Which way.
+        way: Way,
+        /// The bytes.
+        bytes: Arc<Waiting>,
+        /// How many went that way before them.
+        offset: u64,
+    },
+    /// A whole message.
+    Message {
+        /// Which way.
+        way: Way,
+        /// The message.
+        bytes: Arc<Waiting>,
+        /// Text or not.
+        content: Content,
+        /// Whether its end was cut off.
+        cut: bool,
+    },
+    /// Nothing more will go that way: the one who sends there has said so.
+    Ended(Way),
+    /// It broke off, as was seen when something was to go that way.
+    Failed(Way, Arc<str>),
+    /// It is closed on our side.
+    Closed {
+        /// We broke it off, which the peer can tell from an end where the scheme has a way to tell it.
+        aborted: bool,
+    },
+}
+
+/// How bytes are to be shown to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Style {
+    /// In hexadecimal, 16 a line, with their ASCII beside them.
+    Hex,
+    /// As lines of text.
+    Text,
 }
 
 impl Event {
@@ -160,7 +224,9 @@ impl Event {
             Self::Refused { .. } => "refused",
             Self::Said { .. } => "said",
             Self::Stopping { .. } => "stopping",
+            Self::Traffic { .. } => "traffic",
             Self::Undelivered { .. } => "undelivered",
+            Self::Unrecorded { .. } => "unrecorded",
         }
     }
 }
@@ -258,7 +324,8 @@ impl Ended {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
     /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, connections that came to a
-    /// bad end which was not their peer's breaking off, and what commands say on their standard error.
+    /// bad end which was not their peer's breaking off, what commands say on their standard error, and what goes over
+    /// connections whose address asks for that (`log=`).
     Trouble,
     /// Every connection that begins and ends, and every command that ends.
     Connections,

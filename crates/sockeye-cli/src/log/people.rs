@@ -64,6 +64,9 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
                 None => told,
             }
         }
+        Event::Unrecorded { error } => {
+            format!("{}; nothing more is written there, and the connection goes on", one_line(error))
+        }
         other => other.name().to_owned(),
     };
     Some(line)

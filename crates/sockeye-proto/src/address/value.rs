@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::pin::Pin;
+use super::rate::{self, Rate};
 use super::raw::{self, RawOption};
 use super::request::Part;
 use crate::admission::{self, Whom};
@@ -40,6 +41,8 @@ pub enum Kind {
     Mode,
     /// A part of a request of HTTP; some may be set several times.
     Request(Part),
+    /// Bytes or bits a second, both ways or each: `10MB/s`, `in:80Mbit/s`.
+    Rate,
     /// A length of time in whole seconds, from one up to so many.
     Seconds(u32),
     /// Bytes: `64k`, `1MiB`, `10MB`. At most what a signed 32-bit number holds, which is what the kernel takes.
@@ -79,6 +82,8 @@ pub enum Value {
     Mode(u32),
     /// The key of a certificate.
     Pin(Pin),
+    /// Bytes a second.
+    Rate(Rate),
     /// Bytes.
     Size(u64),
     /// An option of sockets by its numbers.
@@ -129,6 +134,7 @@ impl Kind {
             Self::Mode => unit::mode(text).map(Value::Mode),
             Self::Pin => Pin::read(text).map(Value::Pin),
             Self::Request(part) => part.takes(text).then(|| Value::Text(text.to_owned())),
+            Self::Rate => Rate::read(text).map(Value::Rate),
             Self::Seconds(most) => {
                 let time = unit::duration(text).filter(|time| time.subsec_nanos() == 0);
                 let time = time.filter(|time| (1..=u64::from(*most)).contains(&time.as_secs()));
@@ -172,6 +178,7 @@ impl Kind {
             Self::Mode => "octal permissions such as 0660".into(),
             Self::Pin => "sha256/ and the base64 of 32 bytes".into(),
             Self::Request(part) => part.expects().into(),
+            Self::Rate => rate::EXPECTED.into(),
             Self::Seconds(most) => format!("whole seconds such as 10s, from 1s to {most}s"),
             Self::Size => "bytes such as 65536, 64k or 1MB".into(),
             Self::SocketOption => raw::EXPECTED.into(),
@@ -198,6 +205,7 @@ impl Kind {
             Self::Mode => "0600".into(),
             Self::Pin => Pin([0; 32]).to_string(),
             Self::Request(part) => part.example().into(),
+            Self::Rate => "10MB/s".into(),
             Self::Seconds(_) => "10s".into(),
             Self::SocketOption => "socket:12:1".into(),
             Self::Size => "256k".into(),
@@ -223,6 +231,7 @@ impl Kind {
             Self::Interface => "INTERFACE".into(),
             Self::Mode => "MODE".into(),
             Self::Pin => "PIN".into(),
+            Self::Rate => "RATE".into(),
             Self::SocketOption => "LEVEL:NUMBER:VALUE".into(),
             Self::Request(part) => part.placeholder().into(),
             Self::Size => "SIZE".into(),
@@ -278,6 +287,7 @@ impl fmt::Display for Value {
             Self::Group(ip, Some(interface)) => write!(f, "{ip}@{interface}"),
             Self::Mode(mode) => write!(f, "{mode:04o}"),
             Self::Pin(pin) => write!(f, "{pin}"),
+            Self::Rate(rate) => write!(f, "{rate}"),
             Self::Size(size) => write!(f, "{size}"),
             Self::SocketOption(option) => write!(f, "{option}"),
             Self::Switch(on) => f.write_str(if *on { "yes" } else { "no" }),

@@ -1,6 +1,11 @@
 //! What is put on a connection: a row each.
 
 mod frame;
+mod log;
+mod pcap;
+mod rate;
+mod record;
+mod tee;
 mod tls;
 mod ws;
 
@@ -35,7 +40,8 @@ pub trait Wrap: Send + Sync {
 }
 
 /// Every layer.
-pub static ALL: &[&Layer] = &[&tls::TLS, &ws::WS, &frame::FRAME];
+pub static ALL: &[&Layer] =
+    &[&tls::TLS, &ws::WS, &frame::FRAME, &rate::RATE, &tee::TEE, &tee::TEE_OUT, &pcap::PCAP, &log::LOG];
 
 /// The short names for layers and the scheme beneath them.
 pub(crate) static STACKS: &[&StackGrammar] = &[&tls::STACK, &ws::PLAIN, &ws::SECURE];
