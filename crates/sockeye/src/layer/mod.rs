@@ -1,5 +1,6 @@
 //! What is put on a connection: a row each.
 
+mod fault;
 mod frame;
 
 use std::sync::Arc;
@@ -33,7 +34,7 @@ pub trait Wrap: Send + Sync {
 }
 
 /// Every layer.
-pub static ALL: &[&Layer] = &[&frame::FRAME];
+pub static ALL: &[&Layer] = &[&fault::FAULT, &frame::FRAME];
 
 /// The short names for layers and the scheme beneath them.
 pub(crate) static STACKS: &[&StackGrammar] = &[];
