@@ -7,6 +7,7 @@
 //! - [`cut`]: what is typed into messages.
 //! - [`diag`]: asking the kernel about a socket, as bytes.
 //! - [`dscp`]: the classes of traffic, by name and number.
+//! - [`fault`]: what a bad network does, decided by a seed.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
 //! - [`hex`]: bytes in hexadecimal, for people.
 //! - [`http`]: the head of a request for one page.
@@ -21,6 +22,7 @@
 //! - [`shape`]: bytes or messages.
 //! - [`suggest`]: the name that was meant by one that is not known.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
+//! - [`way`]: in or out.
 //! - [`websocket`]: frames and handshakes of WebSocket.
 //! - [`words`]: a program and its arguments out of one text.
 //!
@@ -34,6 +36,7 @@ pub mod crowd;
 pub mod cut;
 pub mod diag;
 pub mod dscp;
+pub mod fault;
 pub mod frame;
 pub mod hex;
 pub mod http;
@@ -48,5 +51,6 @@ pub mod reflect;
 pub mod shape;
 pub mod suggest;
 pub mod unit;
+pub mod way;
 pub mod websocket;
 pub mod words;

@@ -127,6 +127,44 @@ pub enum Io {
     Messages(Box<dyn Messages>),
 }
 
+/// What both shapes have; see the traits.
+impl Io {
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Bytes(io) => io.poll_flush(cx),
+            Self::Messages(io) => io.poll_flush(cx),
+        }
+    }
+
+    pub(crate) fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Bytes(io) => io.poll_shutdown_write(cx),
+            Self::Messages(io) => io.poll_shutdown_write(cx),
+        }
+    }
+
+    pub(crate) fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Exit>> {
+        match self {
+            Self::Bytes(io) => io.poll_exit(cx),
+            Self::Messages(io) => io.poll_exit(cx),
+        }
+    }
+
+    pub(crate) fn is_hung_up(&self) -> bool {
+        match self {
+            Self::Bytes(io) => io.is_hung_up(),
+            Self::Messages(io) => io.is_hung_up(),
+        }
+    }
+
+    pub(crate) fn abort(&mut self) {
+        match self {
+            Self::Bytes(io) => io.abort(),
+            Self::Messages(io) => io.abort(),
+        }
+    }
+}
+
 /// An open connection. Dropping it closes it, in an orderly way unless [`Conn::abort`] was called.
 #[derive(Debug)]
 pub struct Conn {
@@ -290,10 +328,7 @@ impl Conn {
     /// Whether the peer is gone altogether, as far as that is known without writing to it: who has ended its side may
     /// still hear us. Over TCP its silence tells that only once `keepalive=` has asked.
     pub fn is_hung_up(&self) -> bool {
-        match &self.io {
-            Io::Bytes(io) => io.is_hung_up(),
-            Io::Messages(io) => io.is_hung_up(),
-        }
+        self.io.is_hung_up()
     }
 
     /// What the peer said as it ended, where it carries messages, its protocol has a word for that (a WebSocket), and its
@@ -316,19 +351,13 @@ impl Conn {
     /// How the command at the other side ended, once it has; `None` where no command is there. A command that goes on has
     /// no limit here. Call it when there is nothing more to read: what a command writes is read also after its end.
     pub fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Exit>> {
-        match &mut self.io {
-            Io::Bytes(io) => io.poll_exit(cx),
-            Io::Messages(io) => io.poll_exit(cx),
-        }
+        self.io.poll_exit(cx)
     }
 
     /// Makes the coming drop an abrupt end: a TCP peer sees a reset, and not an end of file that looks complete.
     pub fn abort(&mut self) {
         self.is_aborted = true;
-        match &mut self.io {
-            Io::Bytes(io) => io.abort(),
-            Io::Messages(io) => io.abort(),
-        }
+        self.io.abort();
     }
 
     /// See [`Bytes::poll_read`].
@@ -386,10 +415,7 @@ impl Conn {
     /// # Errors
     /// The peer no longer reads.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let flushed = ready!(match &mut self.io {
-            Io::Bytes(io) => io.poll_flush(cx),
-            Io::Messages(io) => io.poll_flush(cx),
-        });
+        let flushed = ready!(self.io.poll_flush(cx));
         Poll::Ready(flushed.map_err(|error| self.failed(Op::Write, error)))
     }
 
@@ -465,10 +491,7 @@ impl Conn {
     /// # Errors
     /// The peer is gone.
     pub fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let ended = ready!(match &mut self.io {
-            Io::Bytes(io) => io.poll_shutdown_write(cx),
-            Io::Messages(io) => io.poll_shutdown_write(cx),
-        });
+        let ended = ready!(self.io.poll_shutdown_write(cx));
         Poll::Ready(ended.map_err(|error| self.failed(Op::Write, error)))
     }
 

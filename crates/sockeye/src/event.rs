@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use sockeye_proto::admission::Refusal;
+use sockeye_proto::fault::Deeds;
 use tokio::sync::mpsc;
 
 use crate::backlog::Waiting;
@@ -14,6 +15,8 @@ use crate::error::{Error, Kind, Op};
 use crate::exit::Exit;
 use crate::message::Content;
 use crate::peer::Peer;
+
+pub use sockeye_proto::way::Way;
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -63,6 +66,23 @@ pub enum Event {
         caller: Option<Arc<Peer>>,
         /// How it ended.
         exit: Exit,
+    },
+    /// What the faults of `fault=` did to a connection that is over; not told where that is nothing.
+    Faulted {
+        /// The other end.
+        peer: Arc<Peer>,
+        /// To what came from it.
+        came: Deeds,
+        /// To what went to it.
+        went: Deeds,
+    },
+    /// Faults are put on the connections of an address, and chance decides about some: the seed was chosen here, since
+    /// the address has no `seed=`.
+    Faults {
+        /// The address.
+        address: Arc<str>,
+        /// What repeats them as `seed=`.
+        seed: u64,
     },
     /// This subscriber was too slow, and missed so many events.
     Lost {
@@ -217,6 +237,8 @@ impl Event {
             Self::Closed { .. } => "closed",
             Self::Dropped { .. } => "dropped",
             Self::Exited { .. } => "exited",
+            Self::Faulted { .. } => "faulted",
+            Self::Faults { .. } => "faults",
             Self::Lost { .. } => "lost",
             Self::Message { .. } => "message",
             Self::Missed { .. } => "missed",
@@ -286,15 +308,6 @@ impl Dropped {
 /// The most bytes of a message that are told.
 pub const SHOWN: usize = 4096;
 
-/// Which way a message went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Way {
-    /// From the peer to us.
-    In,
-    /// From us to the peer.
-    Out,
-}
-
 /// How a connection ended.
 #[derive(Debug, Clone)]
 pub enum Ended {
@@ -323,11 +336,11 @@ impl Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, connections that came to a
+    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, the seed of faults, connections that came to a
     /// bad end which was not their peer's breaking off, what commands say on their standard error, and what goes over
     /// connections whose address asks for that (`log=`).
     Trouble,
-    /// Every connection that begins and ends, and every command that ends.
+    /// Every connection that begins and ends, what faults did to it, and every command that ends.
     Connections,
     /// Every message.
     Messages,

@@ -10,6 +10,7 @@ use super::raw::{self, RawOption};
 use super::request::Part;
 use crate::admission::{self, Whom};
 use crate::dscp;
+use crate::fault::Fault;
 use crate::frame::{FRAMINGS, Framing, FramingRow};
 use crate::unit;
 
@@ -31,6 +32,8 @@ pub enum Kind {
         /// The most that is taken.
         most: u64,
     },
+    /// What a bad network does: `loss:5%`. One of [`FAULTS`](crate::fault::FAULTS). May be set several times.
+    Fault,
     /// How messages are made of bytes: `line`, `fixed=512`. One of [`FRAMINGS`].
     Frame,
     /// A multicast group, and the interface to hear it on: `239.1.2.3`, `ff02::1@eth0`.
@@ -74,6 +77,8 @@ pub enum Value {
     Choice(&'static str),
     /// A number within the bounds of [`Kind::Count`], or that of a [`Kind::CodePoint`].
     Count(u64),
+    /// A fault.
+    Fault(Fault),
     /// A framing.
     Frame(Framing),
     /// A multicast group, and the name of an interface where one is named.
@@ -107,7 +112,10 @@ impl Kind {
     pub fn repeats(&self) -> bool {
         match self {
             Self::Request(part) => part.repeats(),
-            _ => matches!(self, Self::Alpn | Self::Pin | Self::SocketOption | Self::Variable | Self::Whom),
+            _ => matches!(
+                self,
+                Self::Alpn | Self::Fault | Self::Pin | Self::SocketOption | Self::Variable | Self::Whom
+            ),
         }
     }
 
@@ -128,6 +136,7 @@ impl Kind {
             Self::Count { least, most } => {
                 unit::count(text).filter(|count| (least..=most).contains(&count)).map(Value::Count)
             }
+            Self::Fault => return Fault::read(text).map(Value::Fault),
             Self::Frame => Framing::read(text).map(Value::Frame),
             Self::Group => group(text),
             Self::Interface => is_interface(text).then(|| Value::Text(text.to_owned())),
@@ -169,6 +178,7 @@ impl Kind {
             Self::CodePoint => "a number from 0 to 63, or a name such as ef, af41 or cs5".into(),
             Self::Count { least, most: u64::MAX } => format!("a number from {least}"),
             Self::Count { least, most } => format!("a number from {least} to {most}"),
+            Self::Fault => "a fault such as delay:50ms, in:loss:5% or cut:rst:10k".into(),
             Self::Frame => {
                 let framings: Vec<String> = FRAMINGS.iter().map(FramingRow::usage).collect();
                 format!("one of {}", framings.join(" "))
@@ -199,6 +209,7 @@ impl Kind {
             Self::Choice(words) => words.first().copied().unwrap_or_default().into(),
             Self::CodePoint => "ef".into(),
             Self::Count { least, .. } => least.to_string(),
+            Self::Fault => "delay:50ms".into(),
             Self::Frame => "line".into(),
             Self::Group => "239.1.2.3".into(),
             Self::Interface => "lo".into(),
@@ -226,6 +237,7 @@ impl Kind {
             Self::Choice(words) => words.join("|"),
             Self::CodePoint => "CLASS".into(),
             Self::Count { .. } => "N".into(),
+            Self::Fault => "[in:|out:]FAULT".into(),
             Self::Frame => "FRAME".into(),
             Self::Group => "GROUP[@INTERFACE]".into(),
             Self::Interface => "INTERFACE".into(),
@@ -282,6 +294,7 @@ impl fmt::Display for Value {
             Self::Address(address) => write!(f, "{address}"),
             Self::Choice(word) => f.write_str(word),
             Self::Count(count) => write!(f, "{count}"),
+            Self::Fault(fault) => write!(f, "{fault}"),
             Self::Frame(framing) => write!(f, "{framing}"),
             Self::Group(ip, None) => write!(f, "{ip}"),
             Self::Group(ip, Some(interface)) => write!(f, "{ip}@{interface}"),

@@ -1,5 +1,6 @@
 //! What is put on a connection: a row each.
 
+mod fault;
 mod frame;
 mod log;
 mod pcap;
@@ -40,8 +41,17 @@ pub trait Wrap: Send + Sync {
 }
 
 /// Every layer.
-pub static ALL: &[&Layer] =
-    &[&tls::TLS, &ws::WS, &frame::FRAME, &rate::RATE, &tee::TEE, &tee::TEE_OUT, &pcap::PCAP, &log::LOG];
+pub static ALL: &[&Layer] = &[
+    &tls::TLS,
+    &ws::WS,
+    &frame::FRAME,
+    &fault::FAULT,
+    &rate::RATE,
+    &tee::TEE,
+    &tee::TEE_OUT,
+    &pcap::PCAP,
+    &log::LOG,
+];
 
 /// The short names for layers and the scheme beneath them.
 pub(crate) static STACKS: &[&StackGrammar] = &[&tls::STACK, &ws::PLAIN, &ws::SECURE];
