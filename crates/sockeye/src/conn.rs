@@ -196,6 +196,15 @@ impl Conn {
         Self { io, ..self }
     }
 
+    /// Puts something in front of the connection that has the whole of it, and may exchange it for another. It looks as
+    /// this one does.
+    #[must_use]
+    pub(crate) fn replaced(self, by: impl FnOnce(Self) -> Io) -> Self {
+        let Self { max_message, half_close, can_read, is_aborted, .. } = self;
+        let peer = self.peer.clone();
+        Self { io: by(self), peer, counts: Arc::default(), max_message, half_close, can_read, is_aborted }
+    }
+
     /// Who is at the other end. Cloning is cheap.
     pub fn peer(&self) -> &Arc<Peer> {
         &self.peer
@@ -297,7 +306,7 @@ impl Conn {
                 self.counts.add_received(bytes);
                 Poll::Ready(Ok(bytes))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Read, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Read, error))),
         }
     }
 
@@ -312,7 +321,7 @@ impl Conn {
                 self.counts.add_sent(bytes);
                 Poll::Ready(Ok(bytes))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Write, error))),
         }
     }
 
@@ -345,7 +354,7 @@ impl Conn {
             Io::Bytes(io) => io.poll_flush(cx),
             Io::Messages(io) => io.poll_flush(cx),
         });
-        Poll::Ready(flushed.map_err(|error| self.failed(Op::Write, error)))
+        Poll::Ready(flushed.map_err(|error| self.broken(Op::Write, error)))
     }
 
     /// See [`Messages::poll_receive`]; the message is emptied first.
@@ -367,7 +376,7 @@ impl Conn {
                 }
                 Poll::Ready(Ok(more))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Read, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Read, error))),
         }
     }
 
@@ -411,7 +420,7 @@ impl Conn {
                 self.counts.add_message_sent(size);
                 Poll::Ready(Ok(()))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Write, error))),
         }
     }
 
@@ -424,7 +433,7 @@ impl Conn {
             Io::Bytes(io) => io.poll_shutdown_write(cx),
             Io::Messages(io) => io.poll_shutdown_write(cx),
         });
-        Poll::Ready(ended.map_err(|error| self.failed(Op::Write, error)))
+        Poll::Ready(ended.map_err(|error| self.broken(Op::Write, error)))
     }
 
     /// As [`Conn::poll_read`]. Cancel safe.
@@ -492,6 +501,11 @@ impl Conn {
     /// Names what failed, and who is at the other end.
     pub(crate) fn failed(&self, op: Op, cause: impl Into<Cause>) -> Error {
         Error::new(op, cause).on(&self.peer)
+    }
+
+    /// The same of what is beneath, which may be a connection that has named it already.
+    fn broken(&self, op: Op, error: io::Error) -> Error {
+        error.downcast().unwrap_or_else(|error| self.failed(op, error))
     }
 
     fn wrong_shape(&self, op: Op) -> Error {

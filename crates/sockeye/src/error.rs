@@ -240,6 +240,17 @@ impl Error {
         self.0.op == Op::Write && is_uncarried
     }
 
+    /// Whether the same may go well a little later although nothing is changed here: nobody listens yet, the network or a
+    /// name server does not answer, the other side has left in the middle. Not so where what was asked is wrong, is not
+    /// ours to do, or was not believed.
+    pub fn may_pass(&self) -> bool {
+        match (self.kind(), &self.0.cause) {
+            (Kind::Exhausted | Kind::Refused | Kind::Reset | Kind::TimeLimit | Kind::Unreachable, _) => true,
+            (Kind::InUse | Kind::NotFound, cause) => matches!(cause, Cause::Io(_)),
+            (_, cause) => matches!(cause, Cause::Frame(FrameError::Unfinished)),
+        }
+    }
+
     /// Changes an error that was made just now, so that nobody else holds it; one that is held is left as it is.
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {

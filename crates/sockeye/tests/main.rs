@@ -28,6 +28,7 @@ mod options;
 mod page;
 mod process;
 mod raw;
+mod reconnect;
 mod relay;
 mod rows;
 mod stream;
