@@ -238,6 +238,17 @@ impl Conn {
         self.is_aborted
     }
 
+    /// What it carries, past its counts.
+    pub(crate) fn io_mut(&mut self) -> &mut Io {
+        &mut self.io
+    }
+
+    /// Counts into these from now on: for layers that are put on while somebody looks at the counts already.
+    #[must_use]
+    pub(crate) fn counted_by(self, counts: Arc<Counts>) -> Self {
+        Self { counts, ..self }
+    }
+
     /// What went over it, also after it is gone.
     pub fn counts(&self) -> Arc<Counts> {
         self.counts.clone()

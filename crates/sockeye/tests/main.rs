@@ -18,6 +18,7 @@ mod conn;
 mod events;
 mod examples;
 mod fallback;
+mod fork;
 mod frame;
 mod inherited;
 mod lab;
