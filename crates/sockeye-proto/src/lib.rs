@@ -2,6 +2,7 @@
 //!
 //! - [`address`]: the text that names one end of a connection, against a vocabulary of rows.
 //! - [`admission`]: who may come in, how many of them and how often.
+//! - [`certificate`]: whom a certificate is for, and who issued it.
 //! - [`crowd`]: the peers of a datagram listener, and who makes room.
 //! - [`cut`]: what is typed into messages.
 //! - [`diag`]: asking the kernel about a socket, as bytes.
@@ -11,6 +12,7 @@
 //! - [`http`]: the head of a request for one page.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`openmetrics`]: counts as text that monitoring programs read.
+//! - [`pace`]: how soon the next bytes may follow, at so many a second.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
@@ -27,6 +29,7 @@
 
 pub mod address;
 pub mod admission;
+pub mod certificate;
 pub mod crowd;
 pub mod cut;
 pub mod diag;
@@ -36,6 +39,7 @@ pub mod hex;
 pub mod http;
 pub mod newline;
 pub mod openmetrics;
+pub mod pace;
 pub mod printable;
 pub mod queue;
 pub mod race;

@@ -81,7 +81,8 @@ pub use counts::{Counts, Volume};
 pub use ctx::{Ctx, Limits, Newcomers};
 pub use entrance::Entrance;
 pub use error::{
-    Cause, Error, Kind, Limit, Op, PathTaken, Refused, Result, RuleFault, Side, Unshared, Unstarted,
+    Alert, Cause, CertificateFault, Error, FileFault, Kind, Limit, Op, PathTaken, Refused, Result, RuleFault,
+    Side, TlsFault, Unshared, Unstarted,
 };
 pub use event::{Dropped, Ended, Event, Events, SHOWN, Wants, Way};
 pub use exit::Exit;

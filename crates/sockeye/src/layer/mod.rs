@@ -1,6 +1,7 @@
 //! What is put on a connection: a row each.
 
 mod frame;
+mod tls;
 
 use std::sync::Arc;
 
@@ -34,10 +35,10 @@ pub trait Wrap: Send + Sync {
 }
 
 /// Every layer.
-pub static ALL: &[&Layer] = &[&frame::FRAME];
+pub static ALL: &[&Layer] = &[&tls::TLS, &frame::FRAME];
 
 /// The short names for layers and the scheme beneath them.
-pub(crate) static STACKS: &[&StackGrammar] = &[];
+pub(crate) static STACKS: &[&StackGrammar] = &[&tls::STACK];
 
 /// The layers whose clients speak first, by name, and what they speak: by that a newcomer of a shared address is told.
 static FIRST_WORDS: &[(&str, Protocol)] = &[("tls", Protocol::Tls), ("ws", Protocol::Http)];
