@@ -60,11 +60,16 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
     let hint = match cause {
         Cause::OtherFamily => "try without -4 or -6",
         Cause::NoUsers => "listen on loopback by tcp: or udp:, or on a Unix socket",
-        Cause::OpenToOthers => "listen on loopback, which is what a port alone means, or on a Unix socket",
+        Cause::OpenToOthers => {
+            "listen on loopback or a Unix socket, or let in by certificate: tls:HOST:PORT,client-ca=FILE,allow=cert:NAME"
+        }
         Cause::Rule(_, fault) => match fault {
             RuleFault::NoAddresses => "name users: allow=alice or allow=uid:1000; on TCP and UDP, addresses",
             RuleFault::NoSuchUser => {
-                "it takes an IP address, a range such as 10.0.0.0/8, a user (getent passwd) or uid:N; no hosts"
+                "it takes an IP address, a range such as 10.0.0.0/8, a user (getent passwd), uid:N or cert:NAME; no hosts"
+            }
+            RuleFault::NoCertificates => {
+                "certificates are shown to tls: with client-ca=FILE, which vouches for them"
             }
             RuleFault::NoUsers => "name addresses, such as 10.0.0.0/8",
             RuleFault::OpenToOthers => "listen on loopback, or deny addresses",

@@ -99,7 +99,8 @@ pub enum Newcomers {
     Identified,
     /// Our own effective user's, root's, who may act as any user anyway, and those of users whom `allow=` names; nobody's
     /// of whom it cannot be told. For what runs programs or writes files. An address that others than users of this
-    /// machine reach cannot be listened on then.
+    /// machine reach cannot be listened on then, unless `allow=` names certificates: these say who it is, and those whom
+    /// one names come in from anywhere.
     Ours,
 }
 

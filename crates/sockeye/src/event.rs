@@ -238,6 +238,8 @@ pub enum Ended {
     Failed(Error),
     /// The service panicked: a fault of ours, which touched no other connection.
     Panicked,
+    /// It was refused once it had shown its certificate, of which [`Event::Refused`] tells.
+    Refused(Refusal),
     /// It was still open when the last limit of the stop ran out.
     Stopped,
 }
@@ -249,7 +251,7 @@ impl Ended {
         match self {
             Self::Failed(error) => error.kind() != Kind::Reset || !matches!(error.op(), Op::Read | Op::Write),
             Self::Panicked => true,
-            Self::Done | Self::Stopped => false,
+            Self::Done | Self::Refused(_) | Self::Stopped => false,
         }
     }
 }

@@ -132,7 +132,7 @@ impl Rows {
         let entrance = entrance.map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()))?;
         listener.guard_with(entrance.clone());
         let tally = ctx.tally.clone();
-        let rows = self.clone();
+        let (rows, wraps) = (self.clone(), layer::judged(wraps, entrance.as_ref()));
         Ok(Listening { wraps, limits, entrance, tally, rows, ..Listening::of(listener, ctx) })
     }
 }

@@ -45,10 +45,10 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
         Event::Refused { listener, peer, why, newcomers } => {
-            let user = peer.user.map(|user| format!(" of uid {user}")).unwrap_or_default();
+            let who = who(peer);
             match newcomers {
-                1 => format!("{listener}: {peer}{user} was refused: {why}"),
-                more => format!("{listener}: {more} were refused, {peer}{user} last: {why}"),
+                1 => format!("{listener}: {who} was refused: {why}"),
+                more => format!("{listener}: {more} were refused, {who} last: {why}"),
             }
         }
         Event::Said { command, caller, line } => {
@@ -77,6 +77,14 @@ fn stopping(listener: &str, open: usize, alone: bool) -> String {
 
 fn counted(messages: u64) -> String {
     if messages == 1 { "a message".to_owned() } else { format!("{messages} messages") }
+}
+
+/// What rules look at.
+fn who(peer: &Peer) -> String {
+    let user = peer.user.map(|user| format!(" of uid {user}")).unwrap_or_default();
+    let names = peer.tls.as_ref().map(|tls| tls.names.join(", ")).filter(|names| !names.is_empty());
+    let names = names.map(|names| format!(" with a certificate for {}", printable::line(names.as_bytes())));
+    format!("{peer}{user}{}", names.unwrap_or_default())
 }
 
 /// For whom a command runs, behind what it is called.
@@ -111,7 +119,7 @@ fn is_ours(ended: &Ended) -> bool {
             _ => matches!(error.op(), Op::Dial | Op::Relay | Op::Run) || error.kind() == Kind::Refused,
         },
         Ended::Panicked => true,
-        Ended::Done | Ended::Stopped => false,
+        Ended::Done | Ended::Refused(_) | Ended::Stopped => false,
     }
 }
 
@@ -124,6 +132,7 @@ fn how(ended: &Ended) -> String {
             _ => format!(": {}", one_line(error)),
         },
         Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
+        Ended::Refused(why) => format!(": refused, {why}"),
         Ended::Stopped => ": cut off by the stop".to_owned(),
     }
 }

@@ -20,6 +20,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
                 Ended::Done => ("done", Value::Null),
                 Ended::Failed(error) => ("failed", one_line(error).into()),
                 Ended::Panicked => ("panicked", Value::Null),
+                Ended::Refused(why) => ("refused", why.to_string().into()),
                 Ended::Stopped => ("stopped", Value::Null),
             };
             json!({
@@ -43,7 +44,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
         }
         Event::Refused { listener, peer, why, newcomers } => json!({
             "address": &**listener, "peer": peer.to_string(), "why": why.to_string(),
-            "user": peer.user, "newcomers": newcomers,
+            "user": peer.user, "names": peer.tls.as_ref().map(|tls| &tls.names), "newcomers": newcomers,
         }),
         Event::Said { command, caller, line } => said(command, caller.as_deref(), line),
         Event::Stopping { listener, open, alone } => {

@@ -1,5 +1,6 @@
 //! What is put on a connection: a row each.
 
+mod certified;
 mod frame;
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use sockeye_proto::address::{Address, LayerGrammar, StackGrammar};
 
 use crate::conn::Conn;
 use crate::ctx::{Ctx, within};
+use crate::entrance::Entrance;
 use crate::error::{Cause, Error, Limit, Op, Result};
 use crate::service::BoxFuture;
 
@@ -37,6 +39,12 @@ pub static ALL: &[&Layer] = &[&frame::FRAME];
 
 /// The short names for layers and the scheme beneath them.
 pub(crate) static STACKS: &[&StackGrammar] = &[];
+
+/// What is put on newcomers: their layers, and where the rules ask for certificates the judgement of these.
+pub(crate) fn judged(mut wraps: Vec<Arc<dyn Wrap>>, entrance: Option<&Arc<Entrance>>) -> Vec<Arc<dyn Wrap>> {
+    wraps.extend(entrance.and_then(certified::judge));
+    wraps
+}
 
 /// Puts layers on a connection.
 pub(crate) async fn wrap_all(wraps: &[Arc<dyn Wrap>], mut conn: Conn, ctx: &Ctx) -> Result<Conn> {
