@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::args::Request;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::reload::Reloading;
 use crate::say;
 use crate::signal::Interrupts;
 
@@ -20,11 +21,6 @@ pub(crate) struct Place {
     pub(crate) service: Arc<dyn Service>,
     /// What it was opened in.
     pub(crate) ctx: Ctx,
-}
-
-/// Tells where all places listen.
-pub(crate) fn announce(places: &[Place], request: &Request) {
-    places.iter().for_each(|place| ready(place.name, &place.listening, request));
 }
 
 /// Tells where a listener listens: whoever started us with port 0 reads it from here.
@@ -44,17 +40,22 @@ pub(crate) fn up(request: &Request, ctx: &Ctx) {
     request.parent.ready();
 }
 
-/// Serves all places until they end on their own, or are told to; see [`Server::run`].
+/// Tells where all places listen, and serves them until they end on their own, or are told to; see [`Server::run`].
 pub(crate) async fn run(
     places: Vec<Place>,
     interrupts: Interrupts,
     request: &Request,
     ctx: &Ctx,
 ) -> Result<Exit, Failure> {
+    let reloading = Reloading::listen(request, ctx)?;
+    places.iter().for_each(|place| ready(place.name, &place.listening, request));
     up(request, ctx);
     let mut server = Server::new(interrupts, request, ctx);
     let _all_open: Vec<Serving> = places.into_iter().map(|place| server.serve(place)).collect();
-    server.run().await
+    tokio::select! {
+        exit = server.run() => exit,
+        never = reloading.attend() => match never {},
+    }
 }
 
 /// Listeners that are served.

@@ -11,7 +11,7 @@ use crate::tokens::tokens;
 #[rustfmt::skip]
 const FLOORS: &[&str] = &[
     "exit", "error", "peer", "handed", "message", "event", "counts", "tally", "stop", "buffer", "clock", "resolve",
-    "memory", "pipe", "ctx", "lent", "conn", "stream", "idle", "split", "transit", "farewell", "service", "show", "owner",
+    "memory", "pipe", "state", "reload", "ctx", "lent", "conn", "stream", "idle", "split", "transit", "farewell", "service", "show", "owner",
     "entrance", "listener", "option", "process", "scheme", "layer", "rows", "open", "inspect", "terms", "relay", "accept", "blocking",
 ];
 
