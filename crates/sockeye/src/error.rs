@@ -1,5 +1,7 @@
 //! What can go wrong with a connection: which operation, on what address, on which side, and why.
 
+mod tls;
+
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
@@ -11,6 +13,8 @@ use sockeye_proto::shape::Shape;
 use sockeye_sys::lookup::{LookupError, LookupErrorKind};
 
 use crate::exit::Exit;
+
+pub use tls::{Alert, CertificateFault, FileFault, TlsFault};
 
 /// The result of an operation on a connection.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -105,6 +109,8 @@ pub enum Cause {
     },
     /// A stop was in a hurry.
     Stopped,
+    /// TLS failed.
+    Tls(TlsFault),
     /// More waits for a peer than may, because it takes too little of what it is sent.
     TooSlow,
     /// Messages were asked of a connection that carries bytes, or the other way round.
@@ -301,6 +307,11 @@ impl Error {
                 LookupErrorKind::Other => Kind::Other,
             },
             Cause::OtherFamily => Kind::NotFound,
+            Cause::Tls(fault) => match fault {
+                TlsFault::Cut | TlsFault::Deserted => Kind::Reset,
+                TlsFault::BadName(_) | TlsFault::NoIdentity | TlsFault::NoName => Kind::Usage,
+                _ => Kind::Other,
+            },
             Cause::PathTaken(_) => Kind::InUse,
             Cause::Exited(_) | Cause::NotAdmitted(_) | Cause::Stopped | Cause::TooSlow => Kind::Other,
             Cause::TooLarge { .. } => Kind::TooLarge,
@@ -373,8 +384,15 @@ impl From<Error> for io::Error {
 
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
-        let other = |error: io::Error| error.downcast().map_or_else(Self::Io, Self::Option);
-        error.downcast().map_or_else(other, Self::Frame)
+        let option = |error: io::Error| error.downcast().map_or_else(Self::Io, Self::Option);
+        let tls = |error: io::Error| error.downcast().map_or_else(option, Self::Tls);
+        error.downcast().map_or_else(tls, Self::Frame)
+    }
+}
+
+impl From<TlsFault> for Cause {
+    fn from(fault: TlsFault) -> Self {
+        Self::Tls(fault)
     }
 }
 
@@ -473,6 +491,7 @@ impl fmt::Display for Cause {
                 write!(f, "{rule} cannot be told there: whose a connection is shows on loopback alone")
             }
             Self::Stopped => f.write_str("cut off by the stop"),
+            Self::Tls(fault) => write!(f, "{fault}"),
             Self::TooLarge { size, most } => write!(f, "a message of {size} bytes, where {most} is the most"),
             Self::TooSlow => f.write_str("it reads too slowly, and too much waits for it"),
             Self::UnknownOwner(name) => write!(f, "there is no user or group {name:?}"),

@@ -2,6 +2,7 @@
 
 mod certified;
 mod frame;
+mod tls;
 
 use std::sync::Arc;
 
@@ -35,10 +36,10 @@ pub trait Wrap: Send + Sync {
 }
 
 /// Every layer.
-pub static ALL: &[&Layer] = &[&frame::FRAME];
+pub static ALL: &[&Layer] = &[&tls::TLS, &frame::FRAME];
 
 /// The short names for layers and the scheme beneath them.
-pub(crate) static STACKS: &[&StackGrammar] = &[];
+pub(crate) static STACKS: &[&StackGrammar] = &[&tls::STACK];
 
 /// What is put on newcomers: their layers, and where the rules ask for certificates the judgement of these.
 pub(crate) fn judged(mut wraps: Vec<Arc<dyn Wrap>>, entrance: Option<&Arc<Entrance>>) -> Vec<Arc<dyn Wrap>> {
