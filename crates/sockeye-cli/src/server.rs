@@ -11,8 +11,8 @@ use crate::args::Request;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::reload::Reloading;
-use crate::say;
 use crate::signal::Interrupts;
+use crate::{log, say};
 
 /// A listener, and what it serves.
 pub(crate) struct Place {
@@ -25,9 +25,14 @@ pub(crate) struct Place {
 
 /// Tells where a listener listens: whoever started us with port 0 reads it from here.
 pub(crate) fn ready(name: &str, listening: &Listening, request: &Request) {
+    let pin = listening.pin().map(|pin| pin.to_string());
     for local in listening.listener.locals() {
-        let object = json!({ "event": "listening", "service": name, "address": local.to_string() });
+        let object =
+            json!({ "event": "listening", "service": name, "address": local.to_string(), "pin": pin });
         say::note(request, object, &format!("{name} on {local}"));
+    }
+    if let Some(pinned) = listening.pinned().filter(|_| !log::wants_json(request)) {
+        say::line(&format!("nobody vouches for its certificate; to dial it: {pinned}"));
     }
 }
 

@@ -309,7 +309,7 @@ impl Error {
             Cause::OtherFamily => Kind::NotFound,
             Cause::Tls(fault) => match fault {
                 TlsFault::Cut | TlsFault::Deserted => Kind::Reset,
-                TlsFault::BadName(_) | TlsFault::NoIdentity | TlsFault::NoName => Kind::Usage,
+                TlsFault::BadName(_) | TlsFault::NoName => Kind::Usage,
                 _ => Kind::Other,
             },
             Cause::PathTaken(_) => Kind::InUse,

@@ -63,6 +63,12 @@ pub enum Event {
         /// How it ended.
         exit: Exit,
     },
+    /// The certificate that listeners without one of their own show could not be kept, and is forgotten when this process
+    /// ends. Told when it is made.
+    IdentityUnkept {
+        /// Why.
+        error: Error,
+    },
     /// This subscriber was too slow, and missed so many events.
     Lost {
         /// How many.
@@ -153,6 +159,7 @@ impl Event {
             Self::Closed { .. } => "closed",
             Self::Dropped { .. } => "dropped",
             Self::Exited { .. } => "exited",
+            Self::IdentityUnkept { .. } => "identity-unkept",
             Self::Lost { .. } => "lost",
             Self::Message { .. } => "message",
             Self::Missed { .. } => "missed",
@@ -259,8 +266,9 @@ impl Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, connections that came to a
-    /// bad end which was not their peer's breaking off, and what commands say on their standard error.
+    /// Listeners that cannot accept, refuse somebody or are stopping, an identity that cannot be kept, messages that were
+    /// lost, connections that came to a bad end which was not their peer's breaking off, and what commands say on their
+    /// standard error.
     Trouble,
     /// Every connection that begins and ends, and every command that ends.
     Connections,

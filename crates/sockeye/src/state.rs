@@ -54,8 +54,9 @@ impl State {
     /// by others, it is kept in memory. It blocks while files are read and written.
     ///
     /// # Errors
-    /// There is such a file, but it cannot be read, is no plain file, is larger, or others than its owner may read it.
-    pub fn keep(&self, name: &'static str, make: impl FnOnce() -> Vec<u8>) -> Result<Kept> {
+    /// There is such a file, but it cannot be read, is no plain file, is larger, or others than its owner may read it; or
+    /// that of `make`.
+    pub fn keep(&self, name: &'static str, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<Kept> {
         let mut memory = self.0.memory.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(content) = memory.get(name) {
             return Ok(Kept { content: content.clone(), path: None, unkept: None });
@@ -64,19 +65,19 @@ impl State {
             memory.insert(name, content.clone());
             Ok(Kept { content, path: None, unkept })
         };
-        let Some(folder) = &self.0.folder else { return forget(make().into(), None) };
+        let Some(folder) = &self.0.folder else { return forget(make()?.into(), None) };
         let path = folder.join(name);
         let open = match open_folder(folder) {
             Ok(open) => open,
             Err(error) => {
-                return forget(make().into(), Some(Error::new(Op::Write, error).on(folder.display())));
+                return forget(make()?.into(), Some(Error::new(Op::Write, error).on(folder.display())));
             }
         };
         let read = || read(&open, name).map_err(|error| Error::new(Op::Read, error).on(path.display()));
         if let Some(content) = read()? {
             return Ok(Kept { content: content.into(), path: Some(path), unkept: None });
         }
-        let made = make();
+        let made = make()?;
         match write_first(&open, name, &made) {
             Ok(true) => Ok(Kept { content: made.into(), path: Some(path), unkept: None }),
             Ok(false) => match read()? {
@@ -166,7 +167,7 @@ mod tests {
 
     use super::*;
 
-    fn never() -> Vec<u8> {
+    fn never() -> Result<Vec<u8>> {
         unreachable!("it is there already")
     }
 
@@ -174,7 +175,7 @@ mod tests {
     fn what_is_made_once_is_found_by_whoever_comes_later_in_a_file_for_its_owner_alone() {
         let scratch = Scratch::new();
         let folder = scratch.path("above/state");
-        let kept = State::at(&folder).keep("secret", || b"first".to_vec()).unwrap();
+        let kept = State::at(&folder).keep("secret", || Ok(b"first".to_vec())).unwrap();
         assert_eq!((&*kept.content, kept.path), (&b"first"[..], Some(folder.join("secret"))));
         assert!(kept.unkept.is_none());
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
@@ -189,7 +190,7 @@ mod tests {
         let scratch = Scratch::new();
         let folder = scratch.path("state");
         // Each has its own state, as another process would.
-        let one = |number: u8| State::at(&folder).keep("secret", || vec![number; 4096]).unwrap().content;
+        let one = |number: u8| State::at(&folder).keep("secret", || Ok(vec![number; 4096])).unwrap().content;
         let all: Vec<Arc<[u8]>> = thread::scope(|scope| {
             let threads: Vec<_> = (0..16).map(|number| scope.spawn(move || one(number))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -212,14 +213,14 @@ mod tests {
             (open, "others than its owner may write there"),
         ] {
             let state = State::at(&folder);
-            let kept = state.keep("secret", || b"first".to_vec()).unwrap();
+            let kept = state.keep("secret", || Ok(b"first".to_vec())).unwrap();
             let unkept = kept.unkept.unwrap();
             assert_eq!((unkept.op(), unkept.cause().to_string().as_str()), (Op::Write, why), "{folder:?}");
             let again = state.clone().keep("secret", never).unwrap();
             assert_eq!((again.content, again.path), (kept.content, None));
             assert!(again.unkept.is_none());
         }
-        let kept = State::default().keep("secret", || b"first".to_vec()).unwrap();
+        let kept = State::default().keep("secret", || Ok(b"first".to_vec())).unwrap();
         assert!(kept.path.is_none() && kept.unkept.is_none());
     }
 
@@ -227,7 +228,7 @@ mod tests {
     fn a_file_that_is_not_ours_alone_or_leads_elsewhere_is_an_error_and_stays_as_it_is() {
         let scratch = Scratch::new();
         let state = State::at(scratch.path("state"));
-        state.keep("made", Vec::new).unwrap();
+        state.keep("made", || Ok(Vec::new())).unwrap();
         let path = |name: &str| scratch.path("state").join(name);
         fs::write(path("open"), "x").unwrap();
         fs::set_permissions(path("open"), Permissions::from_mode(0o640)).unwrap();

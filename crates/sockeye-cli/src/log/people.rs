@@ -27,6 +27,12 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{}{} {exit}", printable::line(command.as_bytes()), whose(caller.as_deref()))
         }
         Event::Exited { .. } => return None,
+        Event::IdentityUnkept { error } => format!(
+            "{}; the certificate is forgotten when this ends, and its pin with it\n{}{}",
+            one_line(error),
+            say::INDENT,
+            hint::STATE
+        ),
         Event::Lost { events } => format!("{events} events were not told: the log is too slow"),
         Event::Message { peer, way, payload, size, .. } => {
             let does = match way {

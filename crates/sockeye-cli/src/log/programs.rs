@@ -5,6 +5,7 @@ use sockeye::{Ended, Event, Exit, Peer, Way};
 
 use super::{set, timed};
 use crate::failure::one_line;
+use crate::hint;
 
 /// An event as one object.
 pub(super) fn for_programs(event: &Event) -> Value {
@@ -34,6 +35,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
             object
         }
         Event::Exited { command, caller, exit } => exited(command, caller.as_deref(), *exit),
+        Event::IdentityUnkept { error } => json!({ "error": one_line(error), "hint": hint::STATE }),
         Event::Lost { events } => json!({ "events": events }),
         Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => json!({

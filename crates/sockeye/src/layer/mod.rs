@@ -6,7 +6,7 @@ mod tls;
 
 use std::sync::Arc;
 
-use sockeye_proto::address::{Address, LayerGrammar, StackGrammar};
+use sockeye_proto::address::{Address, LayerGrammar, Pin, StackGrammar};
 
 use crate::conn::Conn;
 use crate::ctx::{Ctx, within};
@@ -33,6 +33,11 @@ pub trait Wrap: Send + Sync {
     /// # Errors
     /// The handshake failed; the connection is closed.
     fn wrap<'a>(&'a self, conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>>;
+
+    /// What a client is to know us by, where it shows newcomers a certificate for which nobody vouches.
+    fn pin(&self) -> Option<Pin> {
+        None
+    }
 }
 
 /// Every layer.
