@@ -10,6 +10,7 @@ use sockeye_proto::address::ParseError;
 use sockeye_proto::admission::Refusal;
 use sockeye_proto::frame::FrameError;
 use sockeye_proto::shape::Shape;
+use sockeye_proto::websocket::WebSocketError;
 use sockeye_sys::lookup::{LookupError, LookupErrorKind};
 
 use crate::exit::Exit;
@@ -124,6 +125,8 @@ pub enum Cause {
     Exited(Exit),
     /// A command could not be started.
     Unstarted(Unstarted, io::Error),
+    /// A WebSocket came to no handshake, or to a bad end.
+    WebSocket(WebSocketError),
 }
 
 /// An option of a socket that could not be set.
@@ -247,7 +250,8 @@ impl Error {
 
     /// Whether only the one message was refused, and the connection carries others.
     pub fn is_refusal(&self) -> bool {
-        let is_uncarried = self.kind() == Kind::TooLarge || matches!(self.0.cause, Cause::Frame(_));
+        let is_uncarried = self.kind() == Kind::TooLarge
+            || matches!(self.0.cause, Cause::Frame(_) | Cause::WebSocket(WebSocketError::NotText));
         self.0.op == Op::Write && is_uncarried
     }
 
@@ -296,6 +300,16 @@ impl Error {
             }
             Cause::Frame(error) => match error {
                 FrameError::TooLarge { .. } | FrameError::TooLong { .. } => Kind::TooLarge,
+                _ => Kind::Other,
+            },
+            Cause::WebSocket(error) => match error {
+                WebSocketError::Closed(_) | WebSocketError::Gone => Kind::Reset,
+                WebSocketError::Silent(_) => Kind::TimeLimit,
+                WebSocketError::TooLarge { .. } => Kind::TooLarge,
+                WebSocketError::Answered { status: 404 | 410, .. } => Kind::NotFound,
+                WebSocketError::Answered { status: 401 | 403 | 407, .. } | WebSocketError::Origin(_) => {
+                    Kind::NoRight
+                }
                 _ => Kind::Other,
             },
             Cause::Deserted => Kind::Reset,
@@ -386,13 +400,20 @@ impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
         let option = |error: io::Error| error.downcast().map_or_else(Self::Io, Self::Option);
         let tls = |error: io::Error| error.downcast().map_or_else(option, Self::Tls);
-        error.downcast().map_or_else(tls, Self::Frame)
+        let frame = |error: io::Error| error.downcast().map_or_else(tls, Self::Frame);
+        error.downcast().map_or_else(frame, Self::WebSocket)
     }
 }
 
 impl From<TlsFault> for Cause {
     fn from(fault: TlsFault) -> Self {
         Self::Tls(fault)
+    }
+}
+
+impl From<WebSocketError> for Cause {
+    fn from(error: WebSocketError) -> Self {
+        Self::WebSocket(error)
     }
 }
 
@@ -506,6 +527,7 @@ impl fmt::Display for Cause {
                 }
                 f.write_str(&words(error))
             }
+            Self::WebSocket(error) => write!(f, "{error}"),
             Self::WrongShape { has } => write!(f, "it carries {has}"),
         }
     }

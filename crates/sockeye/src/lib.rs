@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod backlog;
 pub mod blocking;
 mod buffer;
 mod clock;
@@ -46,6 +47,7 @@ mod inspect;
 mod layer;
 mod lent;
 mod listener;
+mod look;
 mod memory;
 mod message;
 mod open;
@@ -75,6 +77,7 @@ mod transit;
 struct PythonSocketsInRust;
 
 pub use accept::{Served, serve, serve_on};
+pub use backlog::Waiting;
 pub use buffer::{Buffers, Size};
 pub use clock::Clock;
 pub use conn::{Bytes, Conn, Io, Messages};
@@ -85,7 +88,7 @@ pub use error::{
     Alert, Cause, CertificateFault, Error, FileFault, Kind, Limit, Op, PathTaken, Refused, Result, RuleFault,
     Side, TlsFault, Unstarted,
 };
-pub use event::{Dropped, Ended, Event, Events, SHOWN, Wants, Way};
+pub use event::{Dropped, Ended, Event, Events, SHOWN, Seen, Style, Wants, Way};
 pub use exit::Exit;
 pub use handed::Handed;
 pub use inspect::{Inspected, inspect};

@@ -1,8 +1,15 @@
 //! What is put on a connection: a row each.
 
 mod certified;
+mod fault;
 mod frame;
+mod log;
+mod pcap;
+mod rate;
+mod record;
+mod tee;
 mod tls;
+mod ws;
 
 use std::sync::Arc;
 
@@ -41,10 +48,20 @@ pub trait Wrap: Send + Sync {
 }
 
 /// Every layer.
-pub static ALL: &[&Layer] = &[&tls::TLS, &frame::FRAME];
+pub static ALL: &[&Layer] = &[
+    &tls::TLS,
+    &ws::WS,
+    &frame::FRAME,
+    &fault::FAULT,
+    &rate::RATE,
+    &tee::TEE,
+    &tee::TEE_OUT,
+    &pcap::PCAP,
+    &log::LOG,
+];
 
 /// The short names for layers and the scheme beneath them.
-pub(crate) static STACKS: &[&StackGrammar] = &[&tls::STACK];
+pub(crate) static STACKS: &[&StackGrammar] = &[&tls::STACK, &ws::PLAIN, &ws::SECURE];
 
 /// What is put on newcomers: their layers, and where the rules ask for certificates the judgement of these.
 pub(crate) fn judged(mut wraps: Vec<Arc<dyn Wrap>>, entrance: Option<&Arc<Entrance>>) -> Vec<Arc<dyn Wrap>> {
