@@ -84,6 +84,12 @@ pub enum Event {
         /// What repeats them as `seed=`.
         seed: u64,
     },
+    /// The certificate that listeners without one of their own show could not be kept, and is forgotten when this process
+    /// ends. Told when it is made.
+    IdentityUnkept {
+        /// Why.
+        error: Error,
+    },
     /// This subscriber was too slow, and missed so many events.
     Lost {
         /// How many.
@@ -121,6 +127,15 @@ pub enum Event {
         /// The other end.
         peer: Arc<Peer>,
     },
+    /// A connection is open that was tried more than once, or was lost: `reconnect=`.
+    Reached {
+        /// What was dialled.
+        address: Arc<str>,
+        /// How often it was tried again.
+        attempts: u32,
+        /// How long that took, since it was first tried, or lost.
+        after: Duration,
+    },
     /// A listener has refused newcomers. The first is told at once, and others at most once a second, those of one reason
     /// together.
     Refused {
@@ -132,6 +147,18 @@ pub enum Event {
         why: Refusal,
         /// How many, since this reason was last told.
         newcomers: u64,
+    },
+    /// A connection could not be opened, or was lost, and is tried again: `reconnect=`. Of one that was lost, which
+    /// [`Error::op`] tells, the bytes that were sent last may not have arrived.
+    Retrying {
+        /// What is dialled.
+        address: Arc<str>,
+        /// Which further try it will be, from 1 on.
+        attempt: u32,
+        /// How long until then.
+        wait: Duration,
+        /// Why.
+        error: Error,
     },
     /// A command with `stderr=log` said something on its standard error.
     Said {
@@ -244,11 +271,14 @@ impl Event {
             Self::Exited { .. } => "exited",
             Self::Faulted { .. } => "faulted",
             Self::Faults { .. } => "faults",
+            Self::IdentityUnkept { .. } => "identity-unkept",
             Self::Lost { .. } => "lost",
             Self::Message { .. } => "message",
             Self::Missed { .. } => "missed",
             Self::Opened { .. } => "opened",
+            Self::Reached { .. } => "reached",
             Self::Refused { .. } => "refused",
+            Self::Retrying { .. } => "retrying",
             Self::Said { .. } => "said",
             Self::Stopping { .. } => "stopping",
             Self::Traffic { .. } => "traffic",
@@ -323,6 +353,8 @@ pub enum Ended {
     Failed(Error),
     /// The service panicked: a fault of ours, which touched no other connection.
     Panicked,
+    /// It was refused once it had shown its certificate, of which [`Event::Refused`] tells.
+    Refused(Refusal),
     /// It was still open when the last limit of the stop ran out.
     Stopped,
 }
@@ -334,7 +366,7 @@ impl Ended {
         match self {
             Self::Failed(error) => error.kind() != Kind::Reset || !matches!(error.op(), Op::Read | Op::Write),
             Self::Panicked => true,
-            Self::Done | Self::Stopped => false,
+            Self::Done | Self::Refused(_) | Self::Stopped => false,
         }
     }
 }
@@ -342,9 +374,10 @@ impl Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, peers that are not verified,
-    /// the seed of faults, connections that came to a bad end which was not their peer's breaking off, what commands say
-    /// on their standard error, and what goes over connections whose address asks for that (`log=`).
+    /// Listeners that cannot accept, refuse somebody or are stopping, an identity that cannot be kept, peers that are not
+    /// verified, messages that were lost, the seed of faults, connections that are opened anew or come to a bad end which was
+    /// not their peer's breaking off, what commands say on their standard error, and what goes over connections whose
+    /// address asks for that (`log=`).
     Trouble,
     /// Every connection that begins and ends, what faults did to it, and every command that ends.
     Connections,
