@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sockeye::{
-    Alert, Cause, CertificateFault, Clock, Conn, Ctx, Error, Event, FileFault, Kind, Limit, Op, Result, Size, TlsFault,
-    Wants,
+    Alert, Cause, CertificateFault, Clock, Conn, Ctx, Error, Event, FileFault, Kind, Limit, Op, Result, Size,
+    TlsFault, Wants,
 };
 use testkit::{Authority, Issued, Scratch};
 use tokio::time::timeout;
@@ -131,7 +131,10 @@ async fn a_pin_takes_the_place_of_names_and_issuers_but_not_of_the_key() {
     for options in [format!("pin={pin}"), format!("sni=localhost,ca={}", authority.certificate())] {
         let word = format!("{there},{options}");
         let (near, far) = tokio::join!(sockeye::dial(&word, &ctx), listening.accept());
-        assert_eq!(far.unwrap().peer().tls.as_ref().unwrap().server_name.is_some(), options.starts_with("sni"));
+        assert_eq!(
+            far.unwrap().peer().tls.as_ref().unwrap().server_name.is_some(),
+            options.starts_with("sni")
+        );
         near.unwrap();
     }
 }
@@ -166,7 +169,10 @@ async fn a_certificate_that_is_not_valid_yet_or_no_longer_is_refused_with_its_da
     let ca = format!("ca={}", authority.certificate());
     let says = async |year| refused(&issued, &ca, &Ctx { clock: at(year), ..Ctx::default() }).await;
     let early = says(2020).await;
-    assert!(matches!(&early, TlsFault::Certificate(CertificateFault::NotYet(day)) if day.starts_with("20")), "{early:?}");
+    assert!(
+        matches!(&early, TlsFault::Certificate(CertificateFault::NotYet(day)) if day.starts_with("20")),
+        "{early:?}"
+    );
     let late = says(2100).await;
     let TlsFault::Certificate(CertificateFault::Expired(day)) = &late else { panic!("{late:?}") };
     let digits = day.split('-').map(str::len).collect::<Vec<_>>();
@@ -177,7 +183,9 @@ async fn a_certificate_that_is_not_valid_yet_or_no_longer_is_refused_with_its_da
 async fn who_vouches_for_itself_is_told_from_who_is_vouched_for_by_a_stranger() {
     let authority = Authority::new();
     let ca = format!("ca={}", authority.certificate());
-    let fault = refused(&authority.self_signed("DNS:localhost"), &format!("{ca},sni=localhost"), &Ctx::default()).await;
+    let fault =
+        refused(&authority.self_signed("DNS:localhost"), &format!("{ca},sni=localhost"), &Ctx::default())
+            .await;
     assert!(
         matches!(&fault, TlsFault::Certificate(CertificateFault::Untrusted { is_self_issued: true, .. })),
         "{fault:?}"
@@ -189,13 +197,13 @@ async fn who_vouches_for_itself_is_told_from_who_is_vouched_for_by_a_stranger() 
 async fn a_client_must_show_a_certificate_where_that_is_asked_for_and_learns_why_it_may_not_come_in() {
     let (authority, issued) = certified();
     let (stranger, ctx) = (Authority::new(), Ctx::default());
-    let foreign = stranger.issue("DNS:me.example");
+    let foreign = stranger.self_signed("DNS:me.example");
     let listened = format!("{},client-ca={}", shows(&issued), authority.certificate());
     let ca = format!("ca={}", authority.certificate());
     for min in ["1.2", "1.3"] {
         for (shown, at_server, alerts) in [
             (String::new(), "the peer has shown no certificate", [116, 40]),
-            (format!(",{}", shows(&foreign)), "the certificate is issued by CN=Test Authority, O=Sockeye, whom nothing here trusts", [48, 46]),
+            (format!(",{}", shows(&foreign)), "the certificate is issued by itself, CN=alone", [48, 46]),
         ] {
             let versions = if min == "1.3" { ",min=1.3" } else { "" };
             let (near, far) = ends(&listened, &format!("{ca}{versions}{shown}"), &ctx).await;
@@ -219,12 +227,14 @@ async fn the_first_protocol_of_the_listener_that_the_other_side_has_too_is_agree
     let ctx = Ctx::default();
     let ca = format!("ca={}", authority.certificate());
     let listened = format!("{},alpn=h2,alpn=http/1.1", shows(&issued));
-    for (asked, agreed) in [("alpn=http/1.1,alpn=h2", Some("h2")), ("alpn=http/1.1", Some("http/1.1")), ("min=1.2", None)] {
+    for (asked, agreed) in
+        [("alpn=http/1.1,alpn=h2", Some("h2")), ("alpn=http/1.1", Some("http/1.1")), ("min=1.2", None)]
+    {
         let (near, far) = ends(&listened, &format!("{ca},sni=localhost,{asked}"), &ctx).await;
         for conn in [near.unwrap(), far.unwrap()] {
             let told = conn.peer().tls.clone().unwrap();
             assert_eq!(told.alpn.as_deref(), agreed.map(str::as_bytes), "{asked}");
-            let asked_for = told.server_name.is_none_or(|name| name == "localhost");
+            let asked_for = told.server_name.as_ref().is_none_or(|name| name == "localhost");
             assert!(asked_for);
         }
     }
@@ -249,21 +259,22 @@ async fn a_peer_without_tls_is_named_as_such_on_either_side() {
 
     let mut listening = listen("tcp-l:127.0.0.1:0", &ctx).await;
     let there = format!("tls+{},ca={}", local(&listening), authority.certificate());
-    for (answer, says) in [
-        (&b"SSH-2.0-x\r\n"[..], TlsFault::PlainText(b"SSH-2.0-x\r\n".to_vec())),
-        (b"", TlsFault::Echoed),
-    ] {
+    for (answer, says) in
+        [(&b"SSH-2.0-x\r\n"[..], TlsFault::PlainText(b"SSH-2.0-x\r\n".to_vec())), (b"", TlsFault::Echoed)]
+    {
         let answering = async {
             let mut conn = listening.accept().await.unwrap();
             if answer.is_empty() {
-                let hello = get(&mut conn, 200).await;
-                conn.write_all(&hello).await.unwrap();
+                let mut hello = [0; 9999];
+                let read = conn.read(&mut hello).await.unwrap();
+                conn.write_all(&hello[..read]).await.unwrap();
             } else {
                 conn.write_all(answer).await.unwrap();
             }
             while !matches!(conn.read(&mut [0; 999]).await, Ok(0) | Err(_)) {}
         };
-        let (refused, ()) = soon("a refusal", async { tokio::join!(sockeye::dial(&there, &ctx), answering) }).await;
+        let (refused, ()) =
+            soon("a refusal", async { tokio::join!(sockeye::dial(&there, &ctx), answering) }).await;
         assert_eq!(fault(&refused.unwrap_err()), says);
     }
 }
@@ -274,11 +285,13 @@ async fn an_end_that_tls_was_not_told_of_is_no_end() {
         let ctx = Ctx::default();
         let (authority, issued) = certified();
         let mut relay = listen("tcp-l:127.0.0.1:0", &ctx).await;
-        let mut listening = listen(&format!("tls-l:127.0.0.1:0,{},min={version}", shows(&issued)), &ctx).await;
-        let between = format!("tls+{},ca={}", local(&relay), authority.certificate());
+        let mut listening =
+            listen(&format!("tls-l:127.0.0.1:0,{},min={version}", shows(&issued)), &ctx).await;
+        let (between, there) =
+            (format!("tls+{},ca={}", local(&relay), authority.certificate()), local(&listening));
         // Somebody between who passes on all but the last of it.
         let passing = async {
-            let (mut here, mut there) = (relay.accept().await.unwrap(), dial(&local(&listening), &ctx).await);
+            let (mut here, mut there) = (relay.accept().await.unwrap(), dial(&there, &ctx).await);
             let (mut hello, mut answer) = (vec![0; 1 << 16], vec![0; 1 << 16]);
             loop {
                 tokio::select! {
@@ -328,7 +341,10 @@ async fn who_has_ended_still_gets_the_answer_and_an_idle_connection_holds_no_buf
     assert!(timeout(Duration::from_millis(20), far.read(&mut [0; 9])).await.is_err());
     assert!(timeout(Duration::from_millis(20), near.read(&mut [0; 9])).await.is_err());
     let lent = [(); 3].map(|()| ctx.buffers.lend(Size::Medium));
-    assert!(lent.iter().filter(|buffer| buffer.iter().any(|byte| *byte != 0)).count() >= 2, "they were not given back");
+    assert!(
+        lent.iter().filter(|buffer| buffer.iter().any(|byte| *byte != 0)).count() >= 2,
+        "they were not given back"
+    );
 
     near.shutdown_write().await.unwrap();
     assert_eq!(rest(&mut far).await.unwrap(), b"");
@@ -345,7 +361,10 @@ async fn small_writes_share_a_write_until_they_are_flushed() {
     for byte in 0..100_u8 {
         assert_eq!(near.write(&[byte]).await.unwrap(), 1);
     }
-    assert!(timeout(Duration::from_millis(20), far.read(&mut [0; 9])).await.is_err(), "nothing was held back");
+    assert!(
+        timeout(Duration::from_millis(20), far.read(&mut [0; 9])).await.is_err(),
+        "nothing was held back"
+    );
     near.flush().await.unwrap();
     let mut buffer = [0; 200];
     let read = soon("a read", far.read(&mut buffer)).await.unwrap();
@@ -371,7 +390,10 @@ async fn a_stalled_handshake_is_ended_and_gives_its_place_back() {
         _ => None,
     });
     let error = ended.await;
-    assert!(matches!(error.cause(), Cause::Limit(Limit::Handshake, _)) && error.op() == Op::Handshake, "{error:?}");
+    assert!(
+        matches!(error.cause(), Cause::Limit(Limit::Handshake, _)) && error.op() == Op::Handshake,
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
