@@ -7,6 +7,7 @@ use sockeye::{
     TlsFault, Wants,
 };
 use testkit::{Authority, Issued, Scratch};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::lab::{Server, address, assert_same, dial, echo, event, get, listen, local, numbered, rest, soon};
@@ -289,24 +290,23 @@ async fn an_end_that_tls_was_not_told_of_is_no_end() {
             listen(&format!("tls-l:127.0.0.1:0,{},min={version}", shows(&issued)), &ctx).await;
         let (between, there) =
             (format!("tls+{},ca={}", local(&relay), authority.certificate()), local(&listening));
-        // Somebody between who passes on all but the last of it.
+        // Somebody between, who makes an end of it.
+        let cut = Notify::new();
         let passing = async {
-            let (mut here, mut there) = (relay.accept().await.unwrap(), dial(&there, &ctx).await);
+            let (mut here, mut far) = (relay.accept().await.unwrap(), dial(&there, &ctx).await);
             let (mut hello, mut answer) = (vec![0; 1 << 16], vec![0; 1 << 16]);
             loop {
                 tokio::select! {
-                    read = here.read(&mut hello) => match read.unwrap() {
-                        0 => break,
-                        read => there.write_all(&hello[..read]).await.unwrap(),
-                    },
-                    read = there.read(&mut answer) => match read.unwrap() {
+                    () = cut.notified() => break,
+                    read = here.read(&mut hello) => far.write_all(&hello[..read.unwrap()]).await.unwrap(),
+                    read = far.read(&mut answer) => match read.unwrap() {
                         0 => break,
                         read => here.write_all(&answer[..read]).await.unwrap(),
                     },
                 }
             }
             here.shutdown_write().await.unwrap();
-            here
+            (here, far)
         };
         let ending = async {
             let mut far = listening.accept().await.unwrap();
@@ -314,15 +314,17 @@ async fn an_end_that_tls_was_not_told_of_is_no_end() {
             if is_told {
                 far.shutdown_write().await.unwrap();
             }
+            far
         };
         let reading = async {
             let mut near = dial(&between, &ctx).await;
             assert_eq!(get(&mut near, 7).await, b"not all");
-            let end = near.read(&mut [0; 9]).await;
-            (end, near)
+            if !is_told {
+                cut.notify_one();
+            }
+            near.read(&mut [0; 9]).await
         };
-        let (_here, (), (end, _near)) =
-            soon("an end", async { tokio::join!(passing, ending, reading) }).await;
+        let (_between, _far, end) = soon("an end", async { tokio::join!(passing, ending, reading) }).await;
         match end {
             Ok(read) => assert_eq!((read, is_told), (0, true)),
             Err(error) => {

@@ -236,6 +236,8 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
         }
         End::Peer if is_command(pair.far) => {
             let unix = SCHEMES.iter().find(|row| row.grammar.name == "unix").expect("a row");
+            // The script joins what the command carries, which has no TLS.
+            let pair = Pair { is_secret: false, ..pair };
             let (listening, _) = listen_on(pair, unix, &scratch, "far", room, &ctx).await;
             let script = scratch.path("join.py");
             std::fs::write(&script, JOIN).unwrap();
