@@ -2,6 +2,7 @@
 //!
 //! - [`address`]: the text that names one end of a connection, against a vocabulary of rows.
 //! - [`admission`]: who may come in, how many of them and how often.
+//! - [`certificate`]: whom a certificate is for, and who issued it.
 //! - [`crowd`]: the peers of a datagram listener, and who makes room.
 //! - [`cut`]: what is typed into messages.
 //! - [`diag`]: asking the kernel about a socket, as bytes.
@@ -27,6 +28,7 @@
 
 pub mod address;
 pub mod admission;
+pub mod certificate;
 pub mod crowd;
 pub mod cut;
 pub mod diag;

@@ -17,7 +17,7 @@ use crate::error::{Cause, Error, Op, Result};
 use crate::exit::Exit;
 use crate::lent::{Direction, Lent};
 use crate::message::{Message, Payload, release};
-use crate::peer::Peer;
+use crate::peer::{Peer, Tls};
 use crate::pipe::Pipe;
 
 /// A stream of bytes.
@@ -203,6 +203,12 @@ impl Conn {
         let Self { io, mut peer, .. } = self;
         Arc::make_mut(&mut peer).through.push(name);
         Self { io: layer(io), peer, counts: Arc::default(), max_message, ..self }
+    }
+
+    /// Remembers what TLS told of the peer.
+    pub(crate) fn told(mut self, tls: Tls) -> Self {
+        Arc::make_mut(&mut self.peer).tls = Some(Arc::new(tls));
+        self
     }
 
     /// Puts something between the connection and those who use it that changes nothing they can see, and so counts

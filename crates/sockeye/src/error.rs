@@ -1,5 +1,7 @@
 //! What can go wrong with a connection: which operation, on what address, on which side, and why.
 
+mod tls;
+
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
@@ -11,6 +13,8 @@ use sockeye_proto::websocket::WebSocketError;
 use sockeye_sys::lookup::{LookupError, LookupErrorKind};
 
 use crate::exit::Exit;
+
+pub use tls::{Alert, CertificateFault, FileFault, TlsFault};
 
 /// The result of an operation on a connection.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -103,6 +107,8 @@ pub enum Cause {
     },
     /// A stop was in a hurry.
     Stopped,
+    /// TLS failed.
+    Tls(TlsFault),
     /// More waits for a peer than may, because it takes too little of what it is sent.
     TooSlow,
     /// Messages were asked of a connection that carries bytes, or the other way round.
@@ -310,6 +316,11 @@ impl Error {
                 LookupErrorKind::Other => Kind::Other,
             },
             Cause::OtherFamily => Kind::NotFound,
+            Cause::Tls(fault) => match fault {
+                TlsFault::Cut | TlsFault::Deserted => Kind::Reset,
+                TlsFault::BadName(_) | TlsFault::NoIdentity | TlsFault::NoName => Kind::Usage,
+                _ => Kind::Other,
+            },
             Cause::PathTaken(_) => Kind::InUse,
             Cause::Exited(_) | Cause::Stopped | Cause::TooSlow => Kind::Other,
             Cause::TooLarge { .. } => Kind::TooLarge,
@@ -383,7 +394,8 @@ impl From<Error> for io::Error {
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
         let option = |error: io::Error| error.downcast().map_or_else(Self::Io, Self::Option);
-        let frame = |error: io::Error| error.downcast().map_or_else(option, Self::Frame);
+        let tls = |error: io::Error| error.downcast().map_or_else(option, Self::Tls);
+        let frame = |error: io::Error| error.downcast().map_or_else(tls, Self::Frame);
         error.downcast().map_or_else(frame, Self::WebSocket)
     }
 }
@@ -391,6 +403,12 @@ impl From<io::Error> for Cause {
 impl From<WebSocketError> for Cause {
     fn from(error: WebSocketError) -> Self {
         Self::WebSocket(error)
+    }
+}
+
+impl From<TlsFault> for Cause {
+    fn from(fault: TlsFault) -> Self {
+        Self::Tls(fault)
     }
 }
 
@@ -485,6 +503,7 @@ impl fmt::Display for Cause {
                 write!(f, "{rule} cannot be told there: whose a connection is shows on loopback alone")
             }
             Self::Stopped => f.write_str("cut off by the stop"),
+            Self::Tls(fault) => write!(f, "{fault}"),
             Self::TooLarge { size, most } => write!(f, "a message of {size} bytes, where {most} is the most"),
             Self::TooSlow => f.write_str("it reads too slowly, and too much waits for it"),
             Self::UnknownOwner(name) => write!(f, "there is no user or group {name:?}"),

@@ -79,7 +79,10 @@ pub use conn::{Bytes, Conn, Io, Messages};
 pub use counts::{Counts, Volume};
 pub use ctx::{Ctx, Limits, Newcomers};
 pub use entrance::Entrance;
-pub use error::{Cause, Error, Kind, Limit, Op, PathTaken, Refused, Result, RuleFault, Side, Unstarted};
+pub use error::{
+    Alert, Cause, CertificateFault, Error, FileFault, Kind, Limit, Op, PathTaken, Refused, Result, RuleFault,
+    Side, TlsFault, Unstarted,
+};
 pub use event::{Dropped, Ended, Event, Events, SHOWN, Wants, Way};
 pub use exit::Exit;
 pub use handed::Handed;

@@ -33,6 +33,7 @@ mod rows;
 mod stream;
 mod tcp;
 mod terms;
+mod tls;
 mod udp;
 mod unix;
 mod unix_dgram;

@@ -1,6 +1,7 @@
 //! What is put on a connection: a row each.
 
 mod frame;
+mod tls;
 mod ws;
 
 use std::sync::Arc;
@@ -34,10 +35,10 @@ pub trait Wrap: Send + Sync {
 }
 
 /// Every layer.
-pub static ALL: &[&Layer] = &[&frame::FRAME, &ws::WS];
+pub static ALL: &[&Layer] = &[&tls::TLS, &ws::WS, &frame::FRAME];
 
 /// The short names for layers and the scheme beneath them.
-pub(crate) static STACKS: &[&StackGrammar] = &[&ws::PLAIN];
+pub(crate) static STACKS: &[&StackGrammar] = &[&tls::STACK, &ws::PLAIN, &ws::SECURE];
 
 /// Puts layers on a connection.
 pub(crate) async fn wrap_all(wraps: &[Arc<dyn Wrap>], mut conn: Conn, ctx: &Ctx) -> Result<Conn> {

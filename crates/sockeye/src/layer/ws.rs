@@ -74,6 +74,14 @@ pub(super) static WS: Layer = Layer {
 pub(super) static PLAIN: StackGrammar =
     StackGrammar { name: "ws", layers: &["ws"], scheme: "tcp", url: Some(Url { port: 80, path: "path" }) };
 
+/// `wss:` has TLS beneath.
+pub(super) static SECURE: StackGrammar = StackGrammar {
+    name: "wss",
+    layers: &["ws", "tls"],
+    scheme: "tcp",
+    url: Some(Url { port: 443, path: "path" }),
+};
+
 fn prepare(address: &Address, place: usize, _: &Ctx) -> Result<Arc<dyn Wrap>> {
     Ok(Arc::new(Ws(Settings::of(address, place)?)))
 }
