@@ -39,3 +39,4 @@ mod unix;
 mod unix_dgram;
 mod unix_seq;
 mod vsock;
+mod websocket;

@@ -31,10 +31,18 @@ pub(super) struct Pair {
     pub(super) near: &'static Scheme,
     pub(super) far: &'static Scheme,
     pub(super) end: End,
-    /// Whether what carries bytes has a frame on, which makes messages of them.
-    pub(super) is_framed: bool,
+    /// What is on each side that carries bytes, and makes messages of them.
+    pub(super) over: Over,
     /// After how long the relay takes a silent client to have left; `None` is what the scheme says.
     pub(super) idle: Option<Duration>,
+}
+
+/// A layer that makes messages of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    Nothing,
+    Frame,
+    WebSocket,
 }
 
 /// What stands at a far end.
@@ -56,15 +64,19 @@ impl Pair {
             let far = here().filter(|row| row.grammar.dials);
             far.flat_map(move |far| {
                 let ends = ends(far.grammar.name, far.grammar.listens);
-                ends.iter().map(move |end| Self { near, far, end: *end, is_framed: false, idle: None })
+                ends.iter().map(move |end| Self { near, far, end: *end, over: Over::Nothing, idle: None })
             })
         })
     }
 
     /// The address with the options that this pair and `room` ask for.
     fn word(self, bare: &str, scheme: &Scheme, room: Room) -> String {
-        let is_framed = self.is_framed && scheme.grammar.shape == Shape::Bytes;
-        room.on(bare, scheme) + if is_framed { ",frame=len32" } else { "" }
+        let word = room.on(bare, scheme);
+        match self.over {
+            Over::Frame if scheme.grammar.shape == Shape::Bytes => word + ",frame=len32",
+            Over::WebSocket if scheme.grammar.shape == Shape::Bytes => format!("ws+{word}"),
+            Over::Frame | Over::Nothing | Over::WebSocket => word,
+        }
     }
 
     pub(super) fn half_close(self) -> bool {
@@ -218,8 +230,9 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
         End::Sink => (format!("file:{},write", file.display()), Waiting::Nobody(Far::Sink)),
     };
     let to = if is_command(pair.far) {
-        let frame = pair.is_framed.then(|| "frame=len32".to_owned());
-        sockeye::parse(&to, frame.as_slice()).unwrap()
+        let frame = (pair.over == Over::Frame).then(|| "frame=len32".to_owned());
+        let layer = if pair.over == Over::WebSocket { "ws+" } else { "" };
+        sockeye::parse(&format!("{layer}{to}"), frame.as_slice()).unwrap()
     } else {
         address(&pair.word(&to, pair.far, room))
     };
