@@ -8,7 +8,7 @@ use sockeye::proto::cut::TooLong;
 use sockeye::proto::frame::FrameError;
 use sockeye::proto::printable;
 use sockeye::proto::websocket::WebSocketError;
-use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, Refused, RuleFault, Unstarted};
+use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, Refused, RuleFault, TlsFault, Unstarted};
 
 /// How bytes and messages come together.
 pub(crate) const FRAME: &str = "frame=line makes messages of bytes; sockeye help address has other frames";
@@ -16,6 +16,10 @@ pub(crate) const FRAME: &str = "frame=line makes messages of bytes; sockeye help
 /// Where files can be written.
 pub(crate) const FILE: &str =
     "choose a place in a folder that is there and yours to write: ls -ld shows whose it is";
+
+/// Where what is to outlive us is kept.
+pub(crate) const STATE: &str =
+    "XDG_STATE_HOME, or STATE_DIRECTORY for a service, names a folder that is ours alone";
 
 /// The second line of a failure, where there is something to try.
 pub(crate) fn of(error: &Error) -> Option<Cow<'static, str>> {
@@ -47,6 +51,10 @@ fn option(refused: &Refused) -> Cow<'static, str> {
             "sysctl net.ipv4.tcp_available_congestion_control lists what there is"
         }
         ("device", Some(Errno::NODEV)) => "ip link lists the interfaces",
+        ("pcap", _) if refused.error.kind() == ErrorKind::AlreadyExists => {
+            "name another file: nothing there is lost"
+        }
+        ("pcap" | "tee" | "tee-out", _) => FILE,
         ("mptcp", _) => "leave it out, or have the kernel allow it: sysctl net.mptcp.enabled=1",
         (_, Some(Errno::NOPROTOOPT | Errno::OPNOTSUPP)) => {
             "the kernel does not have it on such a socket: leave it out"
@@ -61,11 +69,16 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
     let hint = match cause {
         Cause::OtherFamily => "try without -4 or -6",
         Cause::NoUsers => "listen on loopback by tcp: or udp:, or on a Unix socket",
-        Cause::OpenToOthers => "listen on loopback, which is what a port alone means, or on a Unix socket",
+        Cause::OpenToOthers => {
+            "listen on loopback or a Unix socket, or let in by certificate: tls:HOST:PORT,client-ca=FILE,allow=cert:NAME"
+        }
         Cause::Rule(_, fault) => match fault {
             RuleFault::NoAddresses => "name users: allow=alice or allow=uid:1000; on TCP and UDP, addresses",
             RuleFault::NoSuchUser => {
-                "it takes an IP address, a range such as 10.0.0.0/8, a user (getent passwd) or uid:N; no hosts"
+                "it takes an IP address, a range such as 10.0.0.0/8, a user (getent passwd), uid:N or cert:NAME; no hosts"
+            }
+            RuleFault::NoCertificates => {
+                "certificates are shown to tls: with client-ca=FILE, which vouches for them"
             }
             RuleFault::NoUsers => "name addresses, such as 10.0.0.0/8",
             RuleFault::OpenToOthers => "listen on loopback, or deny addresses",
@@ -85,6 +98,9 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
             Some(_) => "send it in shorter lines",
             None => "--lines sends each line as a message; tcp: and unix: carry any number of bytes",
         },
+        Cause::Tls(TlsFault::Identity(..)) => {
+            "mend it; or remove it, and another is made, whose pin= clients then need"
+        }
         Cause::TooSlow => "--slow=oldest drops messages instead of the peer",
         Cause::TooLarge { .. } => {
             "send smaller messages, or over tcp: or unix: with a frame= and max-message= that fit"

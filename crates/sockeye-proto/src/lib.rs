@@ -7,19 +7,24 @@
 //! - [`cut`]: what is typed into messages.
 //! - [`diag`]: asking the kernel about a socket, as bytes.
 //! - [`dscp`]: the classes of traffic, by name and number.
+//! - [`fault`]: what a bad network does, decided by a seed.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
 //! - [`hex`]: bytes in hexadecimal, for people.
 //! - [`http`]: the head of a request for one page.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`openmetrics`]: counts as text that monitoring programs read.
 //! - [`pace`]: how soon the next bytes may follow, at so many a second.
+//! - [`pcapng`]: what went over a connection, as packets in a capture.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
 //! - [`reflect`]: whom a datagram service answers.
+//! - [`retry`]: when to try again what failed.
 //! - [`shape`]: bytes or messages.
+//! - [`sniff`]: which protocol a peer speaks, by its first bytes.
 //! - [`suggest`]: the name that was meant by one that is not known.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
+//! - [`way`]: in or out.
 //! - [`websocket`]: frames and handshakes of WebSocket.
 //! - [`words`]: a program and its arguments out of one text.
 //!
@@ -33,18 +38,23 @@ pub mod crowd;
 pub mod cut;
 pub mod diag;
 pub mod dscp;
+pub mod fault;
 pub mod frame;
 pub mod hex;
 pub mod http;
 pub mod newline;
 pub mod openmetrics;
 pub mod pace;
+pub mod pcapng;
 pub mod printable;
 pub mod queue;
 pub mod race;
 pub mod reflect;
+pub mod retry;
 pub mod shape;
+pub mod sniff;
 pub mod suggest;
 pub mod unit;
+pub mod way;
 pub mod websocket;
 pub mod words;

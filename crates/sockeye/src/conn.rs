@@ -88,7 +88,7 @@ pub trait Messages: Send {
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// What the other side said as it ended, where its protocol has a word for that and the end has come.
-    fn closing(&self) -> Option<&Close> {
+    fn closing(&self) -> Option<Close> {
         None
     }
 
@@ -125,6 +125,44 @@ pub enum Io {
     Bytes(Box<dyn Bytes>),
     /// A sequence of messages.
     Messages(Box<dyn Messages>),
+}
+
+/// What both shapes have; see the traits.
+impl Io {
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Bytes(io) => io.poll_flush(cx),
+            Self::Messages(io) => io.poll_flush(cx),
+        }
+    }
+
+    pub(crate) fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Bytes(io) => io.poll_shutdown_write(cx),
+            Self::Messages(io) => io.poll_shutdown_write(cx),
+        }
+    }
+
+    pub(crate) fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Exit>> {
+        match self {
+            Self::Bytes(io) => io.poll_exit(cx),
+            Self::Messages(io) => io.poll_exit(cx),
+        }
+    }
+
+    pub(crate) fn is_hung_up(&self) -> bool {
+        match self {
+            Self::Bytes(io) => io.is_hung_up(),
+            Self::Messages(io) => io.is_hung_up(),
+        }
+    }
+
+    pub(crate) fn abort(&mut self) {
+        match self {
+            Self::Bytes(io) => io.abort(),
+            Self::Messages(io) => io.abort(),
+        }
+    }
 }
 
 /// An open connection. Dropping it closes it, in an orderly way unless [`Conn::abort`] was called.
@@ -219,6 +257,16 @@ impl Conn {
         Self { io, ..self }
     }
 
+    /// Puts something in front of the connection that has the whole of it, and may exchange it for another. It looks as
+    /// this one does.
+    #[must_use]
+    pub(crate) fn replaced(self, by: impl FnOnce(Self) -> Io) -> Self {
+        let Self { max_message, half_close, closes_whole, can_read, is_aborted, .. } = self;
+        let peer = self.peer.clone();
+        let io = by(self);
+        Self { io, peer, counts: Arc::default(), max_message, half_close, closes_whole, can_read, is_aborted }
+    }
+
     /// Who is at the other end. Cloning is cheap.
     pub fn peer(&self) -> &Arc<Peer> {
         &self.peer
@@ -257,6 +305,17 @@ impl Conn {
         self.is_aborted
     }
 
+    /// What it carries, past its counts.
+    pub(crate) fn io_mut(&mut self) -> &mut Io {
+        &mut self.io
+    }
+
+    /// Counts into these from now on: for layers that are put on while somebody looks at the counts already.
+    #[must_use]
+    pub(crate) fn counted_by(self, counts: Arc<Counts>) -> Self {
+        Self { counts, ..self }
+    }
+
     /// What went over it, also after it is gone.
     pub fn counts(&self) -> Arc<Counts> {
         self.counts.clone()
@@ -290,15 +349,12 @@ impl Conn {
     /// Whether the peer is gone altogether, as far as that is known without writing to it: who has ended its side may
     /// still hear us. Over TCP its silence tells that only once `keepalive=` has asked.
     pub fn is_hung_up(&self) -> bool {
-        match &self.io {
-            Io::Bytes(io) => io.is_hung_up(),
-            Io::Messages(io) => io.is_hung_up(),
-        }
+        self.io.is_hung_up()
     }
 
     /// What the peer said as it ended, where it carries messages, its protocol has a word for that (a WebSocket), and its
     /// end was received.
-    pub fn closing(&self) -> Option<&Close> {
+    pub fn closing(&self) -> Option<Close> {
         match &self.io {
             Io::Bytes(_) => None,
             Io::Messages(io) => io.closing(),
@@ -316,19 +372,13 @@ impl Conn {
     /// How the command at the other side ended, once it has; `None` where no command is there. A command that goes on has
     /// no limit here. Call it when there is nothing more to read: what a command writes is read also after its end.
     pub fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Exit>> {
-        match &mut self.io {
-            Io::Bytes(io) => io.poll_exit(cx),
-            Io::Messages(io) => io.poll_exit(cx),
-        }
+        self.io.poll_exit(cx)
     }
 
     /// Makes the coming drop an abrupt end: a TCP peer sees a reset, and not an end of file that looks complete.
     pub fn abort(&mut self) {
         self.is_aborted = true;
-        match &mut self.io {
-            Io::Bytes(io) => io.abort(),
-            Io::Messages(io) => io.abort(),
-        }
+        self.io.abort();
     }
 
     /// See [`Bytes::poll_read`].
@@ -342,7 +392,7 @@ impl Conn {
                 self.counts.add_received(bytes);
                 Poll::Ready(Ok(bytes))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Read, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Read, error))),
         }
     }
 
@@ -357,7 +407,7 @@ impl Conn {
                 self.counts.add_sent(bytes);
                 Poll::Ready(Ok(bytes))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Write, error))),
         }
     }
 
@@ -386,11 +436,8 @@ impl Conn {
     /// # Errors
     /// The peer no longer reads.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let flushed = ready!(match &mut self.io {
-            Io::Bytes(io) => io.poll_flush(cx),
-            Io::Messages(io) => io.poll_flush(cx),
-        });
-        Poll::Ready(flushed.map_err(|error| self.failed(Op::Write, error)))
+        let flushed = ready!(self.io.poll_flush(cx));
+        Poll::Ready(flushed.map_err(|error| self.broken(Op::Write, error)))
     }
 
     /// See [`Messages::poll_receive`]; the message is emptied first.
@@ -412,7 +459,7 @@ impl Conn {
                 }
                 Poll::Ready(Ok(more))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Read, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Read, error))),
         }
     }
 
@@ -456,7 +503,7 @@ impl Conn {
                 self.counts.add_message_sent(size);
                 Poll::Ready(Ok(()))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Write, error))),
         }
     }
 
@@ -465,11 +512,8 @@ impl Conn {
     /// # Errors
     /// The peer is gone.
     pub fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let ended = ready!(match &mut self.io {
-            Io::Bytes(io) => io.poll_shutdown_write(cx),
-            Io::Messages(io) => io.poll_shutdown_write(cx),
-        });
-        Poll::Ready(ended.map_err(|error| self.failed(Op::Write, error)))
+        let ended = ready!(self.io.poll_shutdown_write(cx));
+        Poll::Ready(ended.map_err(|error| self.broken(Op::Write, error)))
     }
 
     /// As [`Conn::poll_read`]. Cancel safe.
@@ -537,6 +581,11 @@ impl Conn {
     /// Names what failed, and who is at the other end.
     pub(crate) fn failed(&self, op: Op, cause: impl Into<Cause>) -> Error {
         Error::new(op, cause).on(&self.peer)
+    }
+
+    /// The same of what is beneath, which may be a connection that has named it already.
+    fn broken(&self, op: Op, error: io::Error) -> Error {
+        error.downcast().unwrap_or_else(|error| self.failed(op, error))
     }
 
     fn wrong_shape(&self, op: Op) -> Error {

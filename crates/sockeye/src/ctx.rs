@@ -14,7 +14,9 @@ use crate::handed::Handed;
 use crate::memory::Memory;
 use crate::peer::Peer;
 use crate::pipe::Pipes;
+use crate::reload::Reloads;
 use crate::resolve::Resolver;
+use crate::state::State;
 use crate::stop::Stop;
 use crate::tally::{Tallies, Tally};
 
@@ -46,6 +48,10 @@ pub struct Ctx {
     pub memory: Memory,
     /// Sockets that are bound already: a listener of the same address takes one of these.
     pub handed: Handed,
+    /// Where what is to outlive this process is kept.
+    pub state: State,
+    /// What was made from files, to make it anew.
+    pub reloads: Reloads,
     /// The peer for whose connection something is dialled. Commands that are started for it are told who it is, in
     /// `SOCKEYE_PEER`, `SOCKEYE_LOCAL` and `SOCKEYE_UID`, of which those that are not known are unset.
     pub caller: Option<Arc<Peer>>,
@@ -72,6 +78,8 @@ pub struct Limits {
     pub connect: Option<Duration>,
     /// Until the layers of an accepted connection are on.
     pub handshake: Option<Duration>,
+    /// Until the first bytes of a newcomer tell which of several at one address it has come for.
+    pub sniff: Option<Duration>,
     /// With nothing read or written, after which a connection is ended.
     pub idle: Option<Duration>,
     /// How long connections may finish on their own once a stop is asked for, before they are hurried.
@@ -99,11 +107,12 @@ pub enum Newcomers {
     Identified,
     /// Our own effective user's, root's, who may act as any user anyway, and those of users whom `allow=` names; nobody's
     /// of whom it cannot be told. For what runs programs or writes files. An address that others than users of this
-    /// machine reach cannot be listened on then.
+    /// machine reach cannot be listened on then, unless `allow=` names certificates: these say who it is, and those whom
+    /// one names come in from anywhere.
     Ours,
 }
 
-/// As documented in the README: 10,000 connections, 30 s to connect, 10 s for a handshake, 30 s to drain.
+/// As documented in the README: 10,000 connections, 30 s to connect, 10 s for a handshake, 1 s to say something, 30 s to drain.
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -115,6 +124,7 @@ impl Default for Limits {
             outsiders: Outsiders::Refused,
             connect: Some(Duration::from_secs(30)),
             handshake: Some(Duration::from_secs(10)),
+            sniff: Some(Duration::from_secs(1)),
             idle: None,
             drain: Some(Duration::from_secs(30)),
             hurry: Duration::from_secs(2),

@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod backlog;
 pub mod blocking;
 mod buffer;
 mod clock;
@@ -40,12 +41,14 @@ mod error;
 mod event;
 mod exit;
 mod farewell;
+mod fork;
 mod handed;
 mod idle;
 mod inspect;
 mod layer;
 mod lent;
 mod listener;
+mod look;
 mod memory;
 mod message;
 mod open;
@@ -55,12 +58,14 @@ mod peer;
 mod pipe;
 mod process;
 mod relay;
+mod reload;
 mod resolve;
 mod rows;
 mod scheme;
 mod service;
 mod show;
 mod split;
+mod state;
 mod stop;
 mod stream;
 mod tally;
@@ -73,6 +78,7 @@ mod transit;
 struct PythonSocketsInRust;
 
 pub use accept::{Served, serve, serve_on};
+pub use backlog::Waiting;
 pub use buffer::{Buffers, Size};
 pub use clock::Clock;
 pub use conn::{Bytes, Conn, Io, Messages};
@@ -81,10 +87,11 @@ pub use ctx::{Ctx, Limits, Newcomers};
 pub use entrance::Entrance;
 pub use error::{
     Alert, Cause, CertificateFault, Error, FileFault, Kind, Limit, Op, PathTaken, Refused, Result, RuleFault,
-    Side, TlsFault, Unstarted,
+    Side, TlsFault, Unshared, Unstarted,
 };
-pub use event::{Dropped, Ended, Event, Events, SHOWN, Wants, Way};
+pub use event::{Dropped, Ended, Event, Events, SHOWN, Seen, Style, Wants, Way};
 pub use exit::Exit;
+pub use fork::Member;
 pub use handed::Handed;
 pub use inspect::{Inspected, inspect};
 pub use layer::{ALL as LAYERS, Layer, Wrap};
@@ -101,6 +108,7 @@ pub use peer::{Endpoint, Peer, Tls, UnixName};
 pub use pipe::Pipes;
 pub use process::check_program;
 pub use relay::{End, Flow, Forward, Moved, Plan, relay};
+pub use reload::{Reloaded, Reloads, Renewal};
 pub use resolve::{Family, LookupErrorKind, Names, Resolver};
 pub use rows::Rows;
 pub use scheme::{ALL as SCHEMES, Dial, Listen, Scheme, no_listener};
@@ -109,9 +117,11 @@ pub use show::show;
 pub use sockeye_proto as proto;
 pub use sockeye_proto::admission::Refusal;
 pub use sockeye_proto::reflect::Outsiders;
+pub use sockeye_proto::sniff::Protocol;
 pub use sockeye_sys::environment::take as take_variables;
 pub use sockeye_sys::readiness::Watched;
 pub use split::{ReadHalf, WriteHalf};
+pub use state::{Kept, State};
 pub use stop::{Hurried, Stop};
 pub use tally::{Inside, Listed, Tallies, Tally, Totals};
 pub use terms::Terms;

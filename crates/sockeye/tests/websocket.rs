@@ -239,7 +239,7 @@ async fn what_nobody_says_the_kind_of_goes_as_text_where_it_is_and_as_the_addres
 async fn the_last_word_is_answered_with_its_code_and_the_server_closes_first() {
     let (mut conn, mut bytes) = served("", &masked(0x88, b"\x0f\xa0bye"), &Ctx::default()).await;
     assert!(!conn.receive(&mut Message::default()).await.unwrap());
-    assert_eq!(conn.closing(), Some(&Close { code: Some(4000), reason: "bye".into() }));
+    assert_eq!(conn.closing(), Some(Close { code: Some(4000), reason: "bye".into() }));
     assert!(
         timeout(Duration::from_secs(9), bytes.read(&mut [0; 9])).await.is_err(),
         "answered before the end"
@@ -251,7 +251,7 @@ async fn the_last_word_is_answered_with_its_code_and_the_server_closes_first() {
     let (mut client, mut server) = both("", "", &Ctx::default()).await;
     client.shutdown_write().await.unwrap();
     assert!(!server.receive(&mut Message::default()).await.unwrap());
-    assert_eq!(server.closing(), Some(&Close::of(Close::NORMAL)));
+    assert_eq!(server.closing(), Some(Close::of(Close::NORMAL)));
     assert_eq!(client.send(b"behind the end").await.unwrap_err().kind(), Kind::Reset);
     server.shutdown_write().await.unwrap();
     assert!(!client.receive(&mut Message::default()).await.unwrap());

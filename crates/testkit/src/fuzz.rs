@@ -13,6 +13,7 @@ use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
 use sockeye::proto::http::{Asked, asked};
 use sockeye::proto::newline::ToCrlf;
 use sockeye::proto::printable::{self, Printable};
+use sockeye::proto::sniff::{self, sniff as told};
 use sockeye::proto::unit;
 use sockeye::proto::websocket::handshake::{self, Answer, Ask, Request};
 use sockeye::proto::websocket::{
@@ -33,6 +34,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("http", http),
     ("newline", newline),
     ("printable", printable),
+    ("sniff", sniff),
     ("unit", unit),
     ("websocket", websocket),
     ("websocket_handshake", websocket_handshake),
@@ -97,6 +99,7 @@ pub fn admission(data: &[u8]) {
                 named.push(first);
                 Rule::Network(network)
             }
+            Whom::Certificate(name) => Rule::Certificate(name),
             Whom::Uid(user) => Rule::User(user),
             Whom::User(_) => continue,
         };
@@ -104,7 +107,7 @@ pub fn admission(data: &[u8]) {
     }
     for ip in named {
         let denied = rules.deny.iter().any(|rule| matches!(rule, Rule::Network(range) if range.contains(ip)));
-        let decided = rules.decide(Some(ip), None);
+        let decided = rules.decide(Some(ip), None, None);
         assert_eq!(decided == Err(Refusal::Denied), denied, "{ip} by {rules:?}");
     }
 }
@@ -308,6 +311,13 @@ pub fn websocket_handshake(data: &[u8]) {
     let first =
         (0..=data.len()).map(|end| Answer::read(&data[..end], &ask, &key)).find(|read| *read != Ok(None));
     assert_eq!(first.unwrap_or(Ok(None)), whole);
+}
+
+/// The first bytes of a connection: what a few of them tell, more of them tell too, and so many always tell something.
+pub fn sniff(data: &[u8]) {
+    let first = (0..=data.len()).map(|end| told(&data[..end])).find(Option::is_some).flatten();
+    assert_eq!(first, told(data));
+    assert!(first.is_some() || data.len() < sniff::MOST, "{} bytes tell nothing", data.len());
 }
 
 /// Times, sizes and modes as they are typed: what is taken is within bounds, and reads back where it is printed.

@@ -1,8 +1,11 @@
 //! Events as lines for people.
 
+use std::time::Duration;
+
+use sockeye::proto::fault::Deeds;
 use sockeye::proto::printable;
 use sockeye::proto::unit::{print_duration, print_flow, rounded};
-use sockeye::{Cause, Dropped, Ended, Event, Kind, Limit, Op, Peer, Way};
+use sockeye::{Cause, Dropped, Ended, Error, Event, Kind, Limit, Op, Peer, Way};
 
 use crate::failure::one_line;
 use crate::{hint, say};
@@ -27,6 +30,21 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{}{} {exit}", printable::line(command.as_bytes()), whose(caller.as_deref()))
         }
         Event::Exited { .. } => return None,
+        Event::IdentityUnkept { error } => format!(
+            "{}; the certificate is forgotten when this ends, and its pin with it\n{}{}",
+            one_line(error),
+            say::INDENT,
+            hint::STATE
+        ),
+        Event::Faulted { peer, came, went } if verbose => {
+            let ways = [("in", came), ("out", went)].into_iter().filter(|(_, deeds)| !deeds.is_none());
+            let ways: Vec<String> = ways.map(|(way, deeds)| format!("{way}: {}", done(deeds))).collect();
+            format!("faults on {peer}: {}", ways.join("; "))
+        }
+        Event::Faulted { .. } => return None,
+        Event::Faults { address, seed } => {
+            format!("faults on {}: seed={seed} repeats them", printable::line(address.as_bytes()))
+        }
         Event::Lost { events } => format!("{events} events were not told: the log is too slow"),
         Event::Message { peer, way, payload, size, .. } => {
             let does = match way {
@@ -44,29 +62,50 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
+        Event::Reached { address, attempts, after } => reached(address, *attempts, *after),
         Event::Refused { listener, peer, why, newcomers } => {
-            let user = peer.user.map(|user| format!(" of uid {user}")).unwrap_or_default();
+            let who = who(peer);
             match newcomers {
-                1 => format!("{listener}: {peer}{user} was refused: {why}"),
-                more => format!("{listener}: {more} were refused, {peer}{user} last: {why}"),
+                1 => format!("{listener}: {who} was refused: {why}"),
+                more => format!("{listener}: {more} were refused, {who} last: {why}"),
             }
         }
+        Event::Retrying { wait, error, .. } => retrying(error, *wait),
         Event::Said { command, caller, line } => {
             let command = printable::line(command.as_bytes());
             format!("{command}{}: {}", whose(caller.as_deref()), printable::line(line))
         }
         Event::Stopping { listener, open, alone } => stopping(listener, *open, *alone),
-        Event::Undelivered { from, to, messages, error } => {
-            let from = if from.scheme == "-" { "standard input".to_owned() } else { from.to_string() };
-            let told = format!("{} from {from} did not go to {to}: {}", counted(*messages), error.cause());
-            match hint::of(error) {
-                Some(hint) => format!("{told}\n{}{hint}", say::INDENT),
-                None => told,
-            }
+        Event::Undelivered { from, to, messages, error } => undelivered(from, to, *messages, error),
+        Event::Unrecorded { error } => {
+            format!("{}; nothing more is written there, and the connection goes on", one_line(error))
         }
         other => other.name().to_owned(),
     };
     Some(line)
+}
+
+fn reached(address: &str, attempts: u32, after: Duration) -> String {
+    let tries = if attempts == 1 { "1 more try".to_owned() } else { format!("{attempts} more tries") };
+    let (address, after) = (printable::line(address.as_bytes()), print_duration(rounded(after)));
+    format!("{address} answers after {tries}, {after}")
+}
+
+fn retrying(error: &Error, wait: Duration) -> String {
+    let lost = match error.op() {
+        Op::Read | Op::Write => "; what was sent last may be lost",
+        _ => "",
+    };
+    format!("{}{lost}; trying again in {}", one_line(error), print_duration(rounded(wait)))
+}
+
+fn undelivered(from: &Peer, to: &Peer, messages: u64, error: &Error) -> String {
+    let from = if from.scheme == "-" { "standard input".to_owned() } else { from.to_string() };
+    let told = format!("{} from {from} did not go to {to}: {}", counted(messages), error.cause());
+    match hint::of(error) {
+        Some(hint) => format!("{told}\n{}{hint}", say::INDENT),
+        None => told,
+    }
 }
 
 fn stopping(listener: &str, open: usize, alone: bool) -> String {
@@ -77,6 +116,14 @@ fn stopping(listener: &str, open: usize, alone: bool) -> String {
 
 fn counted(messages: u64) -> String {
     if messages == 1 { "a message".to_owned() } else { format!("{messages} messages") }
+}
+
+/// What rules look at.
+fn who(peer: &Peer) -> String {
+    let user = peer.user.map(|user| format!(" of uid {user}")).unwrap_or_default();
+    let names = peer.tls.as_ref().map(|tls| tls.names.join(", ")).filter(|names| !names.is_empty());
+    let names = names.map(|names| format!(" with a certificate for {}", printable::line(names.as_bytes())));
+    format!("{peer}{user}{}", names.unwrap_or_default())
 }
 
 /// For whom a command runs, behind what it is called.
@@ -101,6 +148,20 @@ fn why(dropped: &Dropped) -> String {
     reasons.map(|(name, count)| format!("{count} {}", sentence(name))).collect::<Vec<_>>().join(", ")
 }
 
+/// What faults did, each with its count.
+fn done(deeds: &Deeds) -> String {
+    let words = |name| match name {
+        "too_large" => "larger than mtu",
+        "turned" => "bits turned",
+        "stalled" => "stalls",
+        "cut" => "cut",
+        "swallowed" => "bytes gone nowhere",
+        other => other,
+    };
+    let counts = deeds.counts().into_iter().filter(|(_, count)| *count > 0);
+    counts.map(|(name, count)| format!("{count} {}", words(name))).collect::<Vec<_>>().join(", ")
+}
+
 /// What we could not reach, and whom we ended, is our user's concern; how a peer leaves is not.
 fn is_ours(ended: &Ended) -> bool {
     match ended {
@@ -111,7 +172,7 @@ fn is_ours(ended: &Ended) -> bool {
             _ => matches!(error.op(), Op::Dial | Op::Relay | Op::Run) || error.kind() == Kind::Refused,
         },
         Ended::Panicked => true,
-        Ended::Done | Ended::Stopped => false,
+        Ended::Done | Ended::Refused(_) | Ended::Stopped => false,
     }
 }
 
@@ -124,6 +185,7 @@ fn how(ended: &Ended) -> String {
             _ => format!(": {}", one_line(error)),
         },
         Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
+        Ended::Refused(why) => format!(": refused, {why}"),
         Ended::Stopped => ": cut off by the stop".to_owned(),
     }
 }

@@ -1,15 +1,24 @@
 //! What is put on a connection: a row each.
 
+mod certified;
+mod fault;
 mod frame;
+mod log;
+mod pcap;
+mod rate;
+mod record;
+mod tee;
 mod tls;
 mod ws;
 
 use std::sync::Arc;
 
-use sockeye_proto::address::{Address, LayerGrammar, StackGrammar};
+use sockeye_proto::address::{Address, LayerGrammar, Pin, StackGrammar};
+use sockeye_proto::sniff::Protocol;
 
 use crate::conn::Conn;
 use crate::ctx::{Ctx, within};
+use crate::entrance::Entrance;
 use crate::error::{Cause, Error, Limit, Op, Result};
 use crate::service::BoxFuture;
 
@@ -32,13 +41,43 @@ pub trait Wrap: Send + Sync {
     /// # Errors
     /// The handshake failed; the connection is closed.
     fn wrap<'a>(&'a self, conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>>;
+
+    /// What a client is to know us by, where it shows newcomers a certificate for which nobody vouches.
+    fn pin(&self) -> Option<Pin> {
+        None
+    }
 }
 
 /// Every layer.
-pub static ALL: &[&Layer] = &[&tls::TLS, &ws::WS, &frame::FRAME];
+pub static ALL: &[&Layer] = &[
+    &tls::TLS,
+    &ws::WS,
+    &frame::FRAME,
+    &fault::FAULT,
+    &rate::RATE,
+    &tee::TEE,
+    &tee::TEE_OUT,
+    &pcap::PCAP,
+    &log::LOG,
+];
 
 /// The short names for layers and the scheme beneath them.
 pub(crate) static STACKS: &[&StackGrammar] = &[&tls::STACK, &ws::PLAIN, &ws::SECURE];
+
+/// The layers whose clients speak first, by name, and what they speak: by that a newcomer of a shared address is told.
+static FIRST_WORDS: &[(&str, Protocol)] = &[("tls", Protocol::Tls), ("ws", Protocol::Http)];
+
+/// What the clients of a layer speak first, where they do.
+pub(crate) fn first_words(layer: &sockeye_proto::address::Layer) -> Option<Protocol> {
+    let name = layer.grammar().name;
+    FIRST_WORDS.iter().find(|(known, _)| *known == name).map(|(_, protocol)| *protocol)
+}
+
+/// What is put on newcomers: their layers, and where the rules ask for certificates the judgement of these.
+pub(crate) fn judged(mut wraps: Vec<Arc<dyn Wrap>>, entrance: Option<&Arc<Entrance>>) -> Vec<Arc<dyn Wrap>> {
+    wraps.extend(entrance.and_then(certified::judge));
+    wraps
+}
 
 /// Puts layers on a connection.
 pub(crate) async fn wrap_all(wraps: &[Arc<dyn Wrap>], mut conn: Conn, ctx: &Ctx) -> Result<Conn> {

@@ -74,7 +74,7 @@ pub(super) static WS: Layer = Layer {
 pub(super) static PLAIN: StackGrammar =
     StackGrammar { name: "ws", layers: &["ws"], scheme: "tcp", url: Some(Url { port: 80, path: "path" }) };
 
-/// `wss:` has TLS beneath.
+/// `wss:` is over TLS.
 pub(super) static SECURE: StackGrammar = StackGrammar {
     name: "wss",
     layers: &["ws", "tls"],

@@ -33,6 +33,8 @@ pub(super) struct Pair {
     pub(super) end: End,
     /// What is on each side that carries bytes, and makes messages of them.
     pub(super) over: Over,
+    /// Whether layers stand on both sides that change nothing: they look, and keep a pace that nobody reaches.
+    pub(super) is_looked_at: bool,
     /// After how long the relay takes a silent client to have left; `None` is what the scheme says.
     pub(super) idle: Option<Duration>,
 }
@@ -44,6 +46,9 @@ pub(super) enum Over {
     Frame,
     WebSocket,
 }
+
+/// One of each layer that looks, and of those that slow down.
+const LOOKS: &[&str] = &["rate=100GB/s", "tee=/dev/null", "tee-out=/dev/null", "pcap=/dev/null", "log=hex"];
 
 /// What stands at a far end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,19 +69,28 @@ impl Pair {
             let far = here().filter(|row| row.grammar.dials);
             far.flat_map(move |far| {
                 let ends = ends(far.grammar.name, far.grammar.listens);
-                ends.iter().map(move |end| Self { near, far, end: *end, over: Over::Nothing, idle: None })
+                ends.iter().map(move |end| Self {
+                    near,
+                    far,
+                    end: *end,
+                    over: Over::Nothing,
+                    is_looked_at: false,
+                    idle: None,
+                })
             })
         })
     }
 
     /// The address with the options that this pair and `room` ask for.
     fn word(self, bare: &str, scheme: &Scheme, room: Room) -> String {
-        let word = room.on(bare, scheme);
-        match self.over {
-            Over::Frame if scheme.grammar.shape == Shape::Bytes => word + ",frame=len32",
-            Over::WebSocket if scheme.grammar.shape == Shape::Bytes => format!("ws+{word}"),
-            Over::Frame | Over::Nothing | Over::WebSocket => word,
-        }
+        let is_bytes = scheme.grammar.shape == Shape::Bytes;
+        let (front, frame) = match self.over {
+            Over::Frame if is_bytes => ("", ",frame=len32"),
+            Over::WebSocket if is_bytes => ("ws+", ""),
+            Over::Frame | Over::Nothing | Over::WebSocket => ("", ""),
+        };
+        let looks = LOOKS.iter().filter(|_| self.is_looked_at).map(|look| format!(",{look}"));
+        format!("{front}{}{frame}{}", room.on(bare, scheme), looks.collect::<String>())
     }
 
     pub(super) fn half_close(self) -> bool {
@@ -230,9 +244,11 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
         End::Sink => (format!("file:{},write", file.display()), Waiting::Nobody(Far::Sink)),
     };
     let to = if is_command(pair.far) {
-        let frame = (pair.over == Over::Frame).then(|| "frame=len32".to_owned());
-        let layer = if pair.over == Over::WebSocket { "ws+" } else { "" };
-        sockeye::parse(&format!("{layer}{to}"), frame.as_slice()).unwrap()
+        let frame = (pair.over == Over::Frame).then_some("frame=len32");
+        let front = if pair.over == Over::WebSocket { "ws+" } else { "" };
+        let looks = LOOKS.iter().filter(|_| pair.is_looked_at);
+        let beside: Vec<String> = frame.iter().chain(looks).map(|&option| option.to_owned()).collect();
+        sockeye::parse(&format!("{front}{to}"), &beside).unwrap()
     } else {
         address(&pair.word(&to, pair.far, room))
     };

@@ -36,12 +36,12 @@ async fn end(mut from: Conn, mut to: Conn, word: &Close) {
     from.set_closing(word);
     soon("room", from.shutdown_write()).await.unwrap();
     assert!(!soon("the end", to.receive(&mut Message::default())).await.unwrap());
-    assert_eq!(to.closing(), Some(word));
+    assert_eq!(to.closing().as_ref(), Some(word));
     let answer = Close { code: Some(4001), reason: "and bye".into() };
     to.set_closing(&answer);
     soon("room", to.shutdown_write()).await.unwrap();
     assert!(!soon("the end", from.receive(&mut Message::default())).await.unwrap());
-    assert_eq!(from.closing(), Some(&answer));
+    assert_eq!(from.closing(), Some(answer));
 }
 
 #[test]
