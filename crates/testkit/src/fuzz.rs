@@ -265,12 +265,11 @@ pub fn websocket(data: &[u8]) {
     assert_eq!(items(other, stream.len(), [&wire[..]]), (vec![(Item::Binary, stream.to_vec())], Ok(())));
 }
 
-/// Everything that a stream of frames holds up to a Close, and how it ended.
-fn items<'a>(
-    party: Party,
-    most: usize,
-    pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> (Vec<(Item, Vec<u8>)>, Result<(), WebSocketError>) {
+/// Items, each with what it carries, and how the stream ended.
+type Items = (Vec<(Item, Vec<u8>)>, Result<(), WebSocketError>);
+
+/// Everything that a stream of frames holds up to a Close.
+fn items<'a>(party: Party, most: usize, pieces: impl IntoIterator<Item = &'a [u8]>) -> Items {
     let (mut decoder, mut items, mut payload) = (web::Decoder::new(party, most), Vec::new(), Vec::new());
     for mut piece in pieces {
         loop {
