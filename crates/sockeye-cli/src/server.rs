@@ -15,7 +15,8 @@ use crate::signal::Interrupts;
 
 /// A listener, and what it serves.
 pub(crate) struct Place {
-    pub(crate) name: &'static str,
+    /// What is served there.
+    pub(crate) name: String,
     pub(crate) listening: Listening,
     pub(crate) service: Arc<dyn Service>,
     /// What it was opened in.
@@ -24,7 +25,7 @@ pub(crate) struct Place {
 
 /// Tells where all places listen.
 pub(crate) fn announce(places: &[Place], request: &Request) {
-    places.iter().for_each(|place| ready(place.name, &place.listening, request));
+    places.iter().for_each(|place| ready(&place.name, &place.listening, request));
 }
 
 /// Tells where a listener listens: whoever started us with port 0 reads it from here.
@@ -102,7 +103,7 @@ impl<'a> Server<'a> {
     /// Serves a place beside the others.
     pub(crate) fn serve(&mut self, place: Place) -> Serving {
         let Place { name, listening, service, ctx } = place;
-        let (terms, changes) = watch::channel(Terms::of(&listening, service, name, &ctx));
+        let (terms, changes) = watch::channel(Terms::of(&listening, service, &name, &ctx));
         let stop = ctx.stop.clone();
         self.tasks.spawn(async move {
             let once = listening.limits.once;
