@@ -7,12 +7,14 @@
 //! - [`cut`]: what is typed into messages.
 //! - [`diag`]: asking the kernel about a socket, as bytes.
 //! - [`dscp`]: the classes of traffic, by name and number.
+//! - [`fault`]: what a bad network does, decided by a seed.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
 //! - [`hex`]: bytes in hexadecimal, for people.
 //! - [`http`]: the head of a request for one page.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`openmetrics`]: counts as text that monitoring programs read.
 //! - [`pace`]: how soon the next bytes may follow, at so many a second.
+//! - [`pcapng`]: what went over a connection, as packets in a capture.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
@@ -22,6 +24,8 @@
 //! - [`sniff`]: which protocol a peer speaks, by its first bytes.
 //! - [`suggest`]: the name that was meant by one that is not known.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
+//! - [`way`]: in or out.
+//! - [`websocket`]: frames and handshakes of WebSocket.
 //! - [`words`]: a program and its arguments out of one text.
 //!
 //! Nothing here may open a socket, read a clock or wait: the caller does, and passes in what it saw.
@@ -34,12 +38,14 @@ pub mod crowd;
 pub mod cut;
 pub mod diag;
 pub mod dscp;
+pub mod fault;
 pub mod frame;
 pub mod hex;
 pub mod http;
 pub mod newline;
 pub mod openmetrics;
 pub mod pace;
+pub mod pcapng;
 pub mod printable;
 pub mod queue;
 pub mod race;
@@ -49,4 +55,6 @@ pub mod shape;
 pub mod sniff;
 pub mod suggest;
 pub mod unit;
+pub mod way;
+pub mod websocket;
 pub mod words;

@@ -10,6 +10,7 @@ use sockeye_proto::address::ParseError;
 use sockeye_proto::frame::FrameError;
 use sockeye_proto::shape::Shape;
 use sockeye_proto::sniff::Protocol;
+use sockeye_proto::websocket::WebSocketError;
 use sockeye_sys::lookup::{LookupError, LookupErrorKind};
 
 use crate::exit::Exit;
@@ -126,6 +127,8 @@ pub enum Cause {
     Exited(Exit),
     /// A command could not be started.
     Unstarted(Unstarted, io::Error),
+    /// A WebSocket came to no handshake, or to a bad end.
+    WebSocket(WebSocketError),
 }
 
 /// An option of a socket that could not be set.
@@ -274,7 +277,8 @@ impl Error {
 
     /// Whether only the one message was refused, and the connection carries others.
     pub fn is_refusal(&self) -> bool {
-        let is_uncarried = self.kind() == Kind::TooLarge || matches!(self.0.cause, Cause::Frame(_));
+        let is_uncarried = self.kind() == Kind::TooLarge
+            || matches!(self.0.cause, Cause::Frame(_) | Cause::WebSocket(WebSocketError::NotText));
         self.0.op == Op::Write && is_uncarried
     }
 
@@ -334,6 +338,16 @@ impl Error {
             }
             Cause::Frame(error) => match error {
                 FrameError::TooLarge { .. } | FrameError::TooLong { .. } => Kind::TooLarge,
+                _ => Kind::Other,
+            },
+            Cause::WebSocket(error) => match error {
+                WebSocketError::Closed(_) | WebSocketError::Gone => Kind::Reset,
+                WebSocketError::Silent(_) => Kind::TimeLimit,
+                WebSocketError::TooLarge { .. } => Kind::TooLarge,
+                WebSocketError::Answered { status: 404 | 410, .. } => Kind::NotFound,
+                WebSocketError::Answered { status: 401 | 403 | 407, .. } | WebSocketError::Origin(_) => {
+                    Kind::NoRight
+                }
                 _ => Kind::Other,
             },
             Cause::Deserted => Kind::Reset,
@@ -425,13 +439,20 @@ impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
         let option = |error: io::Error| error.downcast().map_or_else(Self::Io, Self::Option);
         let tls = |error: io::Error| error.downcast().map_or_else(option, Self::Tls);
-        error.downcast().map_or_else(tls, Self::Frame)
+        let frame = |error: io::Error| error.downcast().map_or_else(tls, Self::Frame);
+        error.downcast().map_or_else(frame, Self::WebSocket)
     }
 }
 
 impl From<TlsFault> for Cause {
     fn from(fault: TlsFault) -> Self {
         Self::Tls(fault)
+    }
+}
+
+impl From<WebSocketError> for Cause {
+    fn from(error: WebSocketError) -> Self {
+        Self::WebSocket(error)
     }
 }
 
@@ -540,6 +561,7 @@ impl fmt::Display for Cause {
             Self::Unshared(why) => write!(f, "{why}"),
             Self::Unspoken(Protocol::Text) => f.write_str("it speaks no protocol that is served there"),
             Self::Unspoken(protocol) => write!(f, "it speaks {protocol}, which is not served there"),
+            Self::WebSocket(error) => write!(f, "{error}"),
             Self::WrongShape { has } => write!(f, "it carries {has}"),
         }
     }

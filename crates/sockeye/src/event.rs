@@ -4,15 +4,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sockeye_proto::admission::Refusal;
+use sockeye_proto::fault::Deeds;
 use tokio::sync::mpsc;
 
+use crate::backlog::Waiting;
 use crate::error::{Error, Kind, Op};
 use crate::exit::Exit;
 use crate::message::Content;
 use crate::peer::Peer;
+
+pub use sockeye_proto::way::Way;
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -62,6 +66,23 @@ pub enum Event {
         caller: Option<Arc<Peer>>,
         /// How it ended.
         exit: Exit,
+    },
+    /// What the faults of `fault=` did to a connection that is over; not told where that is nothing.
+    Faulted {
+        /// The other end.
+        peer: Arc<Peer>,
+        /// To what came from it.
+        came: Deeds,
+        /// To what went to it.
+        went: Deeds,
+    },
+    /// Faults are put on the connections of an address, and chance decides about some: the seed was chosen here, since
+    /// the address has no `seed=`.
+    Faults {
+        /// The address.
+        address: Arc<str>,
+        /// What repeats them as `seed=`.
+        seed: u64,
     },
     /// This subscriber was too slow, and missed so many events.
     Lost {
@@ -151,6 +172,18 @@ pub enum Event {
         /// Whether other listeners go on: they were not asked to stop.
         alone: bool,
     },
+    /// Something was seen on a connection whose address asks for it (`log=`). It is told to every subscriber, and the
+    /// connection waits while too much of it is not yet dropped.
+    Traffic {
+        /// The other end.
+        peer: Arc<Peer>,
+        /// When.
+        at: SystemTime,
+        /// How it is to be shown.
+        style: Style,
+        /// What.
+        seen: Seen,
+    },
     /// Messages could not be passed on, and the connection goes on without them. The first is told at once, and others
     /// of the same connection at most once a second.
     Undelivered {
@@ -163,6 +196,57 @@ pub enum Event {
         /// Why the last of them.
         error: Error,
     },
+    /// A file that a connection is recorded in cannot be written. The connection goes on, and nothing more is written there
+    /// while this program runs.
+    Unrecorded {
+        /// Which file, and why.
+        error: Error,
+    },
+}
+
+/// What was seen on a connection.
+#[derive(Debug, Clone)]
+pub enum Seen {
+    /// It began.
+    Opened,
+    /// Bytes, as one read or write moved them.
+    Bytes {
+        /// Which way.
+        way: Way,
+        /// The bytes.
+        bytes: Arc<Waiting>,
+        /// How many went that way before them.
+        offset: u64,
+    },
+    /// A whole message.
+    Message {
+        /// Which way.
+        way: Way,
+        /// The message.
+        bytes: Arc<Waiting>,
+        /// Text or not.
+        content: Content,
+        /// Whether its end was cut off.
+        cut: bool,
+    },
+    /// Nothing more will go that way: the one who sends there has said so.
+    Ended(Way),
+    /// It broke off, as was seen when something was to go that way.
+    Failed(Way, Arc<str>),
+    /// It is closed on our side.
+    Closed {
+        /// We broke it off, which the peer can tell from an end where the scheme has a way to tell it.
+        aborted: bool,
+    },
+}
+
+/// How bytes are to be shown to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Style {
+    /// In hexadecimal, 16 a line, with their ASCII beside them.
+    Hex,
+    /// As lines of text.
+    Text,
 }
 
 impl Event {
@@ -174,6 +258,8 @@ impl Event {
             Self::Closed { .. } => "closed",
             Self::Dropped { .. } => "dropped",
             Self::Exited { .. } => "exited",
+            Self::Faulted { .. } => "faulted",
+            Self::Faults { .. } => "faults",
             Self::Lost { .. } => "lost",
             Self::Message { .. } => "message",
             Self::Missed { .. } => "missed",
@@ -183,7 +269,9 @@ impl Event {
             Self::Retrying { .. } => "retrying",
             Self::Said { .. } => "said",
             Self::Stopping { .. } => "stopping",
+            Self::Traffic { .. } => "traffic",
             Self::Undelivered { .. } => "undelivered",
+            Self::Unrecorded { .. } => "unrecorded",
         }
     }
 }
@@ -243,15 +331,6 @@ impl Dropped {
 /// The most bytes of a message that are told.
 pub const SHOWN: usize = 4096;
 
-/// Which way a message went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Way {
-    /// From the peer to us.
-    In,
-    /// From us to the peer.
-    Out,
-}
-
 /// How a connection ended.
 #[derive(Debug, Clone)]
 pub enum Ended {
@@ -280,11 +359,11 @@ impl Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, connections that came to a
-    /// bad end which was not their peer's breaking off, connections that are opened anew, and what commands say on their
-    /// standard error.
+    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, the seed of faults, connections that are opened anew or came to a
+    /// bad end which was not their peer's breaking off, what commands say on their standard error, and what goes over
+    /// connections whose address asks for that (`log=`).
     Trouble,
-    /// Every connection that begins and ends, and every command that ends.
+    /// Every connection that begins and ends, what faults did to it, and every command that ends.
     Connections,
     /// Every message.
     Messages,

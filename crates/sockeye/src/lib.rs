@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod backlog;
 pub mod blocking;
 mod buffer;
 mod clock;
@@ -47,6 +48,7 @@ mod inspect;
 mod layer;
 mod lent;
 mod listener;
+mod look;
 mod memory;
 mod message;
 mod open;
@@ -74,6 +76,7 @@ mod transit;
 struct PythonSocketsInRust;
 
 pub use accept::{Served, serve, serve_on};
+pub use backlog::Waiting;
 pub use buffer::{Buffers, Size};
 pub use clock::Clock;
 pub use conn::{Bytes, Conn, Io, Messages};
@@ -84,7 +87,7 @@ pub use error::{
     Alert, Cause, CertificateFault, Error, FileFault, Kind, Limit, Op, PathTaken, Refused, Result, RuleFault,
     Side, TlsFault, Unshared, Unstarted,
 };
-pub use event::{Dropped, Ended, Event, Events, SHOWN, Wants, Way};
+pub use event::{Dropped, Ended, Event, Events, SHOWN, Seen, Style, Wants, Way};
 pub use exit::Exit;
 pub use fork::Member;
 pub use handed::Handed;

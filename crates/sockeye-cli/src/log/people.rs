@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sockeye::proto::fault::Deeds;
 use sockeye::proto::printable;
 use sockeye::proto::unit::{print_duration, print_flow, rounded};
 use sockeye::{Cause, Dropped, Ended, Error, Event, Kind, Limit, Op, Peer, Way};
@@ -29,6 +30,15 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{}{} {exit}", printable::line(command.as_bytes()), whose(caller.as_deref()))
         }
         Event::Exited { .. } => return None,
+        Event::Faulted { peer, came, went } if verbose => {
+            let ways = [("in", came), ("out", went)].into_iter().filter(|(_, deeds)| !deeds.is_none());
+            let ways: Vec<String> = ways.map(|(way, deeds)| format!("{way}: {}", done(deeds))).collect();
+            format!("faults on {peer}: {}", ways.join("; "))
+        }
+        Event::Faulted { .. } => return None,
+        Event::Faults { address, seed } => {
+            format!("faults on {}: seed={seed} repeats them", printable::line(address.as_bytes()))
+        }
         Event::Lost { events } => format!("{events} events were not told: the log is too slow"),
         Event::Message { peer, way, payload, size, .. } => {
             let does = match way {
@@ -61,6 +71,9 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Stopping { listener, open, alone } => stopping(listener, *open, *alone),
         Event::Undelivered { from, to, messages, error } => undelivered(from, to, *messages, error),
+        Event::Unrecorded { error } => {
+            format!("{}; nothing more is written there, and the connection goes on", one_line(error))
+        }
         other => other.name().to_owned(),
     };
     Some(line)
@@ -119,6 +132,20 @@ fn why(dropped: &Dropped) -> String {
     };
     let reasons = dropped.counts().into_iter().filter(|(_, count)| *count > 0);
     reasons.map(|(name, count)| format!("{count} {}", sentence(name))).collect::<Vec<_>>().join(", ")
+}
+
+/// What faults did, each with its count.
+fn done(deeds: &Deeds) -> String {
+    let words = |name| match name {
+        "too_large" => "larger than mtu",
+        "turned" => "bits turned",
+        "stalled" => "stalls",
+        "cut" => "cut",
+        "swallowed" => "bytes gone nowhere",
+        other => other,
+    };
+    let counts = deeds.counts().into_iter().filter(|(_, count)| *count > 0);
+    counts.map(|(name, count)| format!("{count} {}", words(name))).collect::<Vec<_>>().join(", ")
 }
 
 /// What we could not reach, and whom we ended, is our user's concern; how a peer leaves is not.

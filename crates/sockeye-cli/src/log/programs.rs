@@ -1,9 +1,10 @@
 //! Events as JSON objects for programs.
 
 use serde_json::{Value, json};
+use sockeye::proto::fault::Deeds;
 use sockeye::{Ended, Event, Exit, Peer, Way};
 
-use super::{set, timed};
+use super::{set, timed, traffic};
 use crate::failure::one_line;
 
 /// An event as one object.
@@ -33,6 +34,10 @@ pub(super) fn for_programs(event: &Event) -> Value {
             object
         }
         Event::Exited { command, caller, exit } => exited(command, caller.as_deref(), *exit),
+        Event::Faulted { peer, came, went } => {
+            json!({ "peer": peer.to_string(), "in": done(came), "out": done(went) })
+        }
+        Event::Faults { address, seed } => json!({ "address": &**address, "seed": seed }),
         Event::Lost { events } => json!({ "events": events }),
         Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => json!({
@@ -55,14 +60,26 @@ pub(super) fn for_programs(event: &Event) -> Value {
         Event::Stopping { listener, open, alone } => {
             json!({ "service": &**listener, "open": open, "alone": alone })
         }
+        Event::Traffic { peer, seen, .. } => traffic::for_programs(peer, seen),
         Event::Undelivered { from, to, messages, error } => json!({
             "from": from.to_string(), "to": to.to_string(), "messages": messages,
             "error": one_line(error),
         }),
+        Event::Unrecorded { error } => json!({ "error": one_line(error) }),
         _ => json!({}),
     };
     set(&mut object, "event", event.name());
-    timed(object)
+    let mut object = timed(object);
+    if let Event::Traffic { at, .. } = event {
+        traffic::set_time(&mut object, *at);
+    }
+    object
+}
+
+fn done(deeds: &Deeds) -> Value {
+    let mut object = json!({});
+    deeds.counts().into_iter().for_each(|(name, count)| set(&mut object, name, count));
+    object
 }
 
 fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> Value {
@@ -92,7 +109,7 @@ fn said(command: &str, caller: Option<&Peer>, line: &[u8]) -> Value {
 }
 
 /// Bytes that are no text would not survive as JSON text.
-fn set_payload(object: &mut Value, payload: &[u8]) {
+pub(super) fn set_payload(object: &mut Value, payload: &[u8]) {
     match std::str::from_utf8(payload) {
         Ok(text) => set(object, "text", text),
         Err(_) => {

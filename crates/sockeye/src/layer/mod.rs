@@ -1,7 +1,14 @@
 //! What is put on a connection: a row each.
 
+mod fault;
 mod frame;
+mod log;
+mod pcap;
+mod rate;
+mod record;
+mod tee;
 mod tls;
+mod ws;
 
 use std::sync::Arc;
 
@@ -35,10 +42,20 @@ pub trait Wrap: Send + Sync {
 }
 
 /// Every layer.
-pub static ALL: &[&Layer] = &[&tls::TLS, &frame::FRAME];
+pub static ALL: &[&Layer] = &[
+    &tls::TLS,
+    &ws::WS,
+    &frame::FRAME,
+    &fault::FAULT,
+    &rate::RATE,
+    &tee::TEE,
+    &tee::TEE_OUT,
+    &pcap::PCAP,
+    &log::LOG,
+];
 
 /// The short names for layers and the scheme beneath them.
-pub(crate) static STACKS: &[&StackGrammar] = &[&tls::STACK];
+pub(crate) static STACKS: &[&StackGrammar] = &[&tls::STACK, &ws::PLAIN, &ws::SECURE];
 
 /// The layers whose clients speak first, by name, and what they speak: by that a newcomer of a shared address is told.
 static FIRST_WORDS: &[(&str, Protocol)] = &[("tls", Protocol::Tls), ("ws", Protocol::Http)];

@@ -9,6 +9,7 @@ use std::time::Duration;
 use sockeye_proto::address::{Address, Value};
 use sockeye_proto::retry::Retry;
 use sockeye_proto::shape::Shape;
+use sockeye_proto::websocket::Close;
 use tokio::time::{Instant, sleep};
 
 use super::Way;
@@ -243,6 +244,19 @@ impl Messages for Lasting {
 
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_end(cx)
+    }
+
+    fn closing(&self) -> Option<Close> {
+        match &self.state {
+            State::Open { conn, .. } => conn.closing(),
+            State::Dialling(_) | State::Over(_) => None,
+        }
+    }
+
+    fn set_closing(&mut self, close: &Close) {
+        if let State::Open { conn, .. } = &mut self.state {
+            conn.set_closing(close);
+        }
     }
 
     fn abort(&mut self) {

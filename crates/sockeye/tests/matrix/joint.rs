@@ -33,9 +33,14 @@ pub(super) struct Pair {
     pub(super) end: End,
     /// Whether what carries bytes has a frame on, which makes messages of them.
     pub(super) is_framed: bool,
+    /// Whether layers stand on both sides that change nothing: they look, and keep a pace that nobody reaches.
+    pub(super) is_looked_at: bool,
     /// After how long the relay takes a silent client to have left; `None` is what the scheme says.
     pub(super) idle: Option<Duration>,
 }
+
+/// One of each layer that looks, and of those that slow down.
+const LOOKS: &[&str] = &["rate=100GB/s", "tee=/dev/null", "tee-out=/dev/null", "pcap=/dev/null", "log=hex"];
 
 /// What stands at a far end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +61,14 @@ impl Pair {
             let far = here().filter(|row| row.grammar.dials);
             far.flat_map(move |far| {
                 let ends = ends(far.grammar.name, far.grammar.listens);
-                ends.iter().map(move |end| Self { near, far, end: *end, is_framed: false, idle: None })
+                ends.iter().map(move |end| Self {
+                    near,
+                    far,
+                    end: *end,
+                    is_framed: false,
+                    is_looked_at: false,
+                    idle: None,
+                })
             })
         })
     }
@@ -64,7 +76,9 @@ impl Pair {
     /// The address with the options that this pair and `room` ask for.
     fn word(self, bare: &str, scheme: &Scheme, room: Room) -> String {
         let is_framed = self.is_framed && scheme.grammar.shape == Shape::Bytes;
-        room.on(bare, scheme) + if is_framed { ",frame=len32" } else { "" }
+        let frame = if is_framed { ",frame=len32" } else { "" };
+        let looks = LOOKS.iter().filter(|_| self.is_looked_at).map(|look| format!(",{look}"));
+        room.on(bare, scheme) + frame + &looks.collect::<String>()
     }
 
     pub(super) fn half_close(self) -> bool {
@@ -218,8 +232,10 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
         End::Sink => (format!("file:{},write", file.display()), Waiting::Nobody(Far::Sink)),
     };
     let to = if is_command(pair.far) {
-        let frame = pair.is_framed.then(|| "frame=len32".to_owned());
-        sockeye::parse(&to, frame.as_slice()).unwrap()
+        let frame = pair.is_framed.then_some("frame=len32");
+        let looks = LOOKS.iter().filter(|_| pair.is_looked_at);
+        let beside: Vec<String> = frame.iter().chain(looks).map(|&option| option.to_owned()).collect();
+        sockeye::parse(&to, &beside).unwrap()
     } else {
         address(&pair.word(&to, pair.far, room))
     };
