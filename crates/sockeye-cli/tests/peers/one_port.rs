@@ -56,13 +56,22 @@ fn talk(stream: &mut Stream, say: &[u8], hear: usize) -> Vec<u8> {
 }
 
 #[test]
-fn programs_that_speak_tls_and_those_that_speak_plainly_share_a_port() {
+fn programs_that_speak_tls_and_http_and_those_that_speak_plainly_share_a_port() {
     let (scratch, port) = (certified(), Port::reserve());
     let at = format!("127.0.0.1:{}", port.number);
     let over_tls = format!("tls:{at},{}", identity(&scratch));
-    let server = listening(&["serve", "echo", &format!("tcp:{at}"), "upper", &over_tls]);
-    assert_eq!(server.stderr(), format!("sockeye: echo and upper over tls on tcp:{at}\n"));
-    assert_eq!(said(&format!("tcp:{at}")), b"hi");
+    let over_both = format!("wss:{at},{}", identity(&scratch));
+    let (plain, over_ws) = (format!("tcp:{at}"), format!("ws:{at}"));
+    let server =
+        listening(&["serve", "echo", &plain, "upper", &over_tls, "hello", &over_ws, "reply", &over_both]);
+    let names = "echo and upper over tls and hello over ws and reply over ws over tls";
+    assert_eq!(server.stderr(), format!("sockeye: {names} on {plain}\n"));
+    assert_eq!(said(&plain), b"hi");
+    assert_eq!(said(&format!("ws://{at}/")), b"HelloHello,hi!");
+    let exit = run(&mut sockeye(&["dial", &format!("wss://{at}/"), "-o", "verify=no"]), b"hi", LIMIT);
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    let browser = run(Command::new(require("curl")).args(["-s", &format!("http://{at}/")]), b"", LIMIT);
+    assert!(String::from_utf8_lossy(&browser.stdout).contains("WebSocket"), "{browser:?}");
     let mut client = Command::new(require("openssl"));
     client.args([
         "s_client",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sockeye::proto::address::{Address, Port, Target, Written};
-use sockeye::{Ctx, Limits, May, Member, Rows, Service};
+use sockeye::{Ctx, Fork, Limits, May, Member, Rows, Service};
 
 use super::Order;
 use super::posts::{Stand, is_same_place};
@@ -51,6 +51,14 @@ impl Party<'_> {
         }
     }
 
+    /// What serves whoever comes.
+    pub(super) fn service(&self, fork: Option<&Arc<Fork>>) -> Option<Arc<dyn Service>> {
+        match fork {
+            Some(fork) => Some(fork.clone()),
+            None => Some(self.0.first()?.stand.service.clone()),
+        }
+    }
+
     pub(super) fn stands(&self) -> Vec<Arc<Stand>> {
         self.0.iter().map(|guest| guest.stand.clone()).collect()
     }
@@ -74,10 +82,10 @@ impl Party<'_> {
         Ctx { stop: ctx.stop.child(), events, limits, ..ctx.clone() }
     }
 
-    /// What serves whoever comes, in a context of [`Party::ctx`]. `ctx` is the one that this was made of.
-    pub(super) fn service(&self, ctx: &Ctx) -> Result<Arc<dyn Service>, Failure> {
-        if let [alone] = &*self.0 {
-            return Ok(alone.stand.service.clone());
+    /// What tells them apart where there are several. `ctx` is the one that [`Party::ctx`] was made of.
+    pub(super) fn fork(&self, ctx: &Ctx) -> Result<Option<Arc<Fork>>, Failure> {
+        if self.0.len() == 1 {
+            return Ok(None);
         }
         let names: Vec<_> = self.0.iter().map(|guest| guest.order.row.name).collect();
         let members = self.0.iter().zip(&names).map(|(guest, name)| Member {
@@ -87,7 +95,7 @@ impl Party<'_> {
             service: guest.stand.service.clone(),
             events: guest.events(ctx),
         });
-        Ok(Rows::default().fork(&members.collect::<Vec<_>>(), ctx)?)
+        Ok(Some(Rows::default().fork(&members.collect::<Vec<_>>(), ctx)?))
     }
 }
 

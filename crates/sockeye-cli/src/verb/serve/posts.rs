@@ -69,8 +69,10 @@ impl Posts {
         let orders = stands.collect::<Result<Vec<_>, Failure>>()?;
         let mut next: Vec<Next> = Vec::new();
         for party in parties(&orders) {
-            let Some(address) = party.address() else { continue };
-            let (name, service) = (party.name(), party.service(ctx)?);
+            let (name, fork) = (party.name(), party.fork(ctx)?);
+            let Some((address, service)) = party.address().zip(party.service(fork.as_ref())) else {
+                continue;
+            };
             let ctx = party.ctx(ctx);
             let kept = self.0.iter().enumerate().find(|(at, post)| {
                 let is_taken = next.iter().any(|next| matches!(&next.from, From::Kept(of, _) if of == at));
@@ -83,6 +85,10 @@ impl Posts {
                 }
                 None => {
                     let listening = sockeye::listen(&address, &ctx).await?;
+                    let listening = match fork {
+                        Some(fork) => fork.lead(listening),
+                        None => listening,
+                    };
                     From::Opened(Box::new(Place { name, listening, service, ctx }))
                 }
             };
