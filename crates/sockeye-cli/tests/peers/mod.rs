@@ -23,6 +23,7 @@ mod listen;
 mod listener;
 mod messages;
 mod metrics;
+mod one_port;
 mod operator;
 mod port;
 mod programs;
