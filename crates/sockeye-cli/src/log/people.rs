@@ -35,7 +35,7 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Faulted { .. } => return None,
         Event::Faults { address, seed } => {
-            format!("faults on {}: seed={seed} repeats them", printable::line(address.as_bytes()))
+            format!("seed={seed} repeats the faults of {}", printable::line(address.as_bytes()))
         }
         Event::Lost { events } => format!("{events} events were not told: the log is too slow"),
         Event::Message { peer, way, payload, size, .. } => {

@@ -33,6 +33,8 @@ pub(super) struct Pair {
     pub(super) end: End,
     /// Whether what carries bytes has a frame on, which makes messages of them.
     pub(super) is_framed: bool,
+    /// Whether bytes come one by one, at each end.
+    pub(super) is_sliced: bool,
     /// After how long the relay takes a silent client to have left; `None` is what the scheme says.
     pub(super) idle: Option<Duration>,
 }
@@ -56,15 +58,25 @@ impl Pair {
             let far = here().filter(|row| row.grammar.dials);
             far.flat_map(move |far| {
                 let ends = ends(far.grammar.name, far.grammar.listens);
-                ends.iter().map(move |end| Self { near, far, end: *end, is_framed: false, idle: None })
+                let pair = move |end: &End| Self {
+                    near,
+                    far,
+                    end: *end,
+                    is_framed: false,
+                    is_sliced: false,
+                    idle: None,
+                };
+                ends.iter().map(pair)
             })
         })
     }
 
     /// The address with the options that this pair and `room` ask for.
     fn word(self, bare: &str, scheme: &Scheme, room: Room) -> String {
-        let is_framed = self.is_framed && scheme.grammar.shape == Shape::Bytes;
-        room.on(bare, scheme) + if is_framed { ",frame=len32" } else { "" }
+        let has =
+            |is_on: bool, option| if is_on && scheme.grammar.shape == Shape::Bytes { option } else { "" };
+        let (frame, slice) = (has(self.is_framed, ",frame=len32"), has(self.is_sliced, ",fault=slice:1"));
+        room.on(bare, scheme) + frame + slice
     }
 
     pub(super) fn half_close(self) -> bool {
@@ -219,7 +231,8 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
     };
     let to = if is_command(pair.far) {
         let frame = pair.is_framed.then(|| "frame=len32".to_owned());
-        sockeye::parse(&to, frame.as_slice()).unwrap()
+        let slice = pair.is_sliced.then(|| "fault=slice:1".to_owned());
+        sockeye::parse(&to, &Vec::from_iter(frame.into_iter().chain(slice))).unwrap()
     } else {
         address(&pair.word(&to, pair.far, room))
     };
