@@ -299,13 +299,14 @@ async fn a_seed_is_told_where_nobody_set_it_and_chance_decides() {
         ("fault=delay:50ms:10ms", true),
         ("fault=delay:50ms", false),
         ("fault=corrupt:1%,seed=3", false),
+        ("fault=duplicate:100%", false),
     ] {
         let mut ctx = Ctx::default();
         let mut events = events(&mut ctx);
-        drop(faulty("mem", options, &ctx).await);
+        drop(faulty("mem-seq", options, &ctx).await);
         match events.try_recv() {
             Ok(Event::Faults { address, seed }) => {
-                assert!(is_told && &*address == "mem:x" && seed < 1_000_000)
+                assert!(is_told && &*address == "mem-seq:x" && seed < 1_000_000)
             }
             other => assert!(!is_told, "{options}: {other:?}"),
         }

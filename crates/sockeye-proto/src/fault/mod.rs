@@ -146,11 +146,9 @@ impl Fault {
     /// Whether chance decides about it, so that a seed matters.
     pub fn is_random(&self) -> bool {
         match self.what {
-            What::BurstLoss { .. }
-            | What::Corrupt(_)
-            | What::Duplicate(_)
-            | What::Loss(_)
-            | What::Reorder { .. } => true,
+            // Which bit, and by how many, is decided too.
+            What::BurstLoss { .. } | What::Corrupt(_) | What::Reorder { .. } => true,
+            What::Duplicate(chance) | What::Loss(chance) => !chance.is_certain(),
             What::Delay { jitter, .. } => !jitter.is_zero(),
             What::Cut(..)
             | What::Glue(_)
