@@ -46,6 +46,10 @@ fn option(refused: &Refused) -> Cow<'static, str> {
             "sysctl net.ipv4.tcp_available_congestion_control lists what there is"
         }
         ("device", Some(Errno::NODEV)) => "ip link lists the interfaces",
+        ("pcap", _) if refused.error.kind() == ErrorKind::AlreadyExists => {
+            "name another file: nothing there is lost"
+        }
+        ("pcap" | "tee" | "tee-out", _) => FILE,
         ("mptcp", _) => "leave it out, or have the kernel allow it: sysctl net.mptcp.enabled=1",
         (_, Some(Errno::NOPROTOOPT | Errno::OPNOTSUPP)) => {
             "the kernel does not have it on such a socket: leave it out"

@@ -4,12 +4,13 @@ mod people;
 mod programs;
 mod report;
 mod sink;
+mod traffic;
 
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use sockeye::{Clock, Event, Events, Tallies, Wants};
@@ -171,6 +172,8 @@ impl Lines {
     fn tell(&mut self, event: &Event) {
         if self.sink.is_json() {
             self.sink.write(&for_programs(event).to_string());
+        } else if let Event::Traffic { peer, at, style, seen } = event {
+            traffic::write(peer, *at, *style, seen, &mut self.sink);
         } else if let Some(line) = for_people(event, self.verbose) {
             self.sink.say(&line);
         }
@@ -179,9 +182,13 @@ impl Lines {
 
 /// Adds the time of day, in seconds since 1970.
 pub(crate) fn timed(mut object: Value) -> Value {
-    let since = Clock::default().wall().duration_since(std::time::SystemTime::UNIX_EPOCH);
-    set(&mut object, "time", since.map_or(0.0, |since| since.as_secs_f64()));
+    set(&mut object, "time", seconds(Clock::default().wall()));
     object
+}
+
+/// Seconds since 1970.
+fn seconds(at: SystemTime) -> f64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 fn set(object: &mut Value, key: &str, value: impl Into<Value>) {

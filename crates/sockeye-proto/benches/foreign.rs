@@ -18,7 +18,7 @@ fn main() {
     measure(&mut criterion, "the head of a request", request, |bytes| http::asked(bytes));
     measure(&mut criterion, "text made printable", text.as_bytes(), printable::line);
     measure(&mut criterion, "noise made printable", &noise, printable::line);
-    measure(&mut criterion, "noise in hexadecimal", &noise, hex::dump);
+    measure(&mut criterion, "noise in hexadecimal", &noise, |bytes| hex::dump(0, bytes));
     criterion.final_summary();
 }
 

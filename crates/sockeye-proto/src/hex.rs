@@ -1,13 +1,14 @@
 //! Bytes as people compare them with a protocol's description: in hexadecimal, with their ASCII beside them.
 
-/// A hex dump: for every 16 bytes a line with their offset, their values in two groups of eight, and their ASCII, in
-/// which a dot stands for whatever is not printable. Every line ends with a line feed; no bytes are no line.
+/// A hex dump: for every 16 bytes a line with their offset, which is `offset` for the first, their values in two groups
+/// of eight, and their ASCII, in which a dot stands for whatever is not printable. Every line ends with a line feed; no
+/// bytes are no line.
 ///
 /// It is about five times as long as `bytes`, and safe for a terminal.
-pub fn dump(bytes: &[u8]) -> String {
+pub fn dump(offset: u64, bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(WIDTH) * LINE);
-    for (at, row) in bytes.chunks(WIDTH).enumerate() {
-        text.push_str(&format!("{:08x}", at * WIDTH));
+    for (at, row) in (offset..).step_by(WIDTH).zip(bytes.chunks(WIDTH)) {
+        text.push_str(&format!("{at:08x}"));
         for place in 0..WIDTH {
             text.push_str(if place % (WIDTH / 2) == 0 { "  " } else { " " });
             match row.get(place) {
@@ -40,21 +41,22 @@ mod tests {
         let want = "\
             00000000  30 31 32 33 34 35 36 37  38 39 00 1b 5b 32 4a ff  0123456789..[2J.\n\
             00000010  7e 20                                             ~ \n";
-        assert_eq!(dump(&bytes), want);
-        assert_eq!(dump(b""), "");
-        assert_eq!(dump(&[0; 16]).len(), LINE);
+        assert_eq!(dump(0, &bytes), want);
+        assert_eq!(dump(0, b""), "");
+        assert_eq!(dump(0, &[0; 16]).len(), LINE);
+        assert!(dump(0xffff_fff0, &[0; 17]).contains("\n100000000  00 "));
     }
 
     proptest! {
         #[test]
         fn any_bytes_can_be_read_back_and_nothing_acts_on_a_terminal(
-            bytes in prop::collection::vec(any::<u8>(), 0..70),
+            offset in 0_u64..0xffff_ff00, bytes in prop::collection::vec(any::<u8>(), 0..70),
         ) {
-            let text = dump(&bytes);
+            let text = dump(offset, &bytes);
             prop_assert!(text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')));
             let mut back = Vec::new();
-            for (at, line) in text.lines().enumerate() {
-                prop_assert_eq!(&line[..8], format!("{:08x}", at * 16));
+            for (at, line) in (0..).zip(text.lines()) {
+                prop_assert_eq!(&line[..8], format!("{:08x}", offset + at * 16));
                 let values = line[8..58].split_whitespace();
                 back.extend(values.map(|value| u8::from_str_radix(value, 16).unwrap()));
             }

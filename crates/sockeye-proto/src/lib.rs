@@ -2,6 +2,7 @@
 //!
 //! - [`address`]: the text that names one end of a connection, against a vocabulary of rows.
 //! - [`admission`]: who may come in, how many of them and how often.
+//! - [`certificate`]: whom a certificate is for, and who issued it.
 //! - [`crowd`]: the peers of a datagram listener, and who makes room.
 //! - [`cut`]: what is typed into messages.
 //! - [`diag`]: asking the kernel about a socket, as bytes.
@@ -13,14 +14,18 @@
 //! - [`newline`]: line feeds into the line ends that old protocols want.
 //! - [`openmetrics`]: counts as text that monitoring programs read.
 //! - [`pace`]: how soon the next bytes may follow, at so many a second.
+//! - [`pcapng`]: what went over a connection, as packets in a capture.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
 //! - [`reflect`]: whom a datagram service answers.
+//! - [`retry`]: when to try again what failed.
 //! - [`shape`]: bytes or messages.
+//! - [`sniff`]: which protocol a peer speaks, by its first bytes.
 //! - [`suggest`]: the name that was meant by one that is not known.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
 //! - [`way`]: in or out.
+//! - [`websocket`]: frames and handshakes of WebSocket.
 //! - [`words`]: a program and its arguments out of one text.
 //!
 //! Nothing here may open a socket, read a clock or wait: the caller does, and passes in what it saw.
@@ -28,6 +33,7 @@
 
 pub mod address;
 pub mod admission;
+pub mod certificate;
 pub mod crowd;
 pub mod cut;
 pub mod diag;
@@ -39,12 +45,16 @@ pub mod http;
 pub mod newline;
 pub mod openmetrics;
 pub mod pace;
+pub mod pcapng;
 pub mod printable;
 pub mod queue;
 pub mod race;
 pub mod reflect;
+pub mod retry;
 pub mod shape;
+pub mod sniff;
 pub mod suggest;
 pub mod unit;
 pub mod way;
+pub mod websocket;
 pub mod words;

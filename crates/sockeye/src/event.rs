@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sockeye_proto::admission::Refusal;
 use sockeye_proto::fault::Deeds;
 use tokio::sync::mpsc;
 
+use crate::backlog::Waiting;
 use crate::error::{Error, Kind, Op};
 use crate::exit::Exit;
 use crate::message::Content;
@@ -120,6 +121,15 @@ pub enum Event {
         /// The other end.
         peer: Arc<Peer>,
     },
+    /// A connection is open that was tried more than once, or was lost: `reconnect=`.
+    Reached {
+        /// What was dialled.
+        address: Arc<str>,
+        /// How often it was tried again.
+        attempts: u32,
+        /// How long that took, since it was first tried, or lost.
+        after: Duration,
+    },
     /// A listener has refused newcomers. The first is told at once, and others at most once a second, those of one reason
     /// together.
     Refused {
@@ -131,6 +141,18 @@ pub enum Event {
         why: Refusal,
         /// How many, since this reason was last told.
         newcomers: u64,
+    },
+    /// A connection could not be opened, or was lost, and is tried again: `reconnect=`. Of one that was lost, which
+    /// [`Error::op`] tells, the bytes that were sent last may not have arrived.
+    Retrying {
+        /// What is dialled.
+        address: Arc<str>,
+        /// Which further try it will be, from 1 on.
+        attempt: u32,
+        /// How long until then.
+        wait: Duration,
+        /// Why.
+        error: Error,
     },
     /// A command with `stderr=log` said something on its standard error.
     Said {
@@ -150,6 +172,18 @@ pub enum Event {
         /// Whether other listeners go on: they were not asked to stop.
         alone: bool,
     },
+    /// Something was seen on a connection whose address asks for it (`log=`). It is told to every subscriber, and the
+    /// connection waits while too much of it is not yet dropped.
+    Traffic {
+        /// The other end.
+        peer: Arc<Peer>,
+        /// When.
+        at: SystemTime,
+        /// How it is to be shown.
+        style: Style,
+        /// What.
+        seen: Seen,
+    },
     /// Messages could not be passed on, and the connection goes on without them. The first is told at once, and others
     /// of the same connection at most once a second.
     Undelivered {
@@ -162,6 +196,57 @@ pub enum Event {
         /// Why the last of them.
         error: Error,
     },
+    /// A file that a connection is recorded in cannot be written. The connection goes on, and nothing more is written there
+    /// while this program runs.
+    Unrecorded {
+        /// Which file, and why.
+        error: Error,
+    },
+}
+
+/// What was seen on a connection.
+#[derive(Debug, Clone)]
+pub enum Seen {
+    /// It began.
+    Opened,
+    /// Bytes, as one read or write moved them.
+    Bytes {
+        /// Which way.
+        way: Way,
+        /// The bytes.
+        bytes: Arc<Waiting>,
+        /// How many went that way before them.
+        offset: u64,
+    },
+    /// A whole message.
+    Message {
+        /// Which way.
+        way: Way,
+        /// The message.
+        bytes: Arc<Waiting>,
+        /// Text or not.
+        content: Content,
+        /// Whether its end was cut off.
+        cut: bool,
+    },
+    /// Nothing more will go that way: the one who sends there has said so.
+    Ended(Way),
+    /// It broke off, as was seen when something was to go that way.
+    Failed(Way, Arc<str>),
+    /// It is closed on our side.
+    Closed {
+        /// We broke it off, which the peer can tell from an end where the scheme has a way to tell it.
+        aborted: bool,
+    },
+}
+
+/// How bytes are to be shown to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Style {
+    /// In hexadecimal, 16 a line, with their ASCII beside them.
+    Hex,
+    /// As lines of text.
+    Text,
 }
 
 impl Event {
@@ -179,10 +264,14 @@ impl Event {
             Self::Message { .. } => "message",
             Self::Missed { .. } => "missed",
             Self::Opened { .. } => "opened",
+            Self::Reached { .. } => "reached",
             Self::Refused { .. } => "refused",
+            Self::Retrying { .. } => "retrying",
             Self::Said { .. } => "said",
             Self::Stopping { .. } => "stopping",
+            Self::Traffic { .. } => "traffic",
             Self::Undelivered { .. } => "undelivered",
+            Self::Unrecorded { .. } => "unrecorded",
         }
     }
 }
@@ -270,8 +359,9 @@ impl Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, the seed of faults, connections that came to a
-    /// bad end which was not their peer's breaking off, and what commands say on their standard error.
+    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, the seed of faults, connections that are opened anew or came to a
+    /// bad end which was not their peer's breaking off, what commands say on their standard error, and what goes over
+    /// connections whose address asks for that (`log=`).
     Trouble,
     /// Every connection that begins and ends, what faults did to it, and every command that ends.
     Connections,

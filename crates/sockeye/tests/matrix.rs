@@ -32,30 +32,42 @@ const MUCH: usize = 8 * MIB;
 #[test]
 fn what_is_sent_arrives_whole_and_comes_back_whole() {
     alone("matrix::what_is_sent_arrives_whole_and_comes_back_whole", || {
-        each_pair(Shapes::Same, async |pair| {
-            for size in [0, 1, largest(pair).await.unwrap_or(MIB)] {
-                let content = numbered(size);
-                let (relay, mut near, far) = join(pair, Room::Usual, &content).await;
-                match far {
-                    Far::Peer(mut far) => {
-                        let (sent, came) = tokio::join!(send_back(&mut far), exchange(near, &content));
-                        sent.unwrap();
-                        assert_same(&came.unwrap(), &content);
-                    }
-                    Far::Source => {
-                        near.shutdown_write().await.unwrap();
-                        assert_same(&rest(&mut near).await.unwrap(), &content);
-                    }
-                    Far::Sink => {
-                        near.write_all(&content).await.unwrap();
-                        near.shutdown_write().await.unwrap();
-                        assert_eq!(rest(&mut near).await.unwrap(), b"");
-                    }
-                }
-                assert_eq!(relay.end(&content).await.failed, 0);
-            }
-        });
+        each_pair(Shapes::Same, go_there_and_back);
     });
+}
+
+#[test]
+fn who_looks_at_a_connection_changes_nothing() {
+    alone("matrix::who_looks_at_a_connection_changes_nothing", || {
+        each_pair(Shapes::Same, async |pair| go_there_and_back(Pair { is_looked_at: true, ..pair }).await);
+    });
+}
+
+/// Sends through a relay, and back again: nothing, a byte, and much or the largest message that there can be.
+async fn go_there_and_back(pair: Pair) {
+    for size in [0, 1, largest(pair).await.unwrap_or(MIB)] {
+        let content = numbered(size);
+        let (mut relay, mut near, far) = join(pair, Room::Usual, &content).await;
+        // What is seen is told to those who want to hear anything, and waits for them.
+        relay.events.close();
+        match far {
+            Far::Peer(mut far) => {
+                let (sent, came) = tokio::join!(send_back(&mut far), exchange(near, &content));
+                sent.unwrap();
+                assert_same(&came.unwrap(), &content);
+            }
+            Far::Source => {
+                near.shutdown_write().await.unwrap();
+                assert_same(&rest(&mut near).await.unwrap(), &content);
+            }
+            Far::Sink => {
+                near.write_all(&content).await.unwrap();
+                near.shutdown_write().await.unwrap();
+                assert_eq!(rest(&mut near).await.unwrap(), b"");
+            }
+        }
+        assert_eq!(relay.end(&content).await.failed, 0);
+    }
 }
 
 /// The largest message that both sides carry, as their connections state it.

@@ -78,7 +78,7 @@ fn chunk(payload: &[u8], view: View, origin: &Origin, at: SystemTime, zone: Time
     match view {
         View::Hex => {
             text.push('\n');
-            text.push_str(&hex::dump(payload));
+            text.push_str(&hex::dump(0, payload));
         }
         View::Text if payload.is_empty() => text.push('\n'),
         View::Text => text.push_str(&format!(": {}\n", printable::line(payload))),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sockeye::proto::fault::Deeds;
 use sockeye::{Ended, Event, Exit, Peer, Way};
 
-use super::{set, timed};
+use super::{set, timed, traffic};
 use crate::failure::one_line;
 
 /// An event as one object.
@@ -46,22 +46,34 @@ pub(super) fn for_programs(event: &Event) -> Value {
         Event::Opened { id, listener, peer } => {
             json!({ "id": id, "service": &**listener, "peer": peer.to_string() })
         }
+        Event::Reached { address, attempts, after } => json!({
+            "address": &**address, "attempts": attempts, "seconds": after.as_secs_f64(),
+        }),
         Event::Refused { listener, peer, why, newcomers } => json!({
             "address": &**listener, "peer": peer.to_string(), "why": why.to_string(),
             "user": peer.user, "newcomers": newcomers,
+        }),
+        Event::Retrying { address, attempt, wait, error } => json!({
+            "address": &**address, "attempt": attempt, "wait": wait.as_secs_f64(), "error": one_line(error),
         }),
         Event::Said { command, caller, line } => said(command, caller.as_deref(), line),
         Event::Stopping { listener, open, alone } => {
             json!({ "service": &**listener, "open": open, "alone": alone })
         }
+        Event::Traffic { peer, seen, .. } => traffic::for_programs(peer, seen),
         Event::Undelivered { from, to, messages, error } => json!({
             "from": from.to_string(), "to": to.to_string(), "messages": messages,
             "error": one_line(error),
         }),
+        Event::Unrecorded { error } => json!({ "error": one_line(error) }),
         _ => json!({}),
     };
     set(&mut object, "event", event.name());
-    timed(object)
+    let mut object = timed(object);
+    if let Event::Traffic { at, .. } = event {
+        traffic::set_time(&mut object, *at);
+    }
+    object
 }
 
 fn done(deeds: &Deeds) -> Value {
@@ -97,7 +109,7 @@ fn said(command: &str, caller: Option<&Peer>, line: &[u8]) -> Value {
 }
 
 /// Bytes that are no text would not survive as JSON text.
-fn set_payload(object: &mut Value, payload: &[u8]) {
+pub(super) fn set_payload(object: &mut Value, payload: &[u8]) {
     match std::str::from_utf8(payload) {
         Ok(text) => set(object, "text", text),
         Err(_) => {

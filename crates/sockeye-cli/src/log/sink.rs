@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 use rustix::fs::OFlags;
@@ -61,6 +62,15 @@ impl Sink {
             None => format!("{}: {line}", say::NAME),
         };
         self.write(&line);
+    }
+
+    /// Writes lines for people about something that was seen at that time, to the microsecond.
+    pub(super) fn say_at(&mut self, at: SystemTime, lines: &str) {
+        let Ok(at) = Timestamp::try_from(at) else { return self.say(lines) };
+        match self.file {
+            Some(_) => self.write(&format!("{at:.6} {lines}")),
+            None => self.write(&format!("{}: {} {lines}", say::NAME, at.strftime("%H:%M:%S%.6f"))),
+        }
     }
 
     /// Writes lines as they are. Of what cannot be written it is told, once, until something can be again.

@@ -33,11 +33,16 @@ pub(super) struct Pair {
     pub(super) end: End,
     /// Whether what carries bytes has a frame on, which makes messages of them.
     pub(super) is_framed: bool,
+    /// Whether layers stand on both sides that change nothing: they look, and keep a pace that nobody reaches.
+    pub(super) is_looked_at: bool,
     /// Whether bytes come one by one, at each end.
     pub(super) is_sliced: bool,
     /// After how long the relay takes a silent client to have left; `None` is what the scheme says.
     pub(super) idle: Option<Duration>,
 }
+
+/// One of each layer that looks, and of those that slow down.
+const LOOKS: &[&str] = &["rate=100GB/s", "tee=/dev/null", "tee-out=/dev/null", "pcap=/dev/null", "log=hex"];
 
 /// What stands at a far end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,25 +63,32 @@ impl Pair {
             let far = here().filter(|row| row.grammar.dials);
             far.flat_map(move |far| {
                 let ends = ends(far.grammar.name, far.grammar.listens);
-                let pair = move |end: &End| Self {
+                ends.iter().map(move |end| Self {
                     near,
                     far,
                     end: *end,
                     is_framed: false,
+                    is_looked_at: false,
                     is_sliced: false,
                     idle: None,
-                };
-                ends.iter().map(pair)
+                })
             })
         })
     }
 
     /// The address with the options that this pair and `room` ask for.
     fn word(self, bare: &str, scheme: &Scheme, room: Room) -> String {
-        let has =
-            |is_on: bool, option| if is_on && scheme.grammar.shape == Shape::Bytes { option } else { "" };
-        let (frame, slice) = (has(self.is_framed, ",frame=len32"), has(self.is_sliced, ",fault=slice:1"));
-        room.on(bare, scheme) + frame + slice
+        let layers = self.layers(scheme).map(|layer| format!(",{layer}"));
+        room.on(bare, scheme) + &layers.collect::<String>()
+    }
+
+    /// The options that put layers on.
+    fn layers(self, scheme: &Scheme) -> impl Iterator<Item = &'static str> {
+        let has_bytes = scheme.grammar.shape == Shape::Bytes;
+        let frame = (self.is_framed && has_bytes).then_some("frame=len32");
+        let slice = (self.is_sliced && has_bytes).then_some("fault=slice:1");
+        let looks = LOOKS.iter().filter(move |_| self.is_looked_at).copied();
+        frame.into_iter().chain(slice).chain(looks)
     }
 
     pub(super) fn half_close(self) -> bool {
@@ -230,9 +242,8 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
         End::Sink => (format!("file:{},write", file.display()), Waiting::Nobody(Far::Sink)),
     };
     let to = if is_command(pair.far) {
-        let frame = pair.is_framed.then(|| "frame=len32".to_owned());
-        let slice = pair.is_sliced.then(|| "fault=slice:1".to_owned());
-        sockeye::parse(&to, &Vec::from_iter(frame.into_iter().chain(slice))).unwrap()
+        let beside: Vec<String> = pair.layers(pair.far).map(str::to_owned).collect();
+        sockeye::parse(&to, &beside).unwrap()
     } else {
         address(&pair.word(&to, pair.far, room))
     };

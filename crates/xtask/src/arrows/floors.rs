@@ -10,9 +10,9 @@ use crate::tokens::tokens;
 /// The modules of the crate, those that need nothing of the others first.
 #[rustfmt::skip]
 const FLOORS: &[&str] = &[
-    "exit", "error", "peer", "handed", "message", "event", "counts", "tally", "stop", "buffer", "clock", "resolve",
-    "memory", "pipe", "ctx", "lent", "conn", "stream", "idle", "split", "transit", "farewell", "service", "show", "owner",
-    "entrance", "listener", "option", "process", "scheme", "layer", "rows", "open", "inspect", "terms", "relay", "accept", "blocking",
+    "exit", "error", "peer", "handed", "message", "backlog", "event", "counts", "tally", "stop", "buffer", "clock", "resolve",
+    "memory", "pipe", "ctx", "lent", "conn", "stream", "idle", "split", "transit", "farewell", "service", "look", "show", "owner",
+    "entrance", "listener", "option", "process", "scheme", "layer", "rows", "open", "inspect", "terms", "relay", "fork", "accept", "blocking",
 ];
 
 /// The findings in the source file at `below`, its path below `src`.
