@@ -14,7 +14,7 @@ mod tests;
 mod traffic;
 
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use crate::shape::Shape;
@@ -73,7 +73,7 @@ pub enum What {
     /// Nothing more is read.
     NoRead(After),
     /// At most so many bytes a second.
-    Rate(NonZeroUsize),
+    Rate(NonZeroU64),
     /// Later messages overtake one.
     Reorder {
         /// How likely it is that a message is overtaken.
