@@ -18,7 +18,7 @@ fn each_sliced(check: impl AsyncFn(Pair)) {
 fn byte_by_byte_all_arrives_whole_and_comes_back_whole() {
     alone("matrix::sliced::byte_by_byte_all_arrives_whole_and_comes_back_whole", || {
         each_sliced(async |pair| {
-            let content = numbered(4 << 10);
+            let content = numbered(1 << 10);
             let (relay, near, far) = join(pair, Room::Usual, &content).await;
             let Far::Peer(mut far) = far else { panic!("no peer") };
             let (sent, came) = tokio::join!(send_back(&mut far), exchange(near, &content));
