@@ -2,7 +2,7 @@
 
 use sockeye::proto::printable;
 use sockeye::proto::unit::{print_duration, print_flow, rounded};
-use sockeye::{Cause, Dropped, Ended, Event, Kind, Limit, Op, Peer, Way};
+use sockeye::{Cause, Dropped, Ended, Error, Event, Kind, Limit, Op, Peer, Way};
 
 use crate::failure::one_line;
 use crate::{hint, say};
@@ -56,20 +56,22 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{command}{}: {}", whose(caller.as_deref()), printable::line(line))
         }
         Event::Stopping { listener, open, alone } => stopping(listener, *open, *alone),
-        Event::Undelivered { from, to, messages, error } => {
-            let from = if from.scheme == "-" { "standard input".to_owned() } else { from.to_string() };
-            let told = format!("{} from {from} did not go to {to}: {}", counted(*messages), error.cause());
-            match hint::of(error) {
-                Some(hint) => format!("{told}\n{}{hint}", say::INDENT),
-                None => told,
-            }
-        }
+        Event::Undelivered { from, to, messages, error } => undelivered(from, to, *messages, error),
         Event::Unrecorded { error } => {
             format!("{}; nothing more is written there, and the connection goes on", one_line(error))
         }
         other => other.name().to_owned(),
     };
     Some(line)
+}
+
+fn undelivered(from: &Peer, to: &Peer, messages: u64, error: &Error) -> String {
+    let from = if from.scheme == "-" { "standard input".to_owned() } else { from.to_string() };
+    let told = format!("{} from {from} did not go to {to}: {}", counted(messages), error.cause());
+    match hint::of(error) {
+        Some(hint) => format!("{told}\n{}{hint}", say::INDENT),
+        None => told,
+    }
 }
 
 fn stopping(listener: &str, open: usize, alone: bool) -> String {
