@@ -1,6 +1,7 @@
 //! The pages, from the rows of verbs, flags, services, schemes, layers, frames and options.
 
 use sockeye::proto::address::{OptionGrammar, Side};
+use sockeye::proto::fault::FAULTS;
 use sockeye::proto::frame::FRAMINGS;
 use sockeye::{OptionRow, ServiceRow};
 use sockeye_services::ALL as SERVICES;
@@ -115,6 +116,7 @@ fn address() -> Page {
     let layers = sockeye::LAYERS.iter().flat_map(|layer| layer.grammar.options);
     let layers = layers.map(|option| Row::new(of_option(option), option.help));
     let frames = FRAMINGS.iter().map(|row| Row::new(row.usage(), row.help));
+    let faults = FAULTS.iter().map(|row| Row::new(row.usage(), row.help));
     let options = sockeye::OPTION_GROUPS.iter().map(|group| {
         Section::rows(group.title, group.rows.iter().map(of_shared))
             .noting("d: dial, l: listen; then the schemes, if not all")
@@ -123,6 +125,8 @@ fn address() -> Page {
         Section::rows("schemes", schemes),
         Section::rows("options that put a layer on", layers),
         Section::rows("frames; a message", frames),
+        Section::rows("faults; in: or out: in front is one way", faults)
+            .noting("P is 5% or 0.05; AFTER is bytes or a time"),
     ];
     Page {
         name: "sockeye-address".to_owned(),
@@ -229,7 +233,8 @@ mod tests {
         let services = SERVICES.iter().map(|row| format!("  {} ", row.name));
         let options = sockeye::options().map(|row| format!("  {}", row.grammar.name));
         let framings = FRAMINGS.iter().map(|row| format!("  {} ", row.usage()));
-        for name in flags.chain(services).chain(options).chain(framings) {
+        let faults = FAULTS.iter().map(|row| format!("  {} ", row.usage()));
+        for name in flags.chain(services).chain(options).chain(framings).chain(faults) {
             assert!(all.contains(&name), "{name:?} is not in help");
         }
         for scheme in sockeye::SCHEMES {

@@ -2,10 +2,12 @@
 //!
 //! - [`address`]: the text that names one end of a connection, against a vocabulary of rows.
 //! - [`admission`]: who may come in, how many of them and how often.
+//! - [`certificate`]: whom a certificate is for, and who issued it.
 //! - [`crowd`]: the peers of a datagram listener, and who makes room.
 //! - [`cut`]: what is typed into messages.
 //! - [`diag`]: asking the kernel about a socket, as bytes.
 //! - [`dscp`]: the classes of traffic, by name and number.
+//! - [`fault`]: what a bad network does, decided by a seed.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
 //! - [`hex`]: bytes in hexadecimal, for people.
 //! - [`http`]: the head of a request for one page.
@@ -17,9 +19,13 @@
 //! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
 //! - [`reflect`]: whom a datagram service answers.
+//! - [`retry`]: when to try again what failed.
 //! - [`shape`]: bytes or messages.
+//! - [`sniff`]: which protocol a peer speaks, by its first bytes.
 //! - [`suggest`]: the name that was meant by one that is not known.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
+//! - [`way`]: in or out.
+//! - [`websocket`]: frames and handshakes of WebSocket.
 //! - [`words`]: a program and its arguments out of one text.
 //!
 //! Nothing here may open a socket, read a clock or wait: the caller does, and passes in what it saw.
@@ -27,10 +33,12 @@
 
 pub mod address;
 pub mod admission;
+pub mod certificate;
 pub mod crowd;
 pub mod cut;
 pub mod diag;
 pub mod dscp;
+pub mod fault;
 pub mod frame;
 pub mod hex;
 pub mod http;
@@ -42,7 +50,11 @@ pub mod printable;
 pub mod queue;
 pub mod race;
 pub mod reflect;
+pub mod retry;
 pub mod shape;
+pub mod sniff;
 pub mod suggest;
 pub mod unit;
+pub mod way;
+pub mod websocket;
 pub mod words;

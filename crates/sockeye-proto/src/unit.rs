@@ -58,6 +58,19 @@ pub fn rounded(measured: Duration) -> Duration {
     Duration::from_micros(u64::try_from(measured.as_micros()).unwrap_or(u64::MAX) / unit * unit)
 }
 
+/// The day of a moment, in seconds since 1970 began, in UTC: `2024-05-01`.
+pub fn print_day(seconds: u64) -> String {
+    // Years begin in March here, so that the day of a leap year is their last; an era is 400 of them.
+    let days = seconds / 86_400 + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let of_month = of_year - (153 * month + 2) / 5 + 1;
+    let (month, past) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    format!("{}-{month:02}-{of_month:02}", era * 400 + year + past)
+}
+
 /// How long something has lasted, in its two largest units: `7s`, `3m12s`, `5h03m`, `12d04h`.
 pub fn print_age(age: Duration) -> String {
     let seconds = age.as_secs();

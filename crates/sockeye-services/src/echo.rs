@@ -35,6 +35,6 @@ impl Service for Echo {
 
 impl Datagrams for Echo {
     fn answer(&self, datagram: &Message, replies: &mut Replies, _: &Ctx) {
-        replies.add().extend_from_slice(&datagram.payload);
+        replies.add_as(datagram.content).extend_from_slice(&datagram.payload);
     }
 }

@@ -60,7 +60,14 @@ pub async fn exchange(
     };
     tokio::select! {
         biased;
-        ended = poll_fn(|cx| exchange.poll(&mut hand_on, cx)) => ended,
+        ended = poll_fn(|cx| exchange.poll(&mut hand_on, cx)) => {
+            mailbox.leave();
+            // Where the end is a word both ways, the peer waits for ours.
+            if ended.is_ok() && exchange.conn.closes_whole() {
+                return exchange.conn.farewell(ctx).await;
+            }
+            ended
+        }
         () = ctx.stop.draining() => exchange.last_words(&mut hand_on).await,
     }
 }
@@ -155,7 +162,7 @@ impl Exchange<'_> {
             match self.conn.poll_receive(cx, &mut self.message) {
                 Poll::Ready(Ok(true)) => {
                     bytes += self.message.payload.len() + OVERHEAD;
-                    self.heard.push(self.message.payload.as_slice().into());
+                    self.heard.push((&self.message).into());
                 }
                 Poll::Ready(ended) => {
                     self.end_heard = Some(ended.map(|_| ()));
@@ -175,7 +182,7 @@ impl Exchange<'_> {
             self.mailbox.take(AT_ONCE, &mut self.sending);
         }
         while let Some(message) = self.sending.front() {
-            match self.conn.poll_feed(cx, &**message) {
+            match self.conn.poll_feed(cx, message) {
                 Poll::Ready(Ok(())) => {}
                 // It costs this peer this message, and nothing of it was sent.
                 Poll::Ready(Err(error)) if error.is_refusal() => self.missed.count(1, error),

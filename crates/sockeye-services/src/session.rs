@@ -48,7 +48,7 @@ pub(crate) async fn answer(mut conn: Conn, ctx: &Ctx, service: &dyn Datagrams) -
             break;
         }
         service.answer(&message, &mut replies, ctx);
-        for reply in replies.iter() {
+        for reply in replies.payloads() {
             poll_fn(|cx| conn.poll_feed(cx, reply)).await?;
             is_held = true;
         }

@@ -36,7 +36,7 @@ impl Service for Upper {
 
 impl Datagrams for Upper {
     fn answer(&self, datagram: &Message, replies: &mut Replies, _: &Ctx) {
-        let reply = replies.add();
+        let reply = replies.add_as(datagram.content);
         reply.extend_from_slice(&datagram.payload);
         reply.make_ascii_uppercase();
     }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use sockeye_proto::shape::Shape;
+use sockeye_proto::websocket::Close;
 use sockeye_sys::readiness::Watched;
 
 use crate::counts::Counts;
@@ -16,7 +17,7 @@ use crate::error::{Cause, Error, Op, Result};
 use crate::exit::Exit;
 use crate::lent::{Direction, Lent};
 use crate::message::{Message, Payload, release};
-use crate::peer::Peer;
+use crate::peer::{Peer, Tls};
 use crate::pipe::Pipe;
 
 /// A stream of bytes.
@@ -86,6 +87,14 @@ pub trait Messages: Send {
     /// Tells the other side that no more will come, where there is a way to tell.
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// What the other side said as it ended, where its protocol has a word for that and the end has come.
+    fn closing(&self) -> Option<Close> {
+        None
+    }
+
+    /// Sets what [`Messages::poll_shutdown_write`] will say, where the protocol has a word for that; else it is lost.
+    fn set_closing(&mut self, _close: &Close) {}
+
     /// As [`Bytes::is_hung_up`].
     fn is_hung_up(&self) -> bool {
         false
@@ -118,6 +127,44 @@ pub enum Io {
     Messages(Box<dyn Messages>),
 }
 
+/// What both shapes have; see the traits.
+impl Io {
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Bytes(io) => io.poll_flush(cx),
+            Self::Messages(io) => io.poll_flush(cx),
+        }
+    }
+
+    pub(crate) fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Bytes(io) => io.poll_shutdown_write(cx),
+            Self::Messages(io) => io.poll_shutdown_write(cx),
+        }
+    }
+
+    pub(crate) fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Exit>> {
+        match self {
+            Self::Bytes(io) => io.poll_exit(cx),
+            Self::Messages(io) => io.poll_exit(cx),
+        }
+    }
+
+    pub(crate) fn is_hung_up(&self) -> bool {
+        match self {
+            Self::Bytes(io) => io.is_hung_up(),
+            Self::Messages(io) => io.is_hung_up(),
+        }
+    }
+
+    pub(crate) fn abort(&mut self) {
+        match self {
+            Self::Bytes(io) => io.abort(),
+            Self::Messages(io) => io.abort(),
+        }
+    }
+}
+
 /// An open connection. Dropping it closes it, in an orderly way unless [`Conn::abort`] was called.
 #[derive(Debug)]
 pub struct Conn {
@@ -127,6 +174,7 @@ pub struct Conn {
     counts: Arc<Counts>,
     max_message: Option<usize>,
     half_close: bool,
+    closes_whole: bool,
     can_read: bool,
     is_aborted: bool,
 }
@@ -149,6 +197,7 @@ impl Conn {
             counts: Arc::default(),
             max_message,
             half_close: true,
+            closes_whole: false,
             can_read: true,
             is_aborted: false,
         }
@@ -159,6 +208,12 @@ impl Conn {
     pub fn without_half_close(mut self) -> Self {
         self.half_close = false;
         self
+    }
+
+    /// States that a peer that is told that we will send no more says no more itself, as that of a WebSocket.
+    #[must_use]
+    pub fn closing_whole(self) -> Self {
+        Self { closes_whole: true, ..self.without_half_close() }
     }
 
     /// States that nothing will ever be read from this connection: that is no end of file, which could be passed on.
@@ -188,12 +243,28 @@ impl Conn {
         Self { io: layer(io), peer, counts: Arc::default(), max_message, ..self }
     }
 
+    /// Remembers what TLS told of the peer.
+    pub(crate) fn told(mut self, tls: Tls) -> Self {
+        Arc::make_mut(&mut self.peer).tls = Some(Arc::new(tls));
+        self
+    }
+
     /// Puts something between the connection and those who use it that changes nothing they can see, and so counts
     /// nothing anew.
     #[must_use]
     pub fn observed(self, observer: impl FnOnce(Io, &Arc<Peer>) -> Io) -> Self {
         let io = observer(self.io, &self.peer);
         Self { io, ..self }
+    }
+
+    /// Puts something in front of the connection that has the whole of it, and may exchange it for another. It looks as
+    /// this one does.
+    #[must_use]
+    pub(crate) fn replaced(self, by: impl FnOnce(Self) -> Io) -> Self {
+        let Self { max_message, half_close, closes_whole, can_read, is_aborted, .. } = self;
+        let peer = self.peer.clone();
+        let io = by(self);
+        Self { io, peer, counts: Arc::default(), max_message, half_close, closes_whole, can_read, is_aborted }
     }
 
     /// Who is at the other end. Cloning is cheap.
@@ -219,6 +290,11 @@ impl Conn {
         self.half_close
     }
 
+    /// Whether our end is also the peer's: who still wants an answer tells it last.
+    pub fn closes_whole(&self) -> bool {
+        self.closes_whole
+    }
+
     /// Whether it can be read at all; a file that is written cannot.
     pub fn can_read(&self) -> bool {
         self.can_read
@@ -227,6 +303,17 @@ impl Conn {
     /// Whether [`Conn::abort`] was called.
     pub(crate) fn is_aborted(&self) -> bool {
         self.is_aborted
+    }
+
+    /// What it carries, past its counts.
+    pub(crate) fn io_mut(&mut self) -> &mut Io {
+        &mut self.io
+    }
+
+    /// Counts into these from now on: for layers that are put on while somebody looks at the counts already.
+    #[must_use]
+    pub(crate) fn counted_by(self, counts: Arc<Counts>) -> Self {
+        Self { counts, ..self }
     }
 
     /// What went over it, also after it is gone.
@@ -262,28 +349,36 @@ impl Conn {
     /// Whether the peer is gone altogether, as far as that is known without writing to it: who has ended its side may
     /// still hear us. Over TCP its silence tells that only once `keepalive=` has asked.
     pub fn is_hung_up(&self) -> bool {
+        self.io.is_hung_up()
+    }
+
+    /// What the peer said as it ended, where it carries messages, its protocol has a word for that (a WebSocket), and its
+    /// end was received.
+    pub fn closing(&self) -> Option<Close> {
         match &self.io {
-            Io::Bytes(io) => io.is_hung_up(),
-            Io::Messages(io) => io.is_hung_up(),
+            Io::Bytes(_) => None,
+            Io::Messages(io) => io.closing(),
+        }
+    }
+
+    /// Sets what [`Conn::poll_shutdown_write`] will say. Without, a WebSocket says what its peer has said, or else that all
+    /// is well. Nothing where the protocol has no word for it.
+    pub fn set_closing(&mut self, close: &Close) {
+        if let Io::Messages(io) = &mut self.io {
+            io.set_closing(close);
         }
     }
 
     /// How the command at the other side ended, once it has; `None` where no command is there. A command that goes on has
     /// no limit here. Call it when there is nothing more to read: what a command writes is read also after its end.
     pub fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Exit>> {
-        match &mut self.io {
-            Io::Bytes(io) => io.poll_exit(cx),
-            Io::Messages(io) => io.poll_exit(cx),
-        }
+        self.io.poll_exit(cx)
     }
 
     /// Makes the coming drop an abrupt end: a TCP peer sees a reset, and not an end of file that looks complete.
     pub fn abort(&mut self) {
         self.is_aborted = true;
-        match &mut self.io {
-            Io::Bytes(io) => io.abort(),
-            Io::Messages(io) => io.abort(),
-        }
+        self.io.abort();
     }
 
     /// See [`Bytes::poll_read`].
@@ -297,7 +392,7 @@ impl Conn {
                 self.counts.add_received(bytes);
                 Poll::Ready(Ok(bytes))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Read, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Read, error))),
         }
     }
 
@@ -312,7 +407,7 @@ impl Conn {
                 self.counts.add_sent(bytes);
                 Poll::Ready(Ok(bytes))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Write, error))),
         }
     }
 
@@ -341,11 +436,8 @@ impl Conn {
     /// # Errors
     /// The peer no longer reads.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let flushed = ready!(match &mut self.io {
-            Io::Bytes(io) => io.poll_flush(cx),
-            Io::Messages(io) => io.poll_flush(cx),
-        });
-        Poll::Ready(flushed.map_err(|error| self.failed(Op::Write, error)))
+        let flushed = ready!(self.io.poll_flush(cx));
+        Poll::Ready(flushed.map_err(|error| self.broken(Op::Write, error)))
     }
 
     /// See [`Messages::poll_receive`]; the message is emptied first.
@@ -367,7 +459,7 @@ impl Conn {
                 }
                 Poll::Ready(Ok(more))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Read, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Read, error))),
         }
     }
 
@@ -411,7 +503,7 @@ impl Conn {
                 self.counts.add_message_sent(size);
                 Poll::Ready(Ok(()))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Write, error))),
         }
     }
 
@@ -420,11 +512,8 @@ impl Conn {
     /// # Errors
     /// The peer is gone.
     pub fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        let ended = ready!(match &mut self.io {
-            Io::Bytes(io) => io.poll_shutdown_write(cx),
-            Io::Messages(io) => io.poll_shutdown_write(cx),
-        });
-        Poll::Ready(ended.map_err(|error| self.failed(Op::Write, error)))
+        let ended = ready!(self.io.poll_shutdown_write(cx));
+        Poll::Ready(ended.map_err(|error| self.broken(Op::Write, error)))
     }
 
     /// As [`Conn::poll_read`]. Cancel safe.
@@ -492,6 +581,11 @@ impl Conn {
     /// Names what failed, and who is at the other end.
     pub(crate) fn failed(&self, op: Op, cause: impl Into<Cause>) -> Error {
         Error::new(op, cause).on(&self.peer)
+    }
+
+    /// The same of what is beneath, which may be a connection that has named it already.
+    fn broken(&self, op: Op, error: io::Error) -> Error {
+        error.downcast().unwrap_or_else(|error| self.failed(op, error))
     }
 
     fn wrong_shape(&self, op: Op) -> Error {

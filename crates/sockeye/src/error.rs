@@ -1,5 +1,7 @@
 //! What can go wrong with a connection: which operation, on what address, on which side, and why.
 
+mod tls;
+
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
@@ -7,9 +9,13 @@ use std::{fmt, io};
 use sockeye_proto::address::ParseError;
 use sockeye_proto::frame::FrameError;
 use sockeye_proto::shape::Shape;
+use sockeye_proto::sniff::Protocol;
+use sockeye_proto::websocket::WebSocketError;
 use sockeye_sys::lookup::{LookupError, LookupErrorKind};
 
 use crate::exit::Exit;
+
+pub use tls::{Alert, CertificateFault, FileFault, TlsFault};
 
 /// The result of an operation on a connection.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -102,8 +108,14 @@ pub enum Cause {
     },
     /// A stop was in a hurry.
     Stopped,
+    /// TLS failed.
+    Tls(TlsFault),
     /// More waits for a peer than may, because it takes too little of what it is sent.
     TooSlow,
+    /// Several cannot share a listening address.
+    Unshared(Unshared),
+    /// The peer speaks a protocol that nobody takes at this address.
+    Unspoken(Protocol),
     /// Messages were asked of a connection that carries bytes, or the other way round.
     WrongShape {
         /// What the connection carries.
@@ -115,6 +127,8 @@ pub enum Cause {
     Exited(Exit),
     /// A command could not be started.
     Unstarted(Unstarted, io::Error),
+    /// A WebSocket came to no handshake, or to a bad end.
+    WebSocket(WebSocketError),
 }
 
 /// An option of a socket that could not be set.
@@ -156,6 +170,8 @@ pub enum Limit {
     Handshake,
     /// `idle=`: with nothing read or written.
     Idle,
+    /// `sniff=`: until a newcomer's first bytes tell which of several at one address it has come for.
+    Sniff,
 }
 
 /// Why a rule on who may come in can name nobody.
@@ -169,6 +185,31 @@ pub enum RuleFault {
     NoUsers,
     /// Others than users of this machine reach the address, and a user could come in among them.
     OpenToOthers,
+}
+
+/// Why several cannot share a listening address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unshared {
+    /// Two of them would take the same protocol.
+    Alike {
+        /// One of them, and its address.
+        one: String,
+        /// The other.
+        other: String,
+        /// What both would take.
+        protocol: Protocol,
+    },
+    /// Its connections carry messages, of which the first tells nothing.
+    Messages,
+    /// One sets an option of the sockets, or of their listener, that the first does not set to the same.
+    Option {
+        /// The name of the option.
+        name: &'static str,
+        /// Who sets it, and its address.
+        of: String,
+        /// The first, and its address.
+        first: String,
+    },
 }
 
 /// What stands where a Unix socket is to be.
@@ -236,8 +277,20 @@ impl Error {
 
     /// Whether only the one message was refused, and the connection carries others.
     pub fn is_refusal(&self) -> bool {
-        let is_uncarried = self.kind() == Kind::TooLarge || matches!(self.0.cause, Cause::Frame(_));
+        let is_uncarried = self.kind() == Kind::TooLarge
+            || matches!(self.0.cause, Cause::Frame(_) | Cause::WebSocket(WebSocketError::NotText));
         self.0.op == Op::Write && is_uncarried
+    }
+
+    /// Whether the same may go well a little later although nothing is changed here: nobody listens yet, the network or a
+    /// name server does not answer, the other side has left in the middle. Not so where what was asked is wrong, is not
+    /// ours to do, or was not believed.
+    pub fn may_pass(&self) -> bool {
+        match (self.kind(), &self.0.cause) {
+            (Kind::Exhausted | Kind::Refused | Kind::Reset | Kind::TimeLimit | Kind::Unreachable, _) => true,
+            (Kind::InUse | Kind::NotFound, cause) => matches!(cause, Cause::Io(_)),
+            (_, cause) => matches!(cause, Cause::Frame(FrameError::Unfinished)),
+        }
     }
 
     /// Changes an error that was made just now, so that nobody else holds it; one that is held is left as it is.
@@ -287,6 +340,16 @@ impl Error {
                 FrameError::TooLarge { .. } | FrameError::TooLong { .. } => Kind::TooLarge,
                 _ => Kind::Other,
             },
+            Cause::WebSocket(error) => match error {
+                WebSocketError::Closed(_) | WebSocketError::Gone => Kind::Reset,
+                WebSocketError::Silent(_) => Kind::TimeLimit,
+                WebSocketError::TooLarge { .. } => Kind::TooLarge,
+                WebSocketError::Answered { status: 404 | 410, .. } => Kind::NotFound,
+                WebSocketError::Answered { status: 401 | 403 | 407, .. } | WebSocketError::Origin(_) => {
+                    Kind::NoRight
+                }
+                _ => Kind::Other,
+            },
             Cause::Deserted => Kind::Reset,
             Cause::Lacks(_) => Kind::NoRight,
             Cause::Limit(..) => Kind::TimeLimit,
@@ -296,8 +359,13 @@ impl Error {
                 LookupErrorKind::Other => Kind::Other,
             },
             Cause::OtherFamily => Kind::NotFound,
+            Cause::Tls(fault) => match fault {
+                TlsFault::Cut | TlsFault::Deserted => Kind::Reset,
+                TlsFault::BadName(_) | TlsFault::NoIdentity | TlsFault::NoName => Kind::Usage,
+                _ => Kind::Other,
+            },
             Cause::PathTaken(_) => Kind::InUse,
-            Cause::Exited(_) | Cause::Stopped | Cause::TooSlow => Kind::Other,
+            Cause::Exited(_) | Cause::Stopped | Cause::TooSlow | Cause::Unspoken(_) => Kind::Other,
             Cause::TooLarge { .. } => Kind::TooLarge,
             Cause::Address(_)
             | Cause::Exclusive(..)
@@ -306,6 +374,7 @@ impl Error {
             | Cause::OpenToOthers
             | Cause::Rule(..)
             | Cause::UnknownOwner(_)
+            | Cause::Unshared(_)
             | Cause::WrongShape { .. } => Kind::Usage,
         }
     }
@@ -368,8 +437,22 @@ impl From<Error> for io::Error {
 
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
-        let other = |error: io::Error| error.downcast().map_or_else(Self::Io, Self::Option);
-        error.downcast().map_or_else(other, Self::Frame)
+        let option = |error: io::Error| error.downcast().map_or_else(Self::Io, Self::Option);
+        let tls = |error: io::Error| error.downcast().map_or_else(option, Self::Tls);
+        let frame = |error: io::Error| error.downcast().map_or_else(tls, Self::Frame);
+        error.downcast().map_or_else(frame, Self::WebSocket)
+    }
+}
+
+impl From<TlsFault> for Cause {
+    fn from(fault: TlsFault) -> Self {
+        Self::Tls(fault)
+    }
+}
+
+impl From<WebSocketError> for Cause {
+    fn from(error: WebSocketError) -> Self {
+        Self::WebSocket(error)
     }
 }
 
@@ -431,13 +514,14 @@ impl fmt::Display for Cause {
             Self::Frame(error) => write!(f, "{error}"),
             Self::Lacks(capability) => write!(f, "it takes the capability {capability}, which we lack"),
             Self::Limit(limit, after) => {
-                let after = sockeye_proto::unit::print_duration(*after);
-                match limit {
-                    Limit::Call => write!(f, "not done within {after}"),
-                    Limit::Connect => write!(f, "no answer within {after}"),
-                    Limit::Handshake => write!(f, "not finished within {after}"),
-                    Limit::Idle => write!(f, "idle for {after}"),
-                }
+                let what = match limit {
+                    Limit::Call => "not done within",
+                    Limit::Connect => "no answer within",
+                    Limit::Handshake => "not finished within",
+                    Limit::Idle => "idle for",
+                    Limit::Sniff => "it did not say what it speaks within",
+                };
+                write!(f, "{what} {}", sockeye_proto::unit::print_duration(*after))
             }
             Self::Lookup(error) => write!(f, "{error}"),
             Self::NoRow(name) => {
@@ -464,6 +548,7 @@ impl fmt::Display for Cause {
                 write!(f, "{rule} cannot be told there: whose a connection is shows on loopback alone")
             }
             Self::Stopped => f.write_str("cut off by the stop"),
+            Self::Tls(fault) => write!(f, "{fault}"),
             Self::TooLarge { size, most } => write!(f, "a message of {size} bytes, where {most} is the most"),
             Self::TooSlow => f.write_str("it reads too slowly, and too much waits for it"),
             Self::UnknownOwner(name) => write!(f, "there is no user or group {name:?}"),
@@ -478,12 +563,31 @@ impl fmt::Display for Cause {
                 }
                 f.write_str(&words(error))
             }
+            Self::Unshared(why) => write!(f, "{why}"),
+            Self::Unspoken(Protocol::Text) => f.write_str("it speaks no protocol that is served there"),
+            Self::Unspoken(protocol) => write!(f, "it speaks {protocol}, which is not served there"),
+            Self::WebSocket(error) => write!(f, "{error}"),
             Self::WrongShape { has } => write!(f, "it carries {has}"),
         }
     }
 }
 
 impl std::error::Error for Cause {}
+
+impl fmt::Display for Unshared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alike { one, other, protocol: Protocol::Text } => {
+                write!(f, "{one} and {other} cannot be told apart by what a client says first")
+            }
+            Self::Alike { one, other, protocol } => write!(f, "{one} and {other} would both take {protocol}"),
+            Self::Messages => f.write_str("it carries messages, and only one can take those"),
+            Self::Option { name, of, first } => {
+                write!(f, "{of} sets {name}= otherwise than {first}, whose sockets it shares")
+            }
+        }
+    }
+}
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use sockeye_proto::admission::Refusal;
+use sockeye_proto::fault::Deeds;
 use tokio::sync::mpsc;
 
 use crate::backlog::Waiting;
@@ -14,6 +15,8 @@ use crate::error::{Error, Kind, Op};
 use crate::exit::Exit;
 use crate::message::Content;
 use crate::peer::Peer;
+
+pub use sockeye_proto::way::Way;
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -64,6 +67,23 @@ pub enum Event {
         /// How it ended.
         exit: Exit,
     },
+    /// What the faults of `fault=` did to a connection that is over; not told where that is nothing.
+    Faulted {
+        /// The other end.
+        peer: Arc<Peer>,
+        /// To what came from it.
+        came: Deeds,
+        /// To what went to it.
+        went: Deeds,
+    },
+    /// Faults are put on the connections of an address, and chance decides about some: the seed was chosen here, since
+    /// the address has no `seed=`.
+    Faults {
+        /// The address.
+        address: Arc<str>,
+        /// What repeats them as `seed=`.
+        seed: u64,
+    },
     /// This subscriber was too slow, and missed so many events.
     Lost {
         /// How many.
@@ -101,6 +121,15 @@ pub enum Event {
         /// The other end.
         peer: Arc<Peer>,
     },
+    /// A connection is open that was tried more than once, or was lost: `reconnect=`.
+    Reached {
+        /// What was dialled.
+        address: Arc<str>,
+        /// How often it was tried again.
+        attempts: u32,
+        /// How long that took, since it was first tried, or lost.
+        after: Duration,
+    },
     /// A listener has refused newcomers. The first is told at once, and others at most once a second, those of one reason
     /// together.
     Refused {
@@ -112,6 +141,18 @@ pub enum Event {
         why: Refusal,
         /// How many, since this reason was last told.
         newcomers: u64,
+    },
+    /// A connection could not be opened, or was lost, and is tried again: `reconnect=`. Of one that was lost, which
+    /// [`Error::op`] tells, the bytes that were sent last may not have arrived.
+    Retrying {
+        /// What is dialled.
+        address: Arc<str>,
+        /// Which further try it will be, from 1 on.
+        attempt: u32,
+        /// How long until then.
+        wait: Duration,
+        /// Why.
+        error: Error,
     },
     /// A command with `stderr=log` said something on its standard error.
     Said {
@@ -217,11 +258,15 @@ impl Event {
             Self::Closed { .. } => "closed",
             Self::Dropped { .. } => "dropped",
             Self::Exited { .. } => "exited",
+            Self::Faulted { .. } => "faulted",
+            Self::Faults { .. } => "faults",
             Self::Lost { .. } => "lost",
             Self::Message { .. } => "message",
             Self::Missed { .. } => "missed",
             Self::Opened { .. } => "opened",
+            Self::Reached { .. } => "reached",
             Self::Refused { .. } => "refused",
+            Self::Retrying { .. } => "retrying",
             Self::Said { .. } => "said",
             Self::Stopping { .. } => "stopping",
             Self::Traffic { .. } => "traffic",
@@ -286,15 +331,6 @@ impl Dropped {
 /// The most bytes of a message that are told.
 pub const SHOWN: usize = 4096;
 
-/// Which way a message went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Way {
-    /// From the peer to us.
-    In,
-    /// From us to the peer.
-    Out,
-}
-
 /// How a connection ended.
 #[derive(Debug, Clone)]
 pub enum Ended {
@@ -323,11 +359,11 @@ impl Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, connections that came to a
+    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, the seed of faults, connections that are opened anew or came to a
     /// bad end which was not their peer's breaking off, what commands say on their standard error, and what goes over
     /// connections whose address asks for that (`log=`).
     Trouble,
-    /// Every connection that begins and ends, and every command that ends.
+    /// Every connection that begins and ends, what faults did to it, and every command that ends.
     Connections,
     /// Every message.
     Messages,

@@ -8,12 +8,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use sockeye_proto::shape::Shape;
+use sockeye_proto::websocket::{Close, WebSocketError};
 use sockeye_sys::unsent;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::conn::Conn;
 use crate::ctx::Ctx;
-use crate::error::Result;
+use crate::error::{Error, Op, Result};
 use crate::message::Message;
 use crate::transit::Transit;
 
@@ -44,10 +45,37 @@ impl Conn {
     /// The peer is gone already.
     pub async fn farewell(mut self, ctx: &Ctx) -> Result<()> {
         if !self.is_aborted() {
+            if ctx.stop.is_draining() && self.closing().is_none() {
+                self.set_closing(&Close::of(Close::GOING_AWAY));
+            }
             self.shutdown_write().await?;
             self.see_off(Enough::Ended, ctx).await;
         }
         Ok(())
+    }
+
+    /// Says `word`, and closes once the peer has said its own, where telling the end ends both ways; else there is nothing to
+    /// do. A peer that does not answer is given 2 s.
+    pub(crate) async fn part(&mut self, word: Option<Close>, ctx: &Ctx) {
+        if !self.closes_whole() {
+            return;
+        }
+        if let Some(word) = word {
+            self.set_closing(&word);
+        }
+        let both = async {
+            if self.shutdown_write().await.is_ok() {
+                self.see_off(Enough::Ended, ctx).await;
+            }
+        };
+        // One that takes nothing any more cannot be told.
+        drop(timeout(PATIENCE, both).await);
+    }
+
+    /// What the peer said as it ended, where that was no orderly end.
+    pub(crate) fn ill_word(&self) -> Option<Error> {
+        let word = self.closing().filter(|word| !word.is_orderly())?;
+        Some(self.failed(Op::Read, WebSocketError::Closed(word.clone())))
     }
 
     /// Waits, after our end of file, until the peer has ended its side, or has taken all of what was sent and says

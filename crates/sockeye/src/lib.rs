@@ -41,6 +41,7 @@ mod error;
 mod event;
 mod exit;
 mod farewell;
+mod fork;
 mod handed;
 mod idle;
 mod inspect;
@@ -82,9 +83,13 @@ pub use conn::{Bytes, Conn, Io, Messages};
 pub use counts::{Counts, Volume};
 pub use ctx::{Ctx, Limits, Newcomers};
 pub use entrance::Entrance;
-pub use error::{Cause, Error, Kind, Limit, Op, PathTaken, Refused, Result, RuleFault, Side, Unstarted};
+pub use error::{
+    Alert, Cause, CertificateFault, Error, FileFault, Kind, Limit, Op, PathTaken, Refused, Result, RuleFault,
+    Side, TlsFault, Unshared, Unstarted,
+};
 pub use event::{Dropped, Ended, Event, Events, SHOWN, Seen, Style, Wants, Way};
 pub use exit::Exit;
+pub use fork::Member;
 pub use handed::Handed;
 pub use inspect::{Inspected, inspect};
 pub use layer::{ALL as LAYERS, Layer, Wrap};
@@ -109,6 +114,7 @@ pub use show::show;
 pub use sockeye_proto as proto;
 pub use sockeye_proto::admission::Refusal;
 pub use sockeye_proto::reflect::Outsiders;
+pub use sockeye_proto::sniff::Protocol;
 pub use sockeye_sys::environment::take as take_variables;
 pub use sockeye_sys::readiness::Watched;
 pub use split::{ReadHalf, WriteHalf};

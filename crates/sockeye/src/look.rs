@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use sockeye_proto::shape::Shape;
+use sockeye_proto::websocket::Close;
 
 use crate::conn::{Bytes, Conn, Io, Messages};
 use crate::event::Way;
@@ -176,6 +177,14 @@ impl<L: Look> Messages for Looked<Box<dyn Messages>, L> {
         self.eye.checked(Way::Out, ended)?;
         self.eye.see_end(Way::Out);
         Poll::Ready(Ok(()))
+    }
+
+    fn closing(&self) -> Option<Close> {
+        self.beneath.closing()
+    }
+
+    fn set_closing(&mut self, close: &Close) {
+        self.beneath.set_closing(close);
     }
 
     fn is_hung_up(&self) -> bool {

@@ -93,32 +93,44 @@ pub(crate) fn release(buffer: &mut Vec<u8>) {
 /// The answers of a service to one datagram. Small buffers are used again.
 #[derive(Debug, Default)]
 pub struct Replies {
-    payloads: Vec<Vec<u8>>,
+    payloads: Vec<(Vec<u8>, Content)>,
     used: usize,
 }
 
 impl Replies {
     /// Adds an answer to the sender of the datagram: an empty buffer, to be filled.
     pub fn add(&mut self) -> &mut Vec<u8> {
+        self.add_as(Content::Unknown)
+    }
+
+    /// The same, and says what it will hold.
+    pub fn add_as(&mut self, content: Content) -> &mut Vec<u8> {
         if self.used == self.payloads.len() {
-            self.payloads.push(Vec::new());
+            self.payloads.push((Vec::new(), content));
         }
         self.used += 1;
         let last = self.used - 1;
         #[expect(clippy::indexing_slicing, reason = "the line above made room for it")]
-        let payload = &mut self.payloads[last];
+        let (payload, is) = &mut self.payloads[last];
+        *is = content;
         payload.clear();
         payload
     }
 
     /// The answers, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        self.payloads.iter().take(self.used).map(Vec::as_slice)
+        self.payloads().map(|payload| payload.bytes)
+    }
+
+    /// The same, each with what it holds.
+    pub fn payloads(&self) -> impl Iterator<Item = Payload<'_>> + Clone {
+        let used = self.payloads.iter().take(self.used);
+        used.map(|(bytes, content)| Payload { bytes, content: *content })
     }
 
     /// Forgets the answers; small buffers are kept.
     pub fn clear(&mut self) {
-        self.payloads.iter_mut().take(self.used).for_each(release);
+        self.payloads.iter_mut().take(self.used).for_each(|(payload, _)| release(payload));
         self.used = 0;
     }
 }

@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use sockeye_proto::address::{Address, Value};
+use sockeye_proto::websocket::Close;
 use tokio::time::{Instant, Sleep, sleep};
 
 use self::command::Command;
@@ -235,6 +236,7 @@ impl Joint<'_> {
             Poll::Pending
         })
         .await;
+        self.part(&ended, ctx).await;
         if ended.as_ref().is_err_and(|failure: &Failure| failure.error.op() != Op::Run) {
             return ended;
         }
@@ -246,6 +248,19 @@ impl Joint<'_> {
             self.left.arrived(ctx).await;
         }
         ended
+    }
+
+    /// Says the last word to the sides that were not told yet, since they say no more then.
+    async fn part(&mut self, ended: &std::result::Result<(), Failure>, ctx: &Ctx) {
+        let (to_left, to_right) = match ended {
+            Ok(()) | Err(Failure { is_orderly: true, .. }) => (self.right.closing(), self.left.closing()),
+            Err(failure) if matches!(failure.error.cause(), Cause::Stopped) => {
+                let stopped = Close::of(Close::GOING_AWAY);
+                (Some(stopped.clone()), Some(stopped))
+            }
+            Err(_) => return,
+        };
+        tokio::join!(self.left.part(to_left, ctx), self.right.part(to_right, ctx));
     }
 
     /// Moves what can be moved now.
@@ -351,7 +366,12 @@ impl Joint<'_> {
         if let Some(error) = failed.or_else(|| left.failure(self.left, Side::Left)) {
             return Err(Failure { error, is_orderly: true });
         }
-        Ok(())
+        // Nothing was broken off, but it did not end well.
+        let failed = self.right.ill_word().map(|error| error.at(Side::Right));
+        match failed.or_else(|| Some(self.left.ill_word()?.at(Side::Left))) {
+            Some(error) => Err(Failure { error, is_orderly: true }),
+            None => Ok(()),
+        }
     }
 }
 

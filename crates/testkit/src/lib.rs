@@ -15,6 +15,7 @@
 
 pub mod fuzz;
 
+mod authority;
 mod output;
 mod peer;
 mod process;
@@ -25,6 +26,7 @@ mod show;
 mod wait;
 mod wire;
 
+pub use authority::{Authority, Issued};
 pub use peer::require;
 pub use process::{Exit, Process, run};
 pub use python::python;

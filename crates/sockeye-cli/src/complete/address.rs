@@ -2,7 +2,9 @@
 
 use sockeye::proto::address::{Form, Kind, OptionGrammar, Role, SchemeGrammar, Written};
 use sockeye::proto::dscp;
+use sockeye::proto::fault::{FAULTS, Fault};
 use sockeye::proto::frame::FRAMINGS;
+use sockeye::proto::shape::Shape;
 
 use super::{Candidate, Known};
 
@@ -116,10 +118,21 @@ fn option(address: &str, scheme: &'static SchemeGrammar, role: Role, current: &s
         }
         Some((name, _)) => {
             let row = rows.find(|row| row.name == name || row.aliases.contains(&name));
-            let values = row.map_or_else(Vec::new, |row| values(&row.kind));
+            let shape = if set.contains(&"frame") { Shape::Messages } else { scheme.shape };
+            let values = row.map_or_else(Vec::new, |row| match row.kind {
+                Kind::Fault => faults(shape, scheme.name),
+                _ => values(&row.kind),
+            });
             values.into_iter().map(|value| value.behind(&format!("{name}="))).collect()
         }
     }
+}
+
+/// The faults that can happen to such a connection.
+fn faults(shape: Shape, scheme: &str) -> Vec<Candidate> {
+    let happens = |text| Fault::read(text).is_ok_and(|fault| fault.refusal(shape, scheme).is_none());
+    let rows = FAULTS.iter().filter(|row| happens(row.example));
+    rows.map(|row| Candidate::word(row.example, row.help)).collect()
 }
 
 /// What can be said of values of that kind.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use sockeye::proto::frame::MAX_MESSAGE;
+use sockeye::proto::websocket::Close;
 use sockeye::{Conn, Endpoint, Exit, Io, Message, Messages, Payload, Peer, Watched};
 
 use super::form::Origin;
@@ -103,6 +104,14 @@ impl Messages for Tap {
 
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.beneath.poll_shutdown_write(cx)
+    }
+
+    fn closing(&self) -> Option<Close> {
+        self.beneath.closing()
+    }
+
+    fn set_closing(&mut self, close: &Close) {
+        self.beneath.set_closing(close);
     }
 
     fn is_hung_up(&self) -> bool {

@@ -1,5 +1,8 @@
 //! Events as lines for people.
 
+use std::time::Duration;
+
+use sockeye::proto::fault::Deeds;
 use sockeye::proto::printable;
 use sockeye::proto::unit::{print_duration, print_flow, rounded};
 use sockeye::{Cause, Dropped, Ended, Error, Event, Kind, Limit, Op, Peer, Way};
@@ -27,6 +30,15 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{}{} {exit}", printable::line(command.as_bytes()), whose(caller.as_deref()))
         }
         Event::Exited { .. } => return None,
+        Event::Faulted { peer, came, went } if verbose => {
+            let ways = [("in", came), ("out", went)].into_iter().filter(|(_, deeds)| !deeds.is_none());
+            let ways: Vec<String> = ways.map(|(way, deeds)| format!("{way}: {}", done(deeds))).collect();
+            format!("faults on {peer}: {}", ways.join("; "))
+        }
+        Event::Faulted { .. } => return None,
+        Event::Faults { address, seed } => {
+            format!("faults on {}: seed={seed} repeats them", printable::line(address.as_bytes()))
+        }
         Event::Lost { events } => format!("{events} events were not told: the log is too slow"),
         Event::Message { peer, way, payload, size, .. } => {
             let does = match way {
@@ -44,6 +56,7 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
+        Event::Reached { address, attempts, after } => reached(address, *attempts, *after),
         Event::Refused { listener, peer, why, newcomers } => {
             let user = peer.user.map(|user| format!(" of uid {user}")).unwrap_or_default();
             match newcomers {
@@ -51,6 +64,7 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
                 more => format!("{listener}: {more} were refused, {peer}{user} last: {why}"),
             }
         }
+        Event::Retrying { wait, error, .. } => retrying(error, *wait),
         Event::Said { command, caller, line } => {
             let command = printable::line(command.as_bytes());
             format!("{command}{}: {}", whose(caller.as_deref()), printable::line(line))
@@ -63,6 +77,20 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         other => other.name().to_owned(),
     };
     Some(line)
+}
+
+fn reached(address: &str, attempts: u32, after: Duration) -> String {
+    let tries = if attempts == 1 { "1 more try".to_owned() } else { format!("{attempts} more tries") };
+    let (address, after) = (printable::line(address.as_bytes()), print_duration(rounded(after)));
+    format!("{address} answers after {tries}, {after}")
+}
+
+fn retrying(error: &Error, wait: Duration) -> String {
+    let lost = match error.op() {
+        Op::Read | Op::Write => "; what was sent last may be lost",
+        _ => "",
+    };
+    format!("{}{lost}; trying again in {}", one_line(error), print_duration(rounded(wait)))
 }
 
 fn undelivered(from: &Peer, to: &Peer, messages: u64, error: &Error) -> String {
@@ -104,6 +132,20 @@ fn why(dropped: &Dropped) -> String {
     };
     let reasons = dropped.counts().into_iter().filter(|(_, count)| *count > 0);
     reasons.map(|(name, count)| format!("{count} {}", sentence(name))).collect::<Vec<_>>().join(", ")
+}
+
+/// What faults did, each with its count.
+fn done(deeds: &Deeds) -> String {
+    let words = |name| match name {
+        "too_large" => "larger than mtu",
+        "turned" => "bits turned",
+        "stalled" => "stalls",
+        "cut" => "cut",
+        "swallowed" => "bytes gone nowhere",
+        other => other,
+    };
+    let counts = deeds.counts().into_iter().filter(|(_, count)| *count > 0);
+    counts.map(|(name, count)| format!("{count} {}", words(name))).collect::<Vec<_>>().join(", ")
 }
 
 /// What we could not reach, and whom we ended, is our user's concern; how a peer leaves is not.

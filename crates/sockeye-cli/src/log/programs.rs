@@ -1,6 +1,7 @@
 //! Events as JSON objects for programs.
 
 use serde_json::{Value, json};
+use sockeye::proto::fault::Deeds;
 use sockeye::{Ended, Event, Exit, Peer, Way};
 
 use super::{set, timed, traffic};
@@ -33,6 +34,10 @@ pub(super) fn for_programs(event: &Event) -> Value {
             object
         }
         Event::Exited { command, caller, exit } => exited(command, caller.as_deref(), *exit),
+        Event::Faulted { peer, came, went } => {
+            json!({ "peer": peer.to_string(), "in": done(came), "out": done(went) })
+        }
+        Event::Faults { address, seed } => json!({ "address": &**address, "seed": seed }),
         Event::Lost { events } => json!({ "events": events }),
         Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => json!({
@@ -41,9 +46,15 @@ pub(super) fn for_programs(event: &Event) -> Value {
         Event::Opened { id, listener, peer } => {
             json!({ "id": id, "service": &**listener, "peer": peer.to_string() })
         }
+        Event::Reached { address, attempts, after } => json!({
+            "address": &**address, "attempts": attempts, "seconds": after.as_secs_f64(),
+        }),
         Event::Refused { listener, peer, why, newcomers } => json!({
             "address": &**listener, "peer": peer.to_string(), "why": why.to_string(),
             "user": peer.user, "newcomers": newcomers,
+        }),
+        Event::Retrying { address, attempt, wait, error } => json!({
+            "address": &**address, "attempt": attempt, "wait": wait.as_secs_f64(), "error": one_line(error),
         }),
         Event::Said { command, caller, line } => said(command, caller.as_deref(), line),
         Event::Stopping { listener, open, alone } => {
@@ -62,6 +73,12 @@ pub(super) fn for_programs(event: &Event) -> Value {
     if let Event::Traffic { at, .. } = event {
         traffic::set_time(&mut object, *at);
     }
+    object
+}
+
+fn done(deeds: &Deeds) -> Value {
+    let mut object = json!({});
+    deeds.counts().into_iter().for_each(|(name, count)| set(&mut object, name, count));
     object
 }
 

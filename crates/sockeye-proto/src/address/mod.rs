@@ -15,10 +15,12 @@ mod error;
 mod escape;
 mod machine;
 mod parse;
+mod pin;
 mod print;
 mod protocol;
 mod rate;
 mod raw;
+mod request;
 mod target;
 mod value;
 mod vocabulary;
@@ -27,9 +29,11 @@ pub use error::ParseError;
 pub use escape::escape;
 pub use machine::Cid;
 pub use parse::{parse, parse_listener};
+pub use pin::Pin;
 pub use protocol::Protocol;
 pub use rate::Rate;
 pub use raw::{Level, RawOption, RawValue};
+pub use request::Part;
 pub use target::{Form, Host, Port, Target};
 pub use value::{Kind, Value};
 pub use vocabulary::{
@@ -87,6 +91,12 @@ impl Address {
     /// What a connection carries once all layers are on.
     pub fn shape(&self) -> crate::shape::Shape {
         self.layers.iter().find_map(|layer| layer.grammar.gives).unwrap_or(self.scheme.shape)
+    }
+
+    /// The same without layers.
+    #[must_use]
+    pub fn without_layers(&self) -> Self {
+        Self { layers: Vec::new(), ..self.clone() }
     }
 
     /// Puts a layer that is written as an option on top of the others, set to `value`: `frame=burst`.

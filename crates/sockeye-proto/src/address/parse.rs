@@ -10,6 +10,7 @@ use super::vocabulary::{
     LayerGrammar, OptionGrammar, Role, SchemeGrammar, StackGrammar, Vocabulary, Written, find,
 };
 use super::{Address, Layer, Settings};
+use crate::fault::{self, FAULTS, Fault};
 use crate::frame::FRAMINGS;
 use crate::shape::Shape;
 use crate::suggest::nearest;
@@ -309,7 +310,29 @@ impl Address {
             let stack: Vec<_> = self.layers.iter().map(|layer| (layer.grammar, piece.span.clone())).collect();
             check_stack(piece.text, &stack, self.scheme)?;
         }
-        pieces.iter().try_for_each(|piece| self.assign(piece, vocabulary))
+        pieces.iter().try_for_each(|piece| self.assign(piece, vocabulary))?;
+        self.check_faults(pieces)
+    }
+
+    /// Refuses faults that cannot happen to what is beneath them; a layer that was put there later counts too.
+    fn check_faults(&self, pieces: &[Piece<'_>]) -> Result<(), ParseError> {
+        let Some(last) = pieces.last() else { return Ok(()) };
+        for (at, layer) in self.layers.iter().enumerate() {
+            let beneath = self.layers.iter().skip(at + 1).find_map(|layer| layer.grammar.gives);
+            let shape = beneath.unwrap_or(self.scheme.shape);
+            for (name, value) in layer.options.iter() {
+                let Value::Fault(fault) = value else { continue };
+                if let Some(why) = fault.refusal(shape, self.scheme.name) {
+                    let written = |piece: &&Piece<'_>| {
+                        let typed = piece.value.as_deref().map(Fault::read);
+                        typed.is_some_and(|typed| typed.as_ref() == Ok(fault))
+                    };
+                    let piece = pieces.iter().find(written).unwrap_or(last);
+                    return Err(piece.error(format!("{name}={fault}: {why}")));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Gives an option to the outermost element that knows it, or to the one that it names: `tls.min=1.3`.
@@ -352,18 +375,22 @@ impl Address {
             Ok(value) => value,
             Err(expected) => {
                 let error = piece.error(format!("{}: {expected}", row.name));
-                if row.kind != Kind::Frame {
-                    return Err(error);
-                }
-                let name =
-                    piece.value.as_deref().and_then(|value| value.split('=').next()).unwrap_or_default();
-                let names = FRAMINGS.iter().map(|row| row.name).filter(|known| *known != name);
-                return Err(error.nearest(name, names));
+                let typed = piece.value.as_deref().unwrap_or_default();
+                let (name, names): (_, Vec<&str>) = match row.kind {
+                    Kind::Fault => (fault::name_in(typed), FAULTS.iter().map(|row| row.name).collect()),
+                    Kind::Frame => (
+                        typed.split('=').next().unwrap_or_default(),
+                        FRAMINGS.iter().map(|row| row.name).collect(),
+                    ),
+                    _ => return Err(error),
+                };
+                return Err(error.nearest(name, names.into_iter().filter(|known| *known != name)));
             }
         };
         let twice = match &value {
             Value::SocketOption(option) => format!("{}={}", row.name, option.place_text()),
             Value::Variable(name, _) => format!("{}={name}", row.name),
+            Value::Fault(fault) => format!("{}={}", row.name, fault.name()),
             _ => row.name.to_owned(),
         };
         if settings.set(row, value) { Ok(()) } else { Err(piece.error(format!("{twice} is set twice"))) }

@@ -133,9 +133,10 @@ impl fmt::Display for Port {
 
 impl Settings {
     /// Sets an option; `false` where it is set already, and its kind does not repeat. Variables and
-    /// options by their numbers are set once each.
+    /// options by their numbers are set once each, and so are faults one way.
     pub(super) fn set(&mut self, row: &'static OptionGrammar, value: Value) -> bool {
         let is_same = |other: &Value| match (&value, other) {
+            (Value::Fault(one), Value::Fault(other)) => one.excludes(other),
             (Value::SocketOption(one), Value::SocketOption(other)) => one.place() == other.place(),
             (Value::Variable(one, _), Value::Variable(other, _)) => one == other,
             _ => !row.kind.repeats(),

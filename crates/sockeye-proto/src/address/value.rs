@@ -4,16 +4,21 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::pin::Pin;
 use super::rate::{self, Rate};
 use super::raw::{self, RawOption};
+use super::request::Part;
 use crate::admission::{self, Whom};
 use crate::dscp;
+use crate::fault::Fault;
 use crate::frame::{FRAMINGS, Framing, FramingRow};
 use crate::unit;
 
 /// What an option takes.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// The name of a protocol that TLS agrees on (ALPN, RFC 7301): `h2`; at most 255 bytes. May be set several times.
+    Alpn,
     /// An IP address of this machine, with or without a port: `127.0.0.1`, `[::1]:4000`.
     Address,
     /// One of a list of words.
@@ -27,6 +32,8 @@ pub enum Kind {
         /// The most that is taken.
         most: u64,
     },
+    /// What a bad network does: `loss:5%`. One of [`FAULTS`](crate::fault::FAULTS). May be set several times.
+    Fault,
     /// How messages are made of bytes: `line`, `fixed=512`. One of [`FRAMINGS`].
     Frame,
     /// A multicast group, and the interface to hear it on: `239.1.2.3`, `ff02::1@eth0`.
@@ -35,12 +42,16 @@ pub enum Kind {
     Interface,
     /// Octal permissions of a file: `0660`.
     Mode,
+    /// A part of a request of HTTP; some may be set several times.
+    Request(Part),
     /// Bytes or bits a second, both ways or each: `10MB/s`, `in:80Mbit/s`.
     Rate,
     /// A length of time in whole seconds, from one up to so many.
     Seconds(u32),
     /// Bytes: `64k`, `1MiB`, `10MB`. At most what a signed 32-bit number holds, which is what the kernel takes.
     Size,
+    /// The key of a certificate by its hash: `sha256/AAAA…=`. May be set several times.
+    Pin,
     /// An option of sockets that has no name here: `tcp:18:x00000010`. May be set several times, each to one value.
     SocketOption,
     /// Nothing, `yes` or `no`.
@@ -66,12 +77,16 @@ pub enum Value {
     Choice(&'static str),
     /// A number within the bounds of [`Kind::Count`], or that of a [`Kind::CodePoint`].
     Count(u64),
+    /// A fault.
+    Fault(Fault),
     /// A framing.
     Frame(Framing),
     /// A multicast group, and the name of an interface where one is named.
     Group(IpAddr, Option<String>),
     /// Permissions.
     Mode(u32),
+    /// The key of a certificate.
+    Pin(Pin),
     /// Bytes a second.
     Rate(Rate),
     /// Bytes.
@@ -80,7 +95,7 @@ pub enum Value {
     SocketOption(RawOption),
     /// On or off.
     Switch(bool),
-    /// Text, or the name of an interface.
+    /// Text, the name of an interface, or a part of a request.
     Text(String),
     /// A limit, or `None` for `off`.
     Time(Option<Duration>),
@@ -95,7 +110,13 @@ pub enum Value {
 impl Kind {
     /// Whether an address may set it several times.
     pub fn repeats(&self) -> bool {
-        matches!(self, Self::SocketOption | Self::Variable | Self::Whom)
+        match self {
+            Self::Request(part) => part.repeats(),
+            _ => matches!(
+                self,
+                Self::Alpn | Self::Fault | Self::Pin | Self::SocketOption | Self::Variable | Self::Whom
+            ),
+        }
     }
 
     /// Reads a value; `None` as text is an option without `=`.
@@ -109,15 +130,19 @@ impl Kind {
         };
         let value = match self {
             Self::Address => address(text).map(Value::Address),
+            Self::Alpn => (1..=255).contains(&text.len()).then(|| Value::Text(text.to_owned())),
             Self::Choice(words) => words.iter().find(|word| **word == text).map(|word| Value::Choice(word)),
             Self::CodePoint => dscp::read(text).map(|code| Value::Count(code.into())),
             Self::Count { least, most } => {
                 unit::count(text).filter(|count| (least..=most).contains(&count)).map(Value::Count)
             }
+            Self::Fault => return Fault::read(text).map(Value::Fault),
             Self::Frame => Framing::read(text).map(Value::Frame),
             Self::Group => group(text),
             Self::Interface => is_interface(text).then(|| Value::Text(text.to_owned())),
             Self::Mode => unit::mode(text).map(Value::Mode),
+            Self::Pin => Pin::read(text).map(Value::Pin),
+            Self::Request(part) => part.takes(text).then(|| Value::Text(text.to_owned())),
             Self::Rate => Rate::read(text).map(Value::Rate),
             Self::Seconds(most) => {
                 let time = unit::duration(text).filter(|time| time.subsec_nanos() == 0);
@@ -148,10 +173,12 @@ impl Kind {
     pub fn expects(&self) -> String {
         match self {
             Self::Address => "an IP address, with or without a port, such as 127.0.0.1 or [::1]:4000".into(),
+            Self::Alpn => "a protocol such as h2 or http/1.1".into(),
             Self::Choice(words) => words.join(" or "),
             Self::CodePoint => "a number from 0 to 63, or a name such as ef, af41 or cs5".into(),
             Self::Count { least, most: u64::MAX } => format!("a number from {least}"),
             Self::Count { least, most } => format!("a number from {least} to {most}"),
+            Self::Fault => "a fault such as delay:50ms, in:loss:5% or cut:rst:10k".into(),
             Self::Frame => {
                 let framings: Vec<String> = FRAMINGS.iter().map(FramingRow::usage).collect();
                 format!("one of {}", framings.join(" "))
@@ -159,6 +186,8 @@ impl Kind {
             Self::Group => "a multicast group such as 239.1.2.3, ff02::1 or 239.1.2.3@eth0".into(),
             Self::Interface => "the name of an interface such as eth0".into(),
             Self::Mode => "octal permissions such as 0660".into(),
+            Self::Pin => "sha256/ and the base64 of 32 bytes".into(),
+            Self::Request(part) => part.expects().into(),
             Self::Rate => rate::EXPECTED.into(),
             Self::Seconds(most) => format!("whole seconds such as 10s, from 1s to {most}s"),
             Self::Size => "bytes such as 65536, 64k or 1MB".into(),
@@ -176,13 +205,17 @@ impl Kind {
     pub fn example(&self) -> String {
         match self {
             Self::Address => "127.0.0.1".into(),
+            Self::Alpn => "h2".into(),
             Self::Choice(words) => words.first().copied().unwrap_or_default().into(),
             Self::CodePoint => "ef".into(),
             Self::Count { least, .. } => least.to_string(),
+            Self::Fault => "delay:50ms".into(),
             Self::Frame => "line".into(),
             Self::Group => "239.1.2.3".into(),
             Self::Interface => "lo".into(),
             Self::Mode => "0600".into(),
+            Self::Pin => Pin([0; 32]).to_string(),
+            Self::Request(part) => part.example().into(),
             Self::Rate => "10MB/s".into(),
             Self::Seconds(_) => "10s".into(),
             Self::SocketOption => "socket:12:1".into(),
@@ -200,15 +233,19 @@ impl Kind {
     pub fn placeholder(&self) -> String {
         match self {
             Self::Address => "IP[:PORT]".into(),
+            Self::Alpn => "PROTOCOL".into(),
             Self::Choice(words) => words.join("|"),
             Self::CodePoint => "CLASS".into(),
             Self::Count { .. } => "N".into(),
+            Self::Fault => "[in:|out:]FAULT".into(),
             Self::Frame => "FRAME".into(),
             Self::Group => "GROUP[@INTERFACE]".into(),
             Self::Interface => "INTERFACE".into(),
             Self::Mode => "MODE".into(),
+            Self::Pin => "PIN".into(),
             Self::Rate => "RATE".into(),
             Self::SocketOption => "LEVEL:NUMBER:VALUE".into(),
+            Self::Request(part) => part.placeholder().into(),
             Self::Size => "SIZE".into(),
             Self::Switch => String::new(),
             Self::Text(what) => what.split(' ').nth(1).unwrap_or("TEXT").to_uppercase(),
@@ -257,10 +294,12 @@ impl fmt::Display for Value {
             Self::Address(address) => write!(f, "{address}"),
             Self::Choice(word) => f.write_str(word),
             Self::Count(count) => write!(f, "{count}"),
+            Self::Fault(fault) => write!(f, "{fault}"),
             Self::Frame(framing) => write!(f, "{framing}"),
             Self::Group(ip, None) => write!(f, "{ip}"),
             Self::Group(ip, Some(interface)) => write!(f, "{ip}@{interface}"),
             Self::Mode(mode) => write!(f, "{mode:04o}"),
+            Self::Pin(pin) => write!(f, "{pin}"),
             Self::Rate(rate) => write!(f, "{rate}"),
             Self::Size(size) => write!(f, "{size}"),
             Self::SocketOption(option) => write!(f, "{option}"),

@@ -3,15 +3,54 @@
 //! Posting never waits for the peer. It is said whether there was room, and who posts decides what that means.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use sockeye::proto::queue::{Full, OVERHEAD, Queue};
+use sockeye::{Content, Message};
 use tokio::time::Instant;
 
 /// A message that is shared by all who are to hear it.
-pub type Payload = Arc<[u8]>;
+#[derive(Debug, Clone)]
+pub struct Payload {
+    bytes: Arc<[u8]>,
+    content: Content,
+}
+
+impl Deref for Payload {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl From<&str> for Payload {
+    fn from(text: &str) -> Self {
+        Self { bytes: text.as_bytes().into(), content: Content::Text }
+    }
+}
+
+impl From<&[u8]> for Payload {
+    fn from(bytes: &[u8]) -> Self {
+        Self { bytes: bytes.into(), content: Content::Unknown }
+    }
+}
+
+impl From<&Message> for Payload {
+    fn from(message: &Message) -> Self {
+        Self { bytes: message.payload.as_slice().into(), content: message.content }
+    }
+}
+
+/// As it is sent.
+impl<'a> From<&'a Payload> for sockeye::Payload<'a> {
+    fn from(payload: &'a Payload) -> Self {
+        Self { bytes: &payload.bytes, content: payload.content }
+    }
+}
 
 /// How many bytes may wait for one peer, beside what is being sent to it just now. Each message counts
 /// [`sockeye::proto::queue::OVERHEAD`] more than its payload; one that is larger than this for itself waits alone.
@@ -164,7 +203,7 @@ mod tests {
     use super::*;
 
     fn messages(count: usize, bytes: usize) -> Vec<Payload> {
-        vec![vec![0; bytes].into(); count]
+        vec![vec![0; bytes].as_slice().into(); count]
     }
 
     #[test]

@@ -1,15 +1,19 @@
 //! What is put on a connection: a row each.
 
+mod fault;
 mod frame;
 mod log;
 mod pcap;
 mod rate;
 mod record;
 mod tee;
+mod tls;
+mod ws;
 
 use std::sync::Arc;
 
 use sockeye_proto::address::{Address, LayerGrammar, StackGrammar};
+use sockeye_proto::sniff::Protocol;
 
 use crate::conn::Conn;
 use crate::ctx::{Ctx, within};
@@ -38,10 +42,29 @@ pub trait Wrap: Send + Sync {
 }
 
 /// Every layer.
-pub static ALL: &[&Layer] = &[&frame::FRAME, &rate::RATE, &tee::TEE, &tee::TEE_OUT, &pcap::PCAP, &log::LOG];
+pub static ALL: &[&Layer] = &[
+    &tls::TLS,
+    &ws::WS,
+    &frame::FRAME,
+    &fault::FAULT,
+    &rate::RATE,
+    &tee::TEE,
+    &tee::TEE_OUT,
+    &pcap::PCAP,
+    &log::LOG,
+];
 
 /// The short names for layers and the scheme beneath them.
-pub(crate) static STACKS: &[&StackGrammar] = &[];
+pub(crate) static STACKS: &[&StackGrammar] = &[&tls::STACK, &ws::PLAIN, &ws::SECURE];
+
+/// The layers whose clients speak first, by name, and what they speak: by that a newcomer of a shared address is told.
+static FIRST_WORDS: &[(&str, Protocol)] = &[("tls", Protocol::Tls), ("ws", Protocol::Http)];
+
+/// What the clients of a layer speak first, where they do.
+pub(crate) fn first_words(layer: &sockeye_proto::address::Layer) -> Option<Protocol> {
+    let name = layer.grammar().name;
+    FIRST_WORDS.iter().find(|(known, _)| *known == name).map(|(_, protocol)| *protocol)
+}
 
 /// Puts layers on a connection.
 pub(crate) async fn wrap_all(wraps: &[Arc<dyn Wrap>], mut conn: Conn, ctx: &Ctx) -> Result<Conn> {

@@ -199,7 +199,12 @@ impl Course {
                             }
                             Err(error) => return Poll::Ready(Err(Broken::Target(error))),
                         }
-                        if is_believed && self.end != End::Ignore {
+                        // Who would say no more is told last, unless whoever could still hear it has left.
+                        let waits = target.closes_whole() && !source.closes_whole();
+                        if is_believed && self.end != End::Ignore && !waits {
+                            if let Some(word) = source.closing() {
+                                target.set_closing(&word);
+                            }
                             ready!(target.poll_shutdown_write(cx)).map_err(Broken::Target)?;
                         }
                     }

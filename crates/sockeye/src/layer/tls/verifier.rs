@@ -1,0 +1,108 @@
+//! What a certificate of the other side must be.
+
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+use sockeye_proto::address::Pin;
+use sockeye_proto::certificate::Certificate;
+
+use crate::error::{CertificateFault, TlsFault};
+
+/// What a server must show.
+#[derive(Debug)]
+pub(super) enum Demand {
+    /// Anything: `verify=no`.
+    Nothing,
+    /// One of these keys, whoever vouches for it.
+    Pinned(Vec<Pin>),
+    /// A certificate for its name, from somebody whom we trust.
+    Vouched(Arc<WebPkiServerVerifier>),
+}
+
+/// Holds servers to a [`Demand`]. That they have the key of what they show is verified in any case.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    pub(super) demand: Demand,
+    pub(super) provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match &self.demand {
+            Demand::Nothing => Ok(ServerCertVerified::assertion()),
+            Demand::Pinned(pins) => {
+                let pin = pin(end_entity).ok_or(CertificateError::BadEncoding)?;
+                if pins.contains(&pin) {
+                    return Ok(ServerCertVerified::assertion());
+                }
+                Err(told(CertificateFault::WrongPin(pin)))
+            }
+            Demand::Vouched(roots) => roots
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+                .map_err(|error| explained(error, end_entity)),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Adds what people ask next: for which names it is, or who issued it.
+pub(super) fn explained(error: Error, certificate: &CertificateDer<'_>) -> Error {
+    let Error::InvalidCertificate(fault) = &error else { return error };
+    let Some(read) = Certificate::read(certificate) else { return error };
+    match fault {
+        CertificateError::NotValidForNameContext { expected, .. } => {
+            let (expected, presented) = (expected.clone(), read.names());
+            CertificateError::NotValidForNameContext { expected, presented }.into()
+        }
+        CertificateError::UnknownIssuer => {
+            let is_self_issued = read.is_self_issued();
+            told(CertificateFault::Untrusted { issuer: read.issuer(), is_self_issued, pin: pin(certificate) })
+        }
+        _ => error,
+    }
+}
+
+/// Rustls has no words for it: it goes through as it is.
+fn told(fault: CertificateFault) -> Error {
+    CertificateError::Other(OtherError(Arc::new(TlsFault::Certificate(fault)))).into()
+}
+
+/// The hash of a certificate's key.
+fn pin(certificate: &[u8]) -> Option<Pin> {
+    let sha256 = TLS13_AES_128_GCM_SHA256.tls13()?.common.hash_provider;
+    let hash = sha256.hash(Certificate::read(certificate)?.key());
+    hash.as_ref().try_into().ok().map(Pin)
+}
