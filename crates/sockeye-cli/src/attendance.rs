@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::time::Duration;
 
-use sockeye::{Ctx, Tallies, Totals};
+use sockeye::{Ctx, Reloads, Tallies, Totals};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
@@ -29,8 +29,10 @@ pub(crate) struct Attendance<'a> {
     /// Where nobody asked for it, a hangup ends us, as the end of a terminal should.
     hangups: Option<Calls>,
     has_file: bool,
-    /// Whether a hangup is answered by somebody else too, who then says when that is done.
+    /// Whether a hangup is answered by somebody else too, who then says when that is done: where there is a config file, or
+    /// anything else to read again.
     has_config: bool,
+    reloads: Reloads,
     metrics: Option<Metrics>,
     parent: &'a Parent,
 }
@@ -44,13 +46,14 @@ impl<'a> Attendance<'a> {
         let hangups = (has_file || parent.hears()).then(Calls::to_begin_anew).transpose()?;
         let has_config = request.has(&flag::CONFIG);
         let metrics = Metrics::listen(request, ctx, log).await?;
-        let (orders, tallies) = (log.orders(), ctx.tallies.clone());
-        Ok(Self { orders, tallies, reports, hangups, has_file, has_config, metrics, parent })
+        let (orders, tallies, reloads) = (log.orders(), ctx.tallies.clone(), ctx.reloads.clone());
+        Ok(Self { orders, tallies, reports, hangups, has_file, has_config, reloads, metrics, parent })
     }
 
     /// Attends until it is dropped.
     pub(crate) async fn attend(self) -> Infallible {
-        let Self { orders, tallies, mut reports, hangups, has_file, has_config, metrics, parent } = self;
+        let Self { orders, tallies, mut reports, hangups, has_file, metrics, parent, .. } = self;
+        let is_answered = || self.has_config || !self.reloads.is_empty();
         // A long report holds up what is asked for behind it, and loses none of it: signals that come meanwhile are one.
         let order = async |order| {
             // A log that is gone takes none.
@@ -66,7 +69,8 @@ impl<'a> Attendance<'a> {
             let Some(mut hangups) = hangups else { return pending().await };
             loop {
                 hangups.next().await;
-                if !has_config {
+                let is_answered = is_answered();
+                if !is_answered {
                     parent.reloading();
                 }
                 // Standard error is opened anew by nobody, and may be stuck, with the log behind it.
@@ -75,7 +79,7 @@ impl<'a> Attendance<'a> {
                     order(Order::Reopen(done)).await;
                     let Err(_dropped) = is_done.await;
                 }
-                if !has_config {
+                if !is_answered {
                     parent.ready();
                 }
             }

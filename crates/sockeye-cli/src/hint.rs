@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use sockeye::proto::cut::TooLong;
 use sockeye::proto::frame::FrameError;
 use sockeye::proto::printable;
-use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, Refused, RuleFault, Unstarted};
+use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, Refused, RuleFault, TlsFault, Unstarted};
 
 /// How bytes and messages come together.
 pub(crate) const FRAME: &str = "frame=line makes messages of bytes; sockeye help address has other frames";
@@ -15,6 +15,10 @@ pub(crate) const FRAME: &str = "frame=line makes messages of bytes; sockeye help
 /// Where files can be written.
 pub(crate) const FILE: &str =
     "choose a place in a folder that is there and yours to write: ls -ld shows whose it is";
+
+/// Where what is to outlive us is kept.
+pub(crate) const STATE: &str =
+    "XDG_STATE_HOME, or STATE_DIRECTORY for a service, names a folder that is ours alone";
 
 /// The second line of a failure, where there is something to try.
 pub(crate) fn of(error: &Error) -> Option<Cow<'static, str>> {
@@ -67,11 +71,16 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
     let hint = match cause {
         Cause::OtherFamily => "try without -4 or -6",
         Cause::NoUsers => "listen on loopback by tcp: or udp:, or on a Unix socket",
-        Cause::OpenToOthers => "listen on loopback, which is what a port alone means, or on a Unix socket",
+        Cause::OpenToOthers => {
+            "listen on loopback or a Unix socket, or let in by certificate: tls:HOST:PORT,client-ca=FILE,allow=cert:NAME"
+        }
         Cause::Rule(_, fault) => match fault {
             RuleFault::NoAddresses => "name users: allow=alice or allow=uid:1000; on TCP and UDP, addresses",
             RuleFault::NoSuchUser => {
-                "it takes an IP address, a range such as 10.0.0.0/8, a user (getent passwd) or uid:N; no hosts"
+                "it takes an IP address, a range such as 10.0.0.0/8, a user (getent passwd), uid:N or cert:NAME; no hosts"
+            }
+            RuleFault::NoCertificates => {
+                "certificates are shown to tls: with client-ca=FILE, which vouches for them"
             }
             RuleFault::NoUsers => "name addresses, such as 10.0.0.0/8",
             RuleFault::OpenToOthers => "listen on loopback, or deny addresses",
@@ -90,6 +99,9 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
             Some(_) => "send it in shorter lines",
             None => "--lines sends each line as a message; tcp: and unix: carry any number of bytes",
         },
+        Cause::Tls(TlsFault::Identity(..)) => {
+            "mend it; or remove it, and another is made, whose pin= clients then need"
+        }
         Cause::TooSlow => "--slow=oldest drops messages instead of the peer",
         Cause::TooLarge { .. } => {
             "send smaller messages, or over tcp: or unix: with a frame= and max-message= that fit"

@@ -17,10 +17,12 @@ mod operator;
 mod page;
 mod parent;
 mod plan;
+mod reload;
 mod say;
 mod server;
 mod session;
 mod signal;
+mod state;
 mod verb;
 
 use std::ffi::OsString;

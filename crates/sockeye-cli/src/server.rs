@@ -10,8 +10,9 @@ use tokio::task::JoinSet;
 use crate::args::Request;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::say;
+use crate::reload::Reloading;
 use crate::signal::Interrupts;
+use crate::{log, say};
 
 /// A listener, and what it serves.
 pub(crate) struct Place {
@@ -22,16 +23,16 @@ pub(crate) struct Place {
     pub(crate) ctx: Ctx,
 }
 
-/// Tells where all places listen.
-pub(crate) fn announce(places: &[Place], request: &Request) {
-    places.iter().for_each(|place| ready(place.name, &place.listening, request));
-}
-
 /// Tells where a listener listens: whoever started us with port 0 reads it from here.
 pub(crate) fn ready(name: &str, listening: &Listening, request: &Request) {
+    let pin = listening.pin().map(|pin| pin.to_string());
     for local in listening.listener.locals() {
-        let object = json!({ "event": "listening", "service": name, "address": local.to_string() });
+        let object =
+            json!({ "event": "listening", "service": name, "address": local.to_string(), "pin": pin });
         say::note(request, object, &format!("{name} on {local}"));
+    }
+    if let Some(pinned) = listening.pinned().filter(|_| !log::wants_json(request)) {
+        say::line(&format!("nobody vouches for its certificate; to dial it: {pinned}"));
     }
 }
 
@@ -44,17 +45,22 @@ pub(crate) fn up(request: &Request, ctx: &Ctx) {
     request.parent.ready();
 }
 
-/// Serves all places until they end on their own, or are told to; see [`Server::run`].
+/// Tells where all places listen, and serves them until they end on their own, or are told to; see [`Server::run`].
 pub(crate) async fn run(
     places: Vec<Place>,
     interrupts: Interrupts,
     request: &Request,
     ctx: &Ctx,
 ) -> Result<Exit, Failure> {
+    let reloading = Reloading::listen(request, ctx)?;
+    places.iter().for_each(|place| ready(place.name, &place.listening, request));
     up(request, ctx);
     let mut server = Server::new(interrupts, request, ctx);
     let _all_open: Vec<Serving> = places.into_iter().map(|place| server.serve(place)).collect();
-    server.run().await
+    tokio::select! {
+        exit = server.run() => exit,
+        never = reloading.attend() => match never {},
+    }
 }
 
 /// Listeners that are served.

@@ -16,7 +16,7 @@ use crate::attendance::Attendance;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::log::Log;
-use crate::{flag, say};
+use crate::{flag, say, state};
 
 /// How many descriptors are left for ourselves when the limit of open files bounds the number of connections, beside those
 /// of the pipes through which the kernel moves bytes.
@@ -128,6 +128,7 @@ pub(crate) fn context(request: &Request, events: Events, listeners: usize) -> Re
         limits: shared_limits(listeners),
         events,
         handed,
+        state: state::state(),
         ..Ctx::default()
     })
 }

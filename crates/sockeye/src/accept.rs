@@ -261,8 +261,11 @@ impl Guest {
         };
         visit.ended = match &ended {
             Ok(()) => Ended::Done,
-            Err(error) if matches!(error.cause(), Cause::Stopped) => Ended::Stopped,
-            Err(error) => Ended::Failed(error.clone()),
+            Err(error) => match error.cause() {
+                Cause::NotAdmitted(why) => Ended::Refused(*why),
+                Cause::Stopped => Ended::Stopped,
+                _ => Ended::Failed(error.clone()),
+            },
         };
         ended
     }

@@ -14,7 +14,9 @@ use crate::handed::Handed;
 use crate::memory::Memory;
 use crate::peer::Peer;
 use crate::pipe::Pipes;
+use crate::reload::Reloads;
 use crate::resolve::Resolver;
+use crate::state::State;
 use crate::stop::Stop;
 use crate::tally::{Tallies, Tally};
 
@@ -46,6 +48,10 @@ pub struct Ctx {
     pub memory: Memory,
     /// Sockets that are bound already: a listener of the same address takes one of these.
     pub handed: Handed,
+    /// Where what is to outlive this process is kept.
+    pub state: State,
+    /// What was made from files, to make it anew.
+    pub reloads: Reloads,
     /// The peer for whose connection something is dialled. Commands that are started for it are told who it is, in
     /// `SOCKEYE_PEER`, `SOCKEYE_LOCAL` and `SOCKEYE_UID`, of which those that are not known are unset.
     pub caller: Option<Arc<Peer>>,
@@ -101,7 +107,8 @@ pub enum Newcomers {
     Identified,
     /// Our own effective user's, root's, who may act as any user anyway, and those of users whom `allow=` names; nobody's
     /// of whom it cannot be told. For what runs programs or writes files. An address that others than users of this
-    /// machine reach cannot be listened on then.
+    /// machine reach cannot be listened on then, unless `allow=` names certificates: these say who it is, and those whom
+    /// one names come in from anywhere.
     Ours,
 }
 

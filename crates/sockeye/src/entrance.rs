@@ -1,5 +1,5 @@
-//! The entrance of a listener: asks the rules of its address about each newcomer, before a handshake, and tells whom it
-//! refused.
+//! The entrance of a listener: asks the rules of its address about each newcomer, before a handshake and once that has
+//! shown a certificate, and tells whom it refused.
 
 use std::future::Future as _;
 use std::os::fd::BorrowedFd;
@@ -92,17 +92,20 @@ impl Entrance {
         ctx: &Ctx,
     ) -> Result<Option<Arc<Self>>, Cause> {
         let is_ours_alone = limits.newcomers == Newcomers::Ours;
-        if is_ours_alone && !locals.iter().all(tells_users) {
-            return Err(Cause::NoUsers);
-        }
-        if is_ours_alone && !locals.iter().all(is_this_machines) {
-            return Err(Cause::OpenToOthers);
-        }
         let rules = Rules {
             allow: rules("allow", address, locals)?,
             deny: rules("deny", address, locals)?,
             ours: is_ours_alone.then(|| rustix::process::geteuid().as_raw()),
         };
+        // A certificate says who it is wherever it comes from. It must be named: those that vouch for it may vouch for many.
+        if is_ours_alone && !rules.allow.iter().any(|rule| matches!(rule, Rule::Certificate(_))) {
+            if !locals.iter().all(tells_users) {
+                return Err(Cause::NoUsers);
+            }
+            if !locals.iter().all(is_this_machines) {
+                return Err(Cause::OpenToOthers);
+            }
+        }
         let identifies = rules.ask_for_owner() || limits.newcomers != Newcomers::Anyone;
         let counts = limits.max_per_peer.is_some() || limits.rate_conns.is_some();
         let has_users =
@@ -142,7 +145,7 @@ impl Entrance {
         if let Some(Owner::User(user)) = owner {
             peer.user = Some(user);
         }
-        match self.decide(peer.remote, owner).and_then(|(_, key)| self.enter(key)) {
+        match self.decide(peer.remote, owner, None).and_then(|(_, key)| self.enter(key)) {
             Ok(pass) => Some(pass),
             Err(why) => {
                 self.refuse(&mut state, why, peer);
@@ -163,7 +166,19 @@ impl Entrance {
             Some(owners) => owners.of_datagram(from, to, user),
             None => None,
         };
-        self.decide(from, owner)
+        self.decide(from, owner, None)
+    }
+
+    /// Whether it wants to see certificates.
+    pub(crate) fn asks_for_certificate(&self) -> bool {
+        self.rules.ask_for_certificate()
+    }
+
+    /// Decides again on who was let in, now that its layers are on. Who is refused will be told.
+    pub(crate) fn certify(&self, peer: &Peer) -> Result<(), Refusal> {
+        let names = peer.tls.as_ref().map_or(&[][..], |tls| &tls.names);
+        let decided = self.decide(peer.remote, peer.user.map(Owner::User), Some(names));
+        decided.map(|_| ()).inspect_err(|why| self.refuse(&mut lock(&self.state), *why, peer))
     }
 
     /// Counts somebody who was heard, and is a newcomer.
@@ -172,7 +187,12 @@ impl Entrance {
         Ok(Pass { quota: self.quota.clone(), key })
     }
 
-    fn decide(&self, from: Endpoint, owner: Option<Owner>) -> Result<(Option<u32>, Key), Refusal> {
+    fn decide(
+        &self,
+        from: Endpoint,
+        owner: Option<Owner>,
+        certified: Option<&[String]>,
+    ) -> Result<(Option<u32>, Key), Refusal> {
         let user = match owner {
             Some(Owner::User(user)) => Some(user),
             Some(Owner::Gone | Owner::Unknown) | None => None,
@@ -182,7 +202,7 @@ impl Entrance {
             Endpoint::Unix(_) | Endpoint::Unnamed => (None, Key::User(user.unwrap_or(NOBODY))),
             Endpoint::Vsock(machine, _) => (None, Key::Machine(machine.0)),
         };
-        self.rules.decide(ip, owner).map(|()| (user, key))
+        self.rules.decide(ip, owner, certified).map(|()| (user, key))
     }
 
     fn refuse(&self, state: &mut State, why: Refusal, peer: &Peer) {
@@ -252,6 +272,8 @@ fn rules(option: &'static str, address: &Address, locals: &[Peer]) -> Result<Vec
     let has_inet = locals.iter().any(|local| local.local.ip().is_some());
     let tells_users = locals.iter().all(tells_users);
     let is_local = locals.iter().all(is_this_machines);
+    let asks_for_certificate =
+        address.layers().iter().any(|layer| layer.options().value("client-ca").is_some());
     let whom = address.options().values(option).filter_map(|value| match value {
         Value::Whom(whom) => Some(whom),
         _ => None,
@@ -259,12 +281,14 @@ fn rules(option: &'static str, address: &Address, locals: &[Peer]) -> Result<Vec
     let rule = |whom: &Whom| {
         let fault = |fault| Cause::Rule(format!("{option}={whom}"), fault);
         match whom {
+            Whom::Certificate(_) if !asks_for_certificate => Err(fault(RuleFault::NoCertificates)),
             Whom::Network(_) if !has_inet => Err(fault(RuleFault::NoAddresses)),
             Whom::Uid(_) | Whom::User(_) if !tells_users => Err(fault(RuleFault::NoUsers)),
             // It would be broken by coming from an address of this machine that is not loopback.
             Whom::Uid(_) | Whom::User(_) if option == "deny" && !is_local => {
                 Err(fault(RuleFault::OpenToOthers))
             }
+            Whom::Certificate(name) => Ok(Rule::Certificate(name.clone())),
             Whom::Network(network) => Ok(Rule::Network(*network)),
             Whom::Uid(user) => Ok(Rule::User(*user)),
             Whom::User(name) => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use sockeye_proto::address::ParseError;
+use sockeye_proto::admission::Refusal;
 use sockeye_proto::frame::FrameError;
 use sockeye_proto::shape::Shape;
 use sockeye_proto::sniff::Protocol;
@@ -87,6 +88,8 @@ pub enum Cause {
     Lookup(LookupError),
     /// Whose a peer is cannot be told on the address, where only our own user may come in.
     NoUsers,
+    /// The rules of the listener refuse the peer, now that its certificate is known.
+    NotAdmitted(Refusal),
     /// The name has addresses, but of the other family than `-4` or `-6` asks for.
     OtherFamily,
     /// Others than users of this machine reach the address, where only our own user may come in.
@@ -179,6 +182,8 @@ pub enum Limit {
 pub enum RuleFault {
     /// Who comes to a Unix socket has no IP address.
     NoAddresses,
+    /// Nobody is asked for a certificate there.
+    NoCertificates,
     /// There is no such user.
     NoSuchUser,
     /// Whose a peer is cannot be told.
@@ -361,11 +366,15 @@ impl Error {
             Cause::OtherFamily => Kind::NotFound,
             Cause::Tls(fault) => match fault {
                 TlsFault::Cut | TlsFault::Deserted => Kind::Reset,
-                TlsFault::BadName(_) | TlsFault::NoIdentity | TlsFault::NoName => Kind::Usage,
+                TlsFault::BadName(_) | TlsFault::NoName => Kind::Usage,
                 _ => Kind::Other,
             },
             Cause::PathTaken(_) => Kind::InUse,
-            Cause::Exited(_) | Cause::Stopped | Cause::TooSlow | Cause::Unspoken(_) => Kind::Other,
+            Cause::Exited(_)
+            | Cause::NotAdmitted(_)
+            | Cause::Stopped
+            | Cause::TooSlow
+            | Cause::Unspoken(_) => Kind::Other,
             Cause::TooLarge { .. } => Kind::TooLarge,
             Cause::Address(_)
             | Cause::Exclusive(..)
@@ -536,9 +545,13 @@ impl fmt::Display for Cause {
                 PathTaken::OtherOwner => "a socket of another user is there",
             }),
             Self::NoUsers => f.write_str("whose a peer is cannot be told there"),
+            Self::NotAdmitted(why) => write!(f, "{why}"),
             Self::OpenToOthers => f.write_str("others than users of this machine reach it"),
             Self::Rule(rule, RuleFault::NoAddresses) => {
                 write!(f, "{rule} names nobody: who comes there has a user, and no IP address")
+            }
+            Self::Rule(rule, RuleFault::NoCertificates) => {
+                write!(f, "{rule} names nobody: who comes there is asked for no certificate")
             }
             Self::Rule(rule, RuleFault::NoUsers) => {
                 write!(f, "{rule} names nobody: whose a peer is cannot be told there")

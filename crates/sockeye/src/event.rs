@@ -84,6 +84,12 @@ pub enum Event {
         /// What repeats them as `seed=`.
         seed: u64,
     },
+    /// The certificate that listeners without one of their own show could not be kept, and is forgotten when this process
+    /// ends. Told when it is made.
+    IdentityUnkept {
+        /// Why.
+        error: Error,
+    },
     /// This subscriber was too slow, and missed so many events.
     Lost {
         /// How many.
@@ -260,6 +266,7 @@ impl Event {
             Self::Exited { .. } => "exited",
             Self::Faulted { .. } => "faulted",
             Self::Faults { .. } => "faults",
+            Self::IdentityUnkept { .. } => "identity-unkept",
             Self::Lost { .. } => "lost",
             Self::Message { .. } => "message",
             Self::Missed { .. } => "missed",
@@ -340,6 +347,8 @@ pub enum Ended {
     Failed(Error),
     /// The service panicked: a fault of ours, which touched no other connection.
     Panicked,
+    /// It was refused once it had shown its certificate, of which [`Event::Refused`] tells.
+    Refused(Refusal),
     /// It was still open when the last limit of the stop ran out.
     Stopped,
 }
@@ -351,7 +360,7 @@ impl Ended {
         match self {
             Self::Failed(error) => error.kind() != Kind::Reset || !matches!(error.op(), Op::Read | Op::Write),
             Self::Panicked => true,
-            Self::Done | Self::Stopped => false,
+            Self::Done | Self::Refused(_) | Self::Stopped => false,
         }
     }
 }
@@ -359,9 +368,9 @@ impl Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept, refuse somebody or are stopping, messages that were lost, the seed of faults, connections that are opened anew or came to a
-    /// bad end which was not their peer's breaking off, what commands say on their standard error, and what goes over
-    /// connections whose address asks for that (`log=`).
+    /// Listeners that cannot accept, refuse somebody or are stopping, an identity that cannot be kept, messages that were
+    /// lost, the seed of faults, connections that are opened anew or come to a bad end which was not their peer's breaking off, what commands
+    /// say on their standard error, and what goes over connections whose address asks for that (`log=`).
     Trouble,
     /// Every connection that begins and ends, what faults did to it, and every command that ends.
     Connections,

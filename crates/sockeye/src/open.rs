@@ -5,7 +5,7 @@ mod reconnect;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use sockeye_proto::address::{self, Address, ParseError, Role, Vocabulary};
+use sockeye_proto::address::{self, Address, ParseError, Pin, Role, Vocabulary, Written};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep};
 
@@ -141,8 +141,10 @@ impl Rows {
         let entrance = entrance.map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()))?;
         listener.guard_with(entrance.clone());
         let tally = ctx.tally.clone();
-        let rows = self.clone();
-        Ok(Listening { wraps, limits, entrance, tally, rows, ..Listening::of(listener, ctx) })
+        let (rows, wraps) = (self.clone(), layer::judged(wraps, entrance.as_ref()));
+        let grammars = address.layers().iter().map(|layer| layer.grammar());
+        let in_front = grammars.filter(|row| row.written == Written::InFront).map(|row| row.name).collect();
+        Ok(Listening { wraps, limits, entrance, tally, rows, in_front, ..Listening::of(listener, ctx) })
     }
 }
 
@@ -210,6 +212,8 @@ pub struct Listening {
     pub tally: Arc<Tally>,
     /// What the address was read against.
     pub(crate) rows: Rows,
+    /// The names of the layers that stand in front of the scheme, outermost first.
+    in_front: Vec<&'static str>,
     ctx: Box<Ctx>,
     handshakes: JoinSet<Result<Conn>>,
 }
@@ -224,9 +228,29 @@ impl Listening {
             entrance: None,
             tally: Arc::default(),
             rows: Rows::default(),
+            in_front: Vec::new(),
             ctx: Box::new(ctx.clone()),
             handshakes: JoinSet::new(),
         }
+    }
+
+    /// What clients are to know it by, where it shows them a certificate for which nobody vouches: its own.
+    pub fn pin(&self) -> Option<Pin> {
+        self.wraps.iter().find_map(|wrap| wrap.pin())
+    }
+
+    /// The address that reaches it, with that pin, as it is dialled from this machine.
+    pub fn pinned(&self) -> Option<String> {
+        let (pin, local) = (self.pin()?, self.listener.locals().into_iter().next()?);
+        let short = layer::STACKS.iter().find(|stack| {
+            stack.url.is_none() && stack.scheme == local.scheme && stack.layers == self.in_front
+        });
+        let place = local.to_string();
+        let word = match short.zip(place.split_once(':')) {
+            Some((short, (_, target))) => format!("{}:{target}", short.name),
+            None => format!("{}+{place}", self.in_front.join("+")),
+        };
+        Some(format!("{word},pin={pin}"))
     }
 
     /// The next connection, with its layers on: for those who do without [`serve()`](crate::serve()), and so see to it

@@ -8,7 +8,7 @@ use crate::ctx::{Ctx, Limits};
 use crate::entrance::Entrance;
 use crate::error::{Error, Op, Result};
 use crate::event::Events;
-use crate::layer::Wrap;
+use crate::layer::{self, Wrap};
 use crate::open::Listening;
 use crate::peer::Peer;
 use crate::rows::Rows;
@@ -62,9 +62,10 @@ impl Terms {
         let limits = self.rows.scheme(address)?.limits(address, &ctx.limits);
         let entrance = Entrance::after(self.entrance.as_ref(), address, &limits, &self.locals, ctx)
             .map_err(|cause| Error::new(Op::Listen, cause).on(address.bare_word()))?;
+        let wraps = self.rows.prepare(address, ctx).map_err(|error| error.on(address.bare_word()))?;
         Ok(Self {
             service,
-            wraps: self.rows.prepare(address, ctx).map_err(|error| error.on(address.bare_word()))?,
+            wraps: layer::judged(wraps, entrance.as_ref()),
             limits,
             events: ctx.events.clone(),
             name: name.into(),

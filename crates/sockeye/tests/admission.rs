@@ -298,6 +298,10 @@ async fn a_rule_that_can_name_nobody_is_an_error_at_the_start() {
         ("tcp-l:any:0,deny=uid:1", "deny=uid:1 cannot be told there"),
         ("unix-l:@x,allow=10.0.0.0/8", "allow=10.0.0.0/8 names nobody"),
         ("unix-dgram-l:@x,deny=::1", "deny=::1 names nobody"),
+        (
+            "tcp-l:0,allow=cert:alice",
+            "allow=cert:alice names nobody: who comes there is asked for no certificate",
+        ),
     ] {
         let error = sockeye::listen(&address(word), &ctx).await.unwrap_err();
         let cause = error.cause().to_string();

@@ -40,6 +40,7 @@ mod stream;
 mod tcp;
 mod terms;
 mod tls;
+mod tls_own;
 mod udp;
 mod unix;
 mod unix_dgram;

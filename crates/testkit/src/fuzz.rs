@@ -93,6 +93,7 @@ pub fn admission(data: &[u8]) {
                 named.push(first);
                 Rule::Network(network)
             }
+            Whom::Certificate(name) => Rule::Certificate(name),
             Whom::Uid(user) => Rule::User(user),
             Whom::User(_) => continue,
         };
@@ -100,7 +101,7 @@ pub fn admission(data: &[u8]) {
     }
     for ip in named {
         let denied = rules.deny.iter().any(|rule| matches!(rule, Rule::Network(range) if range.contains(ip)));
-        let decided = rules.decide(Some(ip), None);
+        let decided = rules.decide(Some(ip), None, None);
         assert_eq!(decided == Err(Refusal::Denied), denied, "{ip} by {rules:?}");
     }
 }

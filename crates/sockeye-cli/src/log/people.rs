@@ -30,6 +30,12 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{}{} {exit}", printable::line(command.as_bytes()), whose(caller.as_deref()))
         }
         Event::Exited { .. } => return None,
+        Event::IdentityUnkept { error } => format!(
+            "{}; the certificate is forgotten when this ends, and its pin with it\n{}{}",
+            one_line(error),
+            say::INDENT,
+            hint::STATE
+        ),
         Event::Faulted { peer, came, went } if verbose => {
             let ways = [("in", came), ("out", went)].into_iter().filter(|(_, deeds)| !deeds.is_none());
             let ways: Vec<String> = ways.map(|(way, deeds)| format!("{way}: {}", done(deeds))).collect();
@@ -58,10 +64,10 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         Event::Opened { .. } => return None,
         Event::Reached { address, attempts, after } => reached(address, *attempts, *after),
         Event::Refused { listener, peer, why, newcomers } => {
-            let user = peer.user.map(|user| format!(" of uid {user}")).unwrap_or_default();
+            let who = who(peer);
             match newcomers {
-                1 => format!("{listener}: {peer}{user} was refused: {why}"),
-                more => format!("{listener}: {more} were refused, {peer}{user} last: {why}"),
+                1 => format!("{listener}: {who} was refused: {why}"),
+                more => format!("{listener}: {more} were refused, {who} last: {why}"),
             }
         }
         Event::Retrying { wait, error, .. } => retrying(error, *wait),
@@ -112,6 +118,14 @@ fn counted(messages: u64) -> String {
     if messages == 1 { "a message".to_owned() } else { format!("{messages} messages") }
 }
 
+/// What rules look at.
+fn who(peer: &Peer) -> String {
+    let user = peer.user.map(|user| format!(" of uid {user}")).unwrap_or_default();
+    let names = peer.tls.as_ref().map(|tls| tls.names.join(", ")).filter(|names| !names.is_empty());
+    let names = names.map(|names| format!(" with a certificate for {}", printable::line(names.as_bytes())));
+    format!("{peer}{user}{}", names.unwrap_or_default())
+}
+
 /// For whom a command runs, behind what it is called.
 fn whose(caller: Option<&Peer>) -> String {
     caller.map_or_else(String::new, |peer| format!(" for {peer}"))
@@ -158,7 +172,7 @@ fn is_ours(ended: &Ended) -> bool {
             _ => matches!(error.op(), Op::Dial | Op::Relay | Op::Run) || error.kind() == Kind::Refused,
         },
         Ended::Panicked => true,
-        Ended::Done | Ended::Stopped => false,
+        Ended::Done | Ended::Refused(_) | Ended::Stopped => false,
     }
 }
 
@@ -171,6 +185,7 @@ fn how(ended: &Ended) -> String {
             _ => format!(": {}", one_line(error)),
         },
         Ended::Panicked => ": the service failed, which is a fault of this program".to_owned(),
+        Ended::Refused(why) => format!(": refused, {why}"),
         Ended::Stopped => ": cut off by the stop".to_owned(),
     }
 }

@@ -6,6 +6,7 @@ use sockeye::{Ended, Event, Exit, Peer, Way};
 
 use super::{set, timed, traffic};
 use crate::failure::one_line;
+use crate::hint;
 
 /// An event as one object.
 pub(super) fn for_programs(event: &Event) -> Value {
@@ -21,6 +22,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
                 Ended::Done => ("done", Value::Null),
                 Ended::Failed(error) => ("failed", one_line(error).into()),
                 Ended::Panicked => ("panicked", Value::Null),
+                Ended::Refused(why) => ("refused", why.to_string().into()),
                 Ended::Stopped => ("stopped", Value::Null),
             };
             json!({
@@ -34,6 +36,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
             object
         }
         Event::Exited { command, caller, exit } => exited(command, caller.as_deref(), *exit),
+        Event::IdentityUnkept { error } => json!({ "error": one_line(error), "hint": hint::STATE }),
         Event::Faulted { peer, came, went } => {
             json!({ "peer": peer.to_string(), "in": done(came), "out": done(went) })
         }
@@ -51,7 +54,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
         }),
         Event::Refused { listener, peer, why, newcomers } => json!({
             "address": &**listener, "peer": peer.to_string(), "why": why.to_string(),
-            "user": peer.user, "newcomers": newcomers,
+            "user": peer.user, "names": peer.tls.as_ref().map(|tls| &tls.names), "newcomers": newcomers,
         }),
         Event::Retrying { address, attempt, wait, error } => json!({
             "address": &**address, "attempt": attempt, "wait": wait.as_secs_f64(), "error": one_line(error),

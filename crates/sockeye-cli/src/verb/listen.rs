@@ -13,6 +13,7 @@ use crate::args::Request;
 use crate::console::{self, Console, Manner, Output};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::reload::Reloading;
 use crate::session::{self, Threads};
 use crate::signal::Interrupts;
 use crate::verb::{Takes, Verb, relay};
@@ -100,6 +101,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
         let ctx = door.limit(ctx);
         let listening = sockeye::listen(&address, &ctx).await?;
         let here = Mutex::new(Console::open(&manner, output, &ctx).await?);
+        let reloading = Reloading::listen(request, &ctx)?;
         server::ready("listening", &listening, request);
         server::up(request, &ctx);
         let terminal = Arc::new(Terminal { here, plan, door, broken: SetOnce::new() });
@@ -107,6 +109,7 @@ fn run(request: &Request) -> Result<Exit, Failure> {
             served = sockeye::serve(listening, terminal.clone(), "listen", &ctx) => served.last_failure,
             error = terminal.broken.wait() => Some(error.clone()),
             () = interrupts.next() => return Ok(Exit::Interrupted),
+            never = reloading.attend() => match never {},
         };
         match failure {
             Some(error) if !console::is_output_closed(&error, Side::Left) => Err(error.into()),

@@ -105,7 +105,6 @@ pub(super) fn serve(
         let listening = sockeye::listen(left, &ctx).await?;
         let service = Arc::new(Forward { to: sockeye::dialler(right, &ctx)?, plan });
         let places = vec![Place { name, listening, service, ctx: ctx.clone() }];
-        server::announce(&places, request);
         server::run(places, interrupts, request, &ctx).await
     })
 }

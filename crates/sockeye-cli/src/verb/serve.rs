@@ -10,6 +10,7 @@ use sockeye_services::ALL as SERVICES;
 use crate::args::{Group, Request};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::reload::Reloading;
 use crate::server::{self, Server};
 use crate::session::{self, Threads};
 use crate::signal::{Calls, Interrupts};
@@ -100,6 +101,7 @@ fn carry_out(
         let mut server = Server::new(interrupts, request, &ctx);
         let mut posts = Posts::default();
         let all_open = posts.prepare(orders, &ctx).await?;
+        let reloading = Reloading::listen(request, &ctx)?;
         posts.take_over(all_open, &mut server, request);
         server::up(request, &ctx);
         if !tip.is_empty() && !log::wants_json(request) {
@@ -107,7 +109,10 @@ fn carry_out(
         }
         match script.zip(hangups) {
             Some((script, hangups)) => script.follow(hangups, (server, posts), request, &ctx).await,
-            None => server.run().await,
+            None => tokio::select! {
+                exit = server.run() => exit,
+                never = reloading.attend() => match never {},
+            },
         }
     })
 }

@@ -31,7 +31,9 @@ impl Namespace {
     pub(crate) fn command(&self, words: &[impl AsRef<OsStr>]) -> Command {
         let mut command = enter(&self.holder, &["--user", "--net", "--mount"]);
         let path = std::env::var("PATH").unwrap_or_default();
-        command.args(["env", "--chdir=/tmp/work", &format!("PATH=/tmp/bin:{path}")]).args(words);
+        // What is kept for later is not to be kept where whoever runs the tests lives.
+        command.args(["env", "--chdir=/tmp/work", "--unset=XDG_STATE_HOME", "HOME=/tmp/home"]);
+        command.arg(format!("PATH=/tmp/bin:{path}")).args(words);
         command
     }
 

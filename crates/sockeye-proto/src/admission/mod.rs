@@ -1,4 +1,5 @@
-//! Who may come in: decided from a newcomer's address and user, before anything is exchanged with it.
+//! Who may come in: decided from a newcomer's address and user, before anything is exchanged with it, and from its
+//! certificate, once it has shown one.
 //!
 //! [`Whom`] is what a rule names, as it is written; [`Rules`] decide; [`Quota`] counts how many of a peer are inside,
 //! and how often it comes. Who the user is, and what becomes of the refused, is for the caller.

@@ -1,4 +1,4 @@
-//! What a rule names, as it is written: an address, a range of addresses, or a user.
+//! What a rule names, as it is written: an address, a range of addresses, a user, or a name in a certificate.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Whom `allow=` or `deny=` names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Whom {
+    /// Who has shown a certificate for this name: `cert:alice`. What that says is not looked at here.
+    Certificate(String),
     /// Who comes from these addresses.
     Network(Network),
     /// What belongs to the user with this number: `uid:1000`.
@@ -23,17 +25,22 @@ pub struct Network {
     prefix: u8,
 }
 
-/// The longest name of a user that is taken, in bytes; useradd(8) takes 32 on Linux, directories more.
+/// The longest name that is taken, in bytes: useradd(8) takes 32 on Linux, directories more, and DNS 253.
 const LONGEST_NAME: usize = 256;
 
 impl Whom {
-    /// Reads `10.0.0.1`, `::1`, `[::1]`, `10.0.0.0/8`, `2001:db8::/32`, `uid:1000` or the name of a user.
+    /// Reads `10.0.0.1`, `::1`, `[::1]`, `10.0.0.0/8`, `2001:db8::/32`, `uid:1000`, `cert:alice` or the name of a user.
     ///
     /// # Errors
     /// A sentence that says what was expected, or what is wrong with a range.
     pub fn read(text: &str) -> Result<Self, String> {
         if let Some(number) = text.strip_prefix("uid:") {
             return number_of(number).map(Self::Uid).ok_or_else(expected);
+        }
+        if let Some(name) = text.strip_prefix("cert:") {
+            let is_name =
+                !name.trim().is_empty() && name.len() <= LONGEST_NAME && !name.contains(char::is_control);
+            return if is_name { Ok(Self::Certificate(name.to_owned())) } else { Err(expected()) };
         }
         let (ip, prefix) = text.split_once('/').map_or((text, None), |(ip, prefix)| (ip, Some(prefix)));
         let bare = ip.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(ip);
@@ -48,7 +55,7 @@ impl Whom {
 }
 
 /// What [`Whom::read`] takes.
-pub(crate) const EXPECTED: &str = "an IP address, a range such as 10.0.0.0/8, a user or uid:N";
+pub(crate) const EXPECTED: &str = "an IP address, a range such as 10.0.0.0/8, a user, uid:N or cert:NAME";
 
 fn expected() -> String {
     format!("expected {EXPECTED}")
@@ -126,6 +133,7 @@ impl fmt::Display for Network {
 impl fmt::Display for Whom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Certificate(name) => write!(f, "cert:{name}"),
             Self::Network(network) => write!(f, "{network}"),
             Self::Uid(uid) => write!(f, "uid:{uid}"),
             Self::User(name) => f.write_str(name),
@@ -158,6 +166,10 @@ mod tests {
             ("CORP\\alice", "CORP\\alice"),
             ("systemd-network", "systemd-network"),
             ("3com", "3com"),
+            ("cert:alice", "cert:alice"),
+            ("cert:Alice Example, Ltd.", "cert:Alice Example, Ltd."),
+            ("cert:*.example.org", "cert:*.example.org"),
+            ("cert:10.0.0.1", "cert:10.0.0.1"),
         ] {
             assert_eq!(Whom::read(text).map(|whom| whom.to_string()), Ok(printed.to_owned()), "{text}");
         }
@@ -182,6 +194,9 @@ mod tests {
             ("uid:-1", "expected an IP address"),
             ("uid:4294967295", "expected an IP address"),
             ("a b", "expected an IP address"),
+            ("cert:", "expected an IP address"),
+            ("cert: ", "expected an IP address"),
+            ("cert:a\nb", "expected an IP address"),
             ("alice/8", "expected an IP address"),
         ] {
             let refused = Whom::read(text).unwrap_err();

@@ -29,8 +29,8 @@ pub enum TlsFault {
     NoCommonProtocol,
     /// No version of TLS, or no cipher, is in both sides' lists.
     NoCommonVersion,
-    /// A listener has no certificate.
-    NoIdentity,
+    /// The file of the identity that we made ourselves.
+    Identity(String, FileFault),
     /// The address has no host whose name the certificate could be checked for.
     NoName,
     /// What came first is no TLS: at most the first 64 bytes.
@@ -154,7 +154,9 @@ impl fmt::Display for TlsFault {
             Self::NoCertificate => f.write_str("the peer has shown no certificate"),
             Self::NoCommonProtocol => f.write_str("there is no protocol in common (alpn=)"),
             Self::NoCommonVersion => f.write_str("there is no version or cipher of TLS in common"),
-            Self::NoIdentity => f.write_str("it has no certificate to show"),
+            Self::Identity(path, fault) => {
+                write!(f, "our own identity, {}: {fault}", printable::line(path.as_bytes()))
+            }
             Self::NoName => f.write_str("there is no host whose name the certificate could be checked for"),
             Self::PlainText(first) => {
                 write!(f, "the peer speaks no TLS: it begins with \"{}\"", printable::line(first))

@@ -1,5 +1,6 @@
 //! What is put on a connection: a row each.
 
+mod certified;
 mod fault;
 mod frame;
 mod log;
@@ -12,11 +13,12 @@ mod ws;
 
 use std::sync::Arc;
 
-use sockeye_proto::address::{Address, LayerGrammar, StackGrammar};
+use sockeye_proto::address::{Address, LayerGrammar, Pin, StackGrammar};
 use sockeye_proto::sniff::Protocol;
 
 use crate::conn::Conn;
 use crate::ctx::{Ctx, within};
+use crate::entrance::Entrance;
 use crate::error::{Cause, Error, Limit, Op, Result};
 use crate::service::BoxFuture;
 
@@ -39,6 +41,11 @@ pub trait Wrap: Send + Sync {
     /// # Errors
     /// The handshake failed; the connection is closed.
     fn wrap<'a>(&'a self, conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>>;
+
+    /// What a client is to know us by, where it shows newcomers a certificate for which nobody vouches.
+    fn pin(&self) -> Option<Pin> {
+        None
+    }
 }
 
 /// Every layer.
@@ -64,6 +71,12 @@ static FIRST_WORDS: &[(&str, Protocol)] = &[("tls", Protocol::Tls), ("ws", Proto
 pub(crate) fn first_words(layer: &sockeye_proto::address::Layer) -> Option<Protocol> {
     let name = layer.grammar().name;
     FIRST_WORDS.iter().find(|(known, _)| *known == name).map(|(_, protocol)| *protocol)
+}
+
+/// What is put on newcomers: their layers, and where the rules ask for certificates the judgement of these.
+pub(crate) fn judged(mut wraps: Vec<Arc<dyn Wrap>>, entrance: Option<&Arc<Entrance>>) -> Vec<Arc<dyn Wrap>> {
+    wraps.extend(entrance.and_then(certified::judge));
+    wraps
 }
 
 /// Puts layers on a connection.

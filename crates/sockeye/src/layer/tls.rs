@@ -6,6 +6,7 @@ mod held;
 mod identity;
 mod keys;
 mod number;
+mod own;
 mod post;
 mod records;
 mod side;
@@ -14,14 +15,18 @@ mod verifier;
 
 use std::sync::Arc;
 
-use sockeye_proto::address::{Address, Kind, LayerGrammar, OptionGrammar, Role, Side, StackGrammar, Written};
+use sockeye_proto::address::{
+    Address, Kind, LayerGrammar, OptionGrammar, Pin, Role, Side, StackGrammar, Written,
+};
 use sockeye_proto::shape::Shape;
 
 use super::{Layer, Wrap};
 use crate::conn::{Conn, Io};
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
+use crate::reload::Reloaded;
 use crate::service::BoxFuture;
+use own::Own;
 use side::Ours;
 use stream::Stream;
 
@@ -61,12 +66,22 @@ pub(super) static STACK: StackGrammar =
 
 fn prepare(address: &Address, place: usize, ctx: &Ctx) -> Result<Arc<dyn Wrap>> {
     let op = if address.role() == Role::Dial { Op::Dial } else { Op::Listen };
-    let ours = Ours::of(address, place, ctx);
-    let ours = ours.map_err(|fault| Error::new(op, fault).on(address.bare_word()))?;
-    Ok(Arc::new(Tls(ours)))
+    let is_given = address.layers().get(place).is_some_and(|layer| layer.options().value("cert").is_some());
+    let is_own = address.role() == Role::Listen && !is_given;
+    let (address, name) = (address.clone(), address.bare_word());
+    let (clock, own) = (ctx.clock, Own::of(ctx));
+    let make = move || {
+        let ours = Ours::of(&address, place, clock, &own);
+        ours.map_err(|fault| Error::new(op, fault).on(address.bare_word()))
+    };
+    Ok(Arc::new(Tls { ours: ctx.reloads.keep(&name, make)?, is_own }))
 }
 
-struct Tls(Ours);
+struct Tls {
+    ours: Arc<Reloaded<Ours>>,
+    /// We show a certificate that we made ourselves.
+    is_own: bool,
+}
 
 impl Wrap for Tls {
     fn wrap<'a>(&'a self, conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
@@ -76,7 +91,7 @@ impl Wrap for Tls {
                     Error::new(Op::Handshake, Cause::WrongShape { has: conn.shape() }).on(conn.peer())
                 );
             }
-            let (conn, made) = handshake::make(&self.0, conn, &ctx.buffers).await?;
+            let (conn, made) = handshake::make(&self.ours.now(), conn, &ctx.buffers).await?;
             let told = made.told.clone();
             let layered = conn.layered("tls", None, |io| match io {
                 Io::Bytes(beneath) => Io::Bytes(Box::new(Stream::new(beneath, made, &ctx.buffers))),
@@ -84,5 +99,12 @@ impl Wrap for Tls {
             });
             Ok(layered.told(told))
         })
+    }
+
+    fn pin(&self) -> Option<Pin> {
+        match &*self.ours.now() {
+            Ours::Server(_, identity) if self.is_own => verifier::pin(identity.cert.first()?),
+            Ours::Server(..) | Ours::Client { .. } => None,
+        }
     }
 }

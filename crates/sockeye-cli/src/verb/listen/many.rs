@@ -101,14 +101,11 @@ pub(super) fn run(request: &Request, address: Address, many: Many) -> Result<Exi
         match many {
             Many::Broker(full) => {
                 let places = place(Arc::new(Broker::new(full)));
-                server::announce(&places, request);
                 server::run(places, interrupts, request, &ctx).await
             }
             Many::Operator => {
                 let (operator, callers) = operator::open(request, &ctx).await?;
-                let places = place(Arc::new(callers));
-                server::announce(&places, request);
-                let served = server::run(places, interrupts, request, &ctx);
+                let served = server::run(place(Arc::new(callers)), interrupts, request, &ctx);
                 operator.attend(served, &ctx).await
             }
         }

@@ -17,11 +17,21 @@ pub(super) fn read(
     key: Option<&str>,
     provider: &CryptoProvider,
 ) -> Result<Arc<CertifiedKey>, TlsFault> {
-    let chain = certificates(certificate)?;
-    let path = key.unwrap_or(certificate);
-    let key = PrivateKeyDer::from_pem_file(path).map_err(|error| match error {
+    let shown = content(certificate)?;
+    let Some(path) = key else { return parse((certificate, &shown), (certificate, &shown), provider) };
+    parse((certificate, &shown), (path, &content(path)?), provider)
+}
+
+/// The same out of what stands in these files, each behind its path.
+pub(super) fn parse(
+    (certificate, chain): (&str, &[u8]),
+    (path, key): (&str, &[u8]),
+    provider: &CryptoProvider,
+) -> Result<Arc<CertifiedKey>, TlsFault> {
+    let chain = certificates_in(certificate, chain)?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
         pem::Error::NoItemsFound => TlsFault::File(path.into(), FileFault::NoKey),
-        error => of_pem(path, &error),
+        _ => TlsFault::File(path.into(), FileFault::NoPem),
     })?;
     CertifiedKey::from_der(chain, key, provider).map(Arc::new).map_err(|error| match error {
         Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
@@ -34,18 +44,19 @@ pub(super) fn read(
 
 /// The certificates of a file, of which there is one at least.
 pub(super) fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let certificates = read.map_err(|error| of_pem(path, &error))?;
+    certificates_in(path, &content(path)?)
+}
+
+fn certificates_in(path: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
+    let read = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let certificates = read.map_err(|_| TlsFault::File(path.into(), FileFault::NoPem))?;
     if certificates.is_empty() {
         return Err(TlsFault::File(path.into(), FileFault::NoCertificate));
     }
     Ok(certificates)
 }
 
-fn of_pem(path: &str, error: &pem::Error) -> TlsFault {
-    let fault = match error {
-        pem::Error::Io(error) => FileFault::Unreadable(crate::error::words(error)),
-        _ => FileFault::NoPem,
-    };
-    TlsFault::File(path.into(), fault)
+fn content(path: &str) -> Result<Vec<u8>, TlsFault> {
+    let unreadable = |error| FileFault::Unreadable(crate::error::words(&error));
+    std::fs::read(path).map_err(|error| TlsFault::File(path.into(), unreadable(error)))
 }

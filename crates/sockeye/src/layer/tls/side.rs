@@ -13,9 +13,9 @@ use rustls::{ClientConfig, KeyLogFile, RootCertStore, ServerConfig, SupportedPro
 use sockeye_proto::address::{Address, Host, Pin, Role, Settings, Target, Value};
 
 use super::identity;
+use super::own::Own;
 use super::verifier::{Demand, Verifier};
 use crate::clock::Clock;
-use crate::ctx::Ctx;
 use crate::error::{FileFault, TlsFault};
 
 /// Which side we are on, prepared.
@@ -31,18 +31,15 @@ pub(super) enum Ours {
 
 impl Ours {
     /// As the layer at `place` of an address asks for it.
-    pub(super) fn of(address: &Address, place: usize, ctx: &Ctx) -> Result<Self, TlsFault> {
+    pub(super) fn of(address: &Address, place: usize, clock: Clock, own: &Own) -> Result<Self, TlsFault> {
         static NONE: OnceLock<Settings> = OnceLock::new();
         let options = address.layers().get(place).map(|layer| layer.options());
         let options = options.unwrap_or_else(|| NONE.get_or_init(Settings::default));
-        let basis = Basis {
-            options,
-            provider: Arc::new(aws_lc_rs::default_provider()),
-            time: Arc::new(Time(ctx.clock)),
-        };
+        let basis =
+            Basis { options, provider: Arc::new(aws_lc_rs::default_provider()), time: Arc::new(Time(clock)) };
         match address.role() {
             Role::Dial => basis.client(address),
-            Role::Listen => basis.server(),
+            Role::Listen => basis.server(own),
         }
     }
 }
@@ -76,8 +73,11 @@ impl Basis<'_> {
         Ok(Ours::Client { config: Arc::new(config), name, is_vouched })
     }
 
-    fn server(self) -> Result<Ours, TlsFault> {
-        let identity = self.identity()?.ok_or(TlsFault::NoIdentity)?;
+    fn server(self, own: &Own) -> Result<Ours, TlsFault> {
+        let identity = match self.identity()? {
+            Some(identity) => identity,
+            None => own.identity(&self.provider)?,
+        };
         let config = ServerConfig::builder_with_details(self.provider.clone(), self.time.clone())
             .with_protocol_versions(self.versions())
             .map_err(|error| super::fault::of(&error))?;

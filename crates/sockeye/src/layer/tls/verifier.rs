@@ -101,7 +101,7 @@ fn told(fault: CertificateFault) -> Error {
 }
 
 /// The hash of a certificate's key.
-fn pin(certificate: &[u8]) -> Option<Pin> {
+pub(super) fn pin(certificate: &[u8]) -> Option<Pin> {
     let sha256 = TLS13_AES_128_GCM_SHA256.tls13()?.common.hash_provider;
     let hash = sha256.hash(Certificate::read(certificate)?.key());
     hash.as_ref().try_into().ok().map(Pin)
