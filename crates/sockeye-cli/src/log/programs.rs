@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sockeye::proto::fault::Deeds;
-use sockeye::{Ended, Event, Exit, Peer, Way};
+use sockeye::{Dropped, Ended, Event, Exit, Peer, Way};
 
 use super::{set, timed, traffic};
 use crate::failure::one_line;
@@ -18,23 +18,13 @@ pub(super) fn for_programs(event: &Event) -> Value {
             json!({ "service": &**listener, "failures": failures })
         }
         Event::Closed { id, peer, received, sent, lasted, ended } => {
-            let (how, error) = match ended {
-                Ended::Done => ("done", Value::Null),
-                Ended::Failed(error) => ("failed", one_line(error).into()),
-                Ended::Panicked => ("panicked", Value::Null),
-                Ended::Refused(why) => ("refused", why.to_string().into()),
-                Ended::Stopped => ("stopped", Value::Null),
-            };
+            let (how, error) = how(ended);
             json!({
                 "id": id, "peer": peer.to_string(), "received": received, "sent": sent,
                 "seconds": lasted.as_secs_f64(), "ended": how, "error": error,
             })
         }
-        Event::Dropped { socket, dropped } => {
-            let mut object = json!({ "socket": &**socket });
-            dropped.counts().into_iter().for_each(|(name, count)| set(&mut object, name, count));
-            object
-        }
+        Event::Dropped { socket, dropped } => lost(socket, dropped),
         Event::Exited { command, caller, exit } => exited(command, caller.as_deref(), *exit),
         Event::IdentityUnkept { error } => json!({ "error": one_line(error), "hint": hint::STATE }),
         Event::Faulted { peer, came, went } => {
@@ -77,6 +67,24 @@ pub(super) fn for_programs(event: &Event) -> Value {
         traffic::set_time(&mut object, *at);
     }
     object
+}
+
+/// How many datagrams were lost, by why.
+fn lost(socket: &str, dropped: &Dropped) -> Value {
+    let mut object = json!({ "socket": socket });
+    dropped.counts().into_iter().for_each(|(name, count)| set(&mut object, name, count));
+    object
+}
+
+/// How a connection ended, and why.
+fn how(ended: &Ended) -> (&'static str, Value) {
+    match ended {
+        Ended::Done => ("done", Value::Null),
+        Ended::Failed(error) => ("failed", one_line(error).into()),
+        Ended::Panicked => ("panicked", Value::Null),
+        Ended::Refused(why) => ("refused", why.to_string().into()),
+        Ended::Stopped => ("stopped", Value::Null),
+    }
 }
 
 fn done(deeds: &Deeds) -> Value {
