@@ -58,6 +58,9 @@ fn option(refused: &Refused) -> Cow<'static, str> {
         ("pcap", _) if refused.error.kind() == ErrorKind::AlreadyExists => {
             "name another file: nothing there is lost"
         }
+        ("pcap" | "tee" | "tee-out", _) if refused.error.kind() == ErrorKind::InvalidInput => {
+            "standard output is for what the peer says: name a file, or /dev/stderr"
+        }
         ("pcap" | "tee" | "tee-out", _) => FILE,
         ("mptcp", _) => "leave it out, or have the kernel allow it: sysctl net.mptcp.enabled=1",
         (_, Some(Errno::NOPROTOOPT | Errno::OPNOTSUPP)) => {

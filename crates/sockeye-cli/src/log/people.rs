@@ -75,6 +75,24 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
     Some(line)
 }
 
+fn faulted(peer: &Peer, came: &Deeds, went: &Deeds) -> String {
+    let ways = [("in", came), ("out", went)].into_iter().filter(|(_, deeds)| !deeds.is_none());
+    let ways: Vec<String> = ways.map(|(way, deeds)| format!("{way}: {}", done(deeds))).collect();
+    format!("faults on {peer}: {}", ways.join("; "))
+}
+
+fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> String {
+    let does = match way {
+        Way::In => "says",
+        Way::Out => "hears",
+    };
+    let rest = match size - payload.len() {
+        0 => String::new(),
+        more => format!(" … and {more} bytes more"),
+    };
+    format!("{peer} {does} {}{rest}", printable::line(payload))
+}
+
 fn reached(address: &str, attempts: u32, after: Duration) -> String {
     let tries = if attempts == 1 { "1 more try".to_owned() } else { format!("{attempts} more tries") };
     let (address, after) = (printable::line(address.as_bytes()), print_duration(rounded(after)));
@@ -136,24 +154,6 @@ fn why(dropped: &Dropped) -> String {
     };
     let reasons = dropped.counts().into_iter().filter(|(_, count)| *count > 0);
     reasons.map(|(name, count)| format!("{count} {}", sentence(name))).collect::<Vec<_>>().join(", ")
-}
-
-fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> String {
-    let does = match way {
-        Way::In => "says",
-        Way::Out => "hears",
-    };
-    let rest = match size - payload.len() {
-        0 => String::new(),
-        more => format!(" … and {more} bytes more"),
-    };
-    format!("{peer} {does} {}{rest}", printable::line(payload))
-}
-
-fn faulted(peer: &Peer, came: &Deeds, went: &Deeds) -> String {
-    let ways = [("in", came), ("out", went)].into_iter().filter(|(_, deeds)| !deeds.is_none());
-    let ways: Vec<String> = ways.map(|(way, deeds)| format!("{way}: {}", done(deeds))).collect();
-    format!("faults on {peer}: {}", ways.join("; "))
 }
 
 /// What faults did, each with its count.

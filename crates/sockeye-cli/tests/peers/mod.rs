@@ -21,6 +21,7 @@ mod flood;
 mod groups;
 mod listen;
 mod listener;
+mod looks;
 mod messages;
 mod metrics;
 mod one_port;
