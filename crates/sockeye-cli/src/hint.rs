@@ -7,7 +7,10 @@ use rustix::io::Errno;
 use sockeye::proto::cut::TooLong;
 use sockeye::proto::frame::FrameError;
 use sockeye::proto::printable;
-use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, Refused, RuleFault, TlsFault, Unstarted};
+use sockeye::{
+    Cause, CertificateFault, Error, FileFault, Kind, LookupErrorKind, Op, PathTaken, Refused, RuleFault,
+    TlsFault, Unstarted,
+};
 
 /// How bytes and messages come together.
 pub(crate) const FRAME: &str = "frame=line makes messages of bytes; sockeye help address has other frames";
@@ -28,6 +31,7 @@ pub(crate) fn of(error: &Error) -> Option<Cow<'static, str>> {
         }
         (_, Cause::Lacks(capability)) => Some(setcap(capability).into()),
         (_, Cause::Option(refused)) => Some(option(refused)),
+        (_, Cause::Tls(fault)) => tls(fault),
         (_, cause) => of_cause(cause).or_else(|| of_operation(error)).map(Cow::Borrowed),
     }
 }
@@ -96,9 +100,6 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
             Some(_) => "send it in shorter lines",
             None => "--lines sends each line as a message; tcp: and unix: carry any number of bytes",
         },
-        Cause::Tls(TlsFault::Identity(..)) => {
-            "mend it; or remove it, and another is made, whose pin= clients then need"
-        }
         Cause::TooSlow => "--slow=oldest drops messages instead of the peer",
         Cause::TooLarge { .. } => {
             "send smaller messages, or over tcp: or unix: with a frame= and max-message= that fit"
@@ -184,6 +185,56 @@ fn unstarted(what: &Unstarted, error: &std::io::Error) -> Option<&'static str> {
         (_, _) => return None,
     };
     Some(hint)
+}
+
+fn tls(fault: &TlsFault) -> Option<Cow<'static, str>> {
+    let hint = match fault {
+        TlsFault::Alert(alert) if alert.wants_certificate() => {
+            "cert= and key= are what we show, which must be what the peer knows"
+        }
+        TlsFault::Certificate(fault) => return certificate(fault),
+        TlsFault::File(_, FileFault::NoKey) => {
+            "key= names the file of the key; openssl pkey takes a password away"
+        }
+        TlsFault::File(_, FileFault::KeyAlone) => "cert= names the file of the certificate",
+        TlsFault::File(_, FileFault::Mismatch) => {
+            "key= names the file of the key, where cert= has another or none"
+        }
+        TlsFault::File(_, FileFault::NoCertificate | FileFault::NoPem | FileFault::Unsupported) => {
+            "it takes a file that begins with -----BEGIN; openssl x509 makes one of others"
+        }
+        TlsFault::NoCertificate => {
+            "client-ca= asks for certificates: leave it out, or give clients cert= and key="
+        }
+        TlsFault::Identity(..) => "mend it; or remove it, and another is made, whose pin= clients then need",
+        TlsFault::NoName => "sni= sets the name, and pin= does without",
+        TlsFault::BadName(_) => "sni= sets another",
+        TlsFault::Echoed | TlsFault::PlainText(_) => "leave out tls, or see whether it is the right port",
+        TlsFault::Cut => "whether all of it came, only what it is can tell: a length, or an end of its own",
+        TlsFault::NoCommonVersion => "min= sets the lowest version, on either side",
+        _ => return None,
+    };
+    Some(hint.into())
+}
+
+fn certificate(fault: &CertificateFault) -> Option<Cow<'static, str>> {
+    let hint = match fault {
+        CertificateFault::Untrusted { pin: Some(pin), .. } => {
+            let hint = format!("if you know that it is the right one: pin={pin}; ca=FILE trusts its issuer");
+            return Some(hint.into());
+        }
+        CertificateFault::Untrusted { pin: None, .. } => "ca=FILE names whom to trust",
+        CertificateFault::WrongName { .. } => "dial it by such a name, or say which to check: sni=",
+        CertificateFault::WrongPin(_) => {
+            "somebody is between, or the key was changed: ask whose it is before you pin the new one"
+        }
+        CertificateFault::NotYet(_) => "is our clock right? date",
+        CertificateFault::Expired(_) => {
+            "the peer needs a new one; pin= takes a key whatever its date, and date our clock"
+        }
+        _ => return None,
+    };
+    Some(hint.into())
 }
 
 fn frame(error: &FrameError) -> &'static str {

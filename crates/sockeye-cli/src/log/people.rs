@@ -83,6 +83,10 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         Event::Unrecorded { error } => {
             format!("{}; nothing more is written there, and the connection goes on", one_line(error))
         }
+        Event::Unverified { address } => {
+            let address = printable::line(address.as_bytes());
+            format!("{address}: with verify=no it may be anybody, who reads and changes all that goes there")
+        }
         other => other.name().to_owned(),
     };
     Some(line)

@@ -63,6 +63,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
             "error": one_line(error),
         }),
         Event::Unrecorded { error } => json!({ "error": one_line(error) }),
+        Event::Unverified { address } => json!({ "address": &**address }),
         _ => json!({}),
     };
     set(&mut object, "event", event.name());

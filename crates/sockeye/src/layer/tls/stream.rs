@@ -161,10 +161,30 @@ impl Stream {
 
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outgoing.is_empty() {
-            let written = ready!(self.beneath.poll_write(cx, self.outgoing.bytes()))?;
-            self.outgoing.take(written);
+            match ready!(self.beneath.poll_write(cx, self.outgoing.bytes())) {
+                Ok(written) => self.outgoing.take(written),
+                Err(error) => return Poll::Ready(Err(self.last_word().unwrap_or(error))),
+            }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Why the peer takes no more, where that is the next thing it has said: it may have refused our certificate, which a
+    /// broken pipe does not tell.
+    fn last_word(&mut self) -> Option<io::Error> {
+        self.outgoing.clear();
+        let mut cx = Context::from_waker(Waker::noop());
+        while self.opened.is_none() && self.failed.is_none() && !self.is_ended {
+            match self.open() {
+                Ok(true) => {}
+                Ok(false) => match self.poll_fill(&mut cx) {
+                    Poll::Ready(Ok(1..)) => {}
+                    _ => return None,
+                },
+                Err(fatal) => return Some(self.fail(fatal)),
+            }
+        }
+        None
     }
 }
 
