@@ -1,8 +1,10 @@
 //! What is measured: each case is a row, with the figures that it gives.
 
 mod iperf;
+mod tls;
 
 use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use crate::load::{Load, Manner, PATIENCE, hold};
@@ -36,10 +38,16 @@ enum Behind {
     Echo,
     /// None: it echoes UDP.
     EchoDatagrams,
+    /// None: it echoes WebSocket.
+    EchoWebSocket,
+    /// None: it answers by TLS.
+    AnswerTls,
     /// It relays to the bound.
     RelayToBound,
     /// It relays to iperf3.
     RelayToIperf,
+    /// It relays from TLS to here.
+    RelayFromTls,
 }
 
 const REPLIES: &str = "replies/s";
@@ -120,24 +128,60 @@ pub(crate) static CASES: &[Case] = &[
         behind: Behind::RelayToBound,
         measure: |running, bench| talk(running, bench, Manner::Connections, 32),
     },
+    Case {
+        name: "tls-handshakes",
+        what: "TLS 1.3, a handshake and an answer, 8 clients",
+        units: &["connections/s", SLOWEST, "µs of CPU a connection"],
+        has_rivals: true,
+        behind: Behind::AnswerTls,
+        measure: tls::handshakes,
+    },
+    Case {
+        name: "tls-relay",
+        what: "relay from TLS 1.3 to TCP, one stream",
+        units: tls::UNITS,
+        has_rivals: true,
+        behind: Behind::RelayFromTls,
+        measure: tls::streams,
+    },
+    Case {
+        name: "websocket",
+        what: "WebSocket echo, messages of 64 bytes, 64 clients",
+        units: &[REPLIES, SLOWEST, CPU],
+        has_rivals: true,
+        behind: Behind::EchoWebSocket,
+        measure: |running, bench| talk(running, bench, Manner::WebSocket, 64),
+    },
 ];
 
 impl Case {
     /// Starts a program, measures it, and ends it; `None` where it does not do such work.
     pub(crate) fn run(&self, program: &Program, bench: &Bench) -> io::Result<Option<Vec<Figure>>> {
-        let behind: Option<Server> = match self.behind {
-            Behind::Echo | Behind::EchoDatagrams => None,
-            Behind::RelayToBound => Some(limit("streams")?),
-            Behind::RelayToIperf => Some(iperf::server()?),
-        };
-        let work = match (&self.behind, &behind) {
-            (Behind::EchoDatagrams, _) => Work::EchoDatagrams,
-            (_, None) => Work::Echo,
-            (_, Some(server)) => Work::Relay(server.port),
+        let mut far = None;
+        let (behind, work): (Option<Server>, Work) = match self.behind {
+            Behind::Echo => (None, Work::Echo),
+            Behind::EchoDatagrams => (None, Work::EchoDatagrams),
+            Behind::EchoWebSocket => (None, Work::EchoWebSocket),
+            Behind::AnswerTls => (None, Work::AnswerTls),
+            Behind::RelayToBound => relayed(limit("streams")?),
+            Behind::RelayToIperf => relayed(iperf::server()?),
+            Behind::RelayFromTls => {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+                let port = listener.local_addr()?.port();
+                far = Some(listener);
+                (None, Work::RelayTls(port))
+            }
         };
         let Some(running) = (program.start)(work, bench)? else { return Ok(None) };
-        (self.measure)(&running, bench).map(Some)
+        let figures = (self.measure)(&Running { far, ..running }, bench).map(Some);
+        drop(behind);
+        figures
     }
+}
+
+fn relayed(server: Server) -> (Option<Server>, Work) {
+    let work = Work::Relay(server.port);
+    (Some(server), work)
 }
 
 /// Replies, the slowest of them, and what each costs.

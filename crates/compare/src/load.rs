@@ -3,6 +3,7 @@
 //! It does as little for a reply as it can, so that servers are measured and not it.
 
 mod latencies;
+mod websocket;
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
@@ -14,7 +15,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 
-use latencies::Latencies;
+pub(crate) use latencies::Latencies;
 
 /// What each client says, and must hear.
 const MESSAGE: &[u8; 64] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n";
@@ -34,6 +35,18 @@ pub(crate) enum Manner {
     Datagrams,
     /// With one message after the other on a connection that stays.
     Exchanges,
+    /// The same, each message in a frame of WebSocket, after its handshake (RFC 6455).
+    WebSocket,
+}
+
+impl Manner {
+    /// What each client says, and must hear.
+    fn exchange(self) -> (&'static [u8], &'static [u8]) {
+        match self {
+            Self::WebSocket => (&websocket::ASKED, &websocket::ANSWERED),
+            Self::Connections | Self::Datagrams | Self::Exchanges => (MESSAGE, MESSAGE),
+        }
+    }
 }
 
 /// Who asks what, and for how long.
@@ -127,14 +140,26 @@ struct Crowd {
 
 struct Client {
     socket: OwnedFd,
-    /// Whether the handshake is over.
-    is_open: bool,
+    step: Step,
+    /// What it says, and must hear.
+    exchange: (&'static [u8], &'static [u8]),
+    /// What of the answer to its request has come: none but that of WebSocket.
+    head: Vec<u8>,
     /// How much of the reply has come.
     got: usize,
     /// Whether it ever had a reply.
     is_answered: bool,
     /// When the message was sent; where each has its connection, when that was asked for.
     since: Instant,
+}
+
+/// How far a client is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Step {
+    Connecting,
+    /// It has asked for WebSocket.
+    Upgrading,
+    Talking,
 }
 
 impl Crowd {
@@ -148,8 +173,15 @@ impl Crowd {
             sockopt::set_tcp_nodelay(&socket, true)?;
             forget(&socket)?;
         }
-        let mut client =
-            Client { socket, is_open: is_datagram, got: 0, is_answered: false, since: Instant::now() };
+        let mut client = Client {
+            socket,
+            step: if is_datagram { Step::Talking } else { Step::Connecting },
+            exchange: self.manner.exchange(),
+            head: Vec::new(),
+            got: 0,
+            is_answered: false,
+            since: Instant::now(),
+        };
         match net::connect(&client.socket, &self.to) {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(error) => return Err(error.into()),
@@ -170,15 +202,13 @@ impl Crowd {
     /// Something is new at a client's socket.
     fn hear(&mut self, at: usize) -> io::Result<()> {
         let Some(client) = self.clients.get_mut(at) else { return Ok(()) };
-        if !client.is_open {
-            sockopt::socket_error(&client.socket)??;
-            client.is_open = true;
-            let asked = client.since;
-            client.ask();
-            if self.manner == Manner::Connections {
-                client.since = asked;
+        match client.step {
+            Step::Connecting => {
+                sockopt::socket_error(&client.socket)??;
+                return client.begin(self.manner);
             }
-            return Ok(());
+            Step::Upgrading => return client.upgrade(),
+            Step::Talking => {}
         }
         if !client.take()? {
             return Ok(());
@@ -214,27 +244,61 @@ impl Crowd {
 }
 
 impl Client {
+    /// It is connected.
+    fn begin(&mut self, manner: Manner) -> io::Result<()> {
+        if manner == Manner::WebSocket {
+            self.step = Step::Upgrading;
+            net::send(&self.socket, websocket::REQUEST, SendFlags::NOSIGNAL)?;
+            return Ok(());
+        }
+        self.step = Step::Talking;
+        let asked = self.since;
+        self.ask();
+        if manner == Manner::Connections {
+            self.since = asked;
+        }
+        Ok(())
+    }
+
+    /// Takes what has come of the answer to its request, and once that is whole, talks.
+    fn upgrade(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 1024];
+        let (read, _) = match net::recv(&self.socket, &mut buffer, RecvFlags::empty()) {
+            Err(Errno::AGAIN) => return Ok(()),
+            received => received?,
+        };
+        self.head.extend_from_slice(buffer.get(..read).unwrap_or_default());
+        if websocket::is_agreed(&self.head)? {
+            self.head = Vec::new();
+            self.step = Step::Talking;
+            self.ask();
+        } else if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+
     /// Where it cannot be sent, the reply fails to come.
     fn ask(&mut self) {
         self.got = 0;
         self.since = Instant::now();
-        net::send(&self.socket, MESSAGE, SendFlags::NOSIGNAL).ok();
+        net::send(&self.socket, self.exchange.0, SendFlags::NOSIGNAL).ok();
     }
 
     /// Takes what has come. Whether the reply is whole.
     fn take(&mut self) -> io::Result<bool> {
-        let mut buffer = [0; MESSAGE.len()];
+        let (expected, mut buffer) = (self.exchange.1, [0; 2 * MESSAGE.len()]);
         let read = match net::recv(&self.socket, &mut buffer, RecvFlags::empty()) {
             Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok((read, _)) => read,
             Err(Errno::AGAIN) => return Ok(false),
             Err(error) => return Err(error.into()),
         };
-        if MESSAGE.get(self.got..self.got + read) != buffer.get(..read) {
+        if expected.get(self.got..self.got + read) != buffer.get(..read) {
             return Err(io::Error::other("the reply is not what was sent"));
         }
         self.got += read;
-        Ok(self.got == MESSAGE.len())
+        Ok(self.got == expected.len())
     }
 }
 
@@ -256,7 +320,7 @@ pub(crate) fn hold(port: u16, count: usize) -> io::Result<Vec<TcpStream>> {
 
 /// A connection that is closed leaves nothing behind: as many as are made here, each with a minute of TIME_WAIT, would
 /// use up all ports.
-fn forget(socket: &impl std::os::fd::AsFd) -> io::Result<()> {
+pub(crate) fn forget(socket: &impl std::os::fd::AsFd) -> io::Result<()> {
     Ok(sockopt::set_socket_linger(socket, Some(Duration::ZERO))?)
 }
 

@@ -7,6 +7,7 @@
 
 mod account;
 mod case;
+mod identity;
 mod limit;
 mod load;
 mod machine;

@@ -6,6 +6,7 @@ use std::io::{self, StdoutLock, Write};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::case::{Case, Figure};
+use crate::identity::Identity;
 use crate::options::Options;
 use crate::program::{Bench, Program};
 use crate::{machine, table};
@@ -17,7 +18,9 @@ pub(crate) fn compare(options: &Options) -> io::Result<bool> {
     setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files })?;
     let folder = std::env::temp_dir().join(format!("compare-{}", std::process::id()));
     fs::create_dir(&folder)?;
+    let identity = Identity::make(&folder)?;
     let bench = Bench {
+        identity,
         binary: options.binary.clone(),
         folder: folder.clone(),
         held: options.held,

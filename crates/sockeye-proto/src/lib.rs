@@ -19,7 +19,9 @@
 //! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
 //! - [`reflect`]: whom a datagram service answers.
+//! - [`retry`]: when to try again what failed.
 //! - [`shape`]: bytes or messages.
+//! - [`sniff`]: which protocol a peer speaks, by its first bytes.
 //! - [`suggest`]: the name that was meant by one that is not known.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
 //! - [`way`]: in or out.
@@ -48,7 +50,9 @@ pub mod printable;
 pub mod queue;
 pub mod race;
 pub mod reflect;
+pub mod retry;
 pub mod shape;
+pub mod sniff;
 pub mod suggest;
 pub mod unit;
 pub mod way;

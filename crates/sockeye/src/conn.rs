@@ -88,7 +88,7 @@ pub trait Messages: Send {
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// What the other side said as it ended, where its protocol has a word for that and the end has come.
-    fn closing(&self) -> Option<&Close> {
+    fn closing(&self) -> Option<Close> {
         None
     }
 
@@ -257,6 +257,16 @@ impl Conn {
         Self { io, ..self }
     }
 
+    /// Puts something in front of the connection that has the whole of it, and may exchange it for another. It looks as
+    /// this one does.
+    #[must_use]
+    pub(crate) fn replaced(self, by: impl FnOnce(Self) -> Io) -> Self {
+        let Self { max_message, half_close, closes_whole, can_read, is_aborted, .. } = self;
+        let peer = self.peer.clone();
+        let io = by(self);
+        Self { io, peer, counts: Arc::default(), max_message, half_close, closes_whole, can_read, is_aborted }
+    }
+
     /// Who is at the other end. Cloning is cheap.
     pub fn peer(&self) -> &Arc<Peer> {
         &self.peer
@@ -293,6 +303,17 @@ impl Conn {
     /// Whether [`Conn::abort`] was called.
     pub(crate) fn is_aborted(&self) -> bool {
         self.is_aborted
+    }
+
+    /// What it carries, past its counts.
+    pub(crate) fn io_mut(&mut self) -> &mut Io {
+        &mut self.io
+    }
+
+    /// Counts into these from now on: for layers that are put on while somebody looks at the counts already.
+    #[must_use]
+    pub(crate) fn counted_by(self, counts: Arc<Counts>) -> Self {
+        Self { counts, ..self }
     }
 
     /// What went over it, also after it is gone.
@@ -333,7 +354,7 @@ impl Conn {
 
     /// What the peer said as it ended, where it carries messages, its protocol has a word for that (a WebSocket), and its
     /// end was received.
-    pub fn closing(&self) -> Option<&Close> {
+    pub fn closing(&self) -> Option<Close> {
         match &self.io {
             Io::Bytes(_) => None,
             Io::Messages(io) => io.closing(),
@@ -371,7 +392,7 @@ impl Conn {
                 self.counts.add_received(bytes);
                 Poll::Ready(Ok(bytes))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Read, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Read, error))),
         }
     }
 
@@ -386,7 +407,7 @@ impl Conn {
                 self.counts.add_sent(bytes);
                 Poll::Ready(Ok(bytes))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Write, error))),
         }
     }
 
@@ -416,7 +437,7 @@ impl Conn {
     /// The peer no longer reads.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let flushed = ready!(self.io.poll_flush(cx));
-        Poll::Ready(flushed.map_err(|error| self.failed(Op::Write, error)))
+        Poll::Ready(flushed.map_err(|error| self.broken(Op::Write, error)))
     }
 
     /// See [`Messages::poll_receive`]; the message is emptied first.
@@ -438,7 +459,7 @@ impl Conn {
                 }
                 Poll::Ready(Ok(more))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Read, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Read, error))),
         }
     }
 
@@ -482,7 +503,7 @@ impl Conn {
                 self.counts.add_message_sent(size);
                 Poll::Ready(Ok(()))
             }
-            Err(error) => Poll::Ready(Err(self.failed(Op::Write, error))),
+            Err(error) => Poll::Ready(Err(self.broken(Op::Write, error))),
         }
     }
 
@@ -492,7 +513,7 @@ impl Conn {
     /// The peer is gone.
     pub fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let ended = ready!(self.io.poll_shutdown_write(cx));
-        Poll::Ready(ended.map_err(|error| self.failed(Op::Write, error)))
+        Poll::Ready(ended.map_err(|error| self.broken(Op::Write, error)))
     }
 
     /// As [`Conn::poll_read`]. Cancel safe.
@@ -560,6 +581,11 @@ impl Conn {
     /// Names what failed, and who is at the other end.
     pub(crate) fn failed(&self, op: Op, cause: impl Into<Cause>) -> Error {
         Error::new(op, cause).on(&self.peer)
+    }
+
+    /// The same of what is beneath, which may be a connection that has named it already.
+    fn broken(&self, op: Op, error: io::Error) -> Error {
+        error.downcast().unwrap_or_else(|error| self.failed(op, error))
     }
 
     fn wrong_shape(&self, op: Op) -> Error {

@@ -78,6 +78,8 @@ pub struct Limits {
     pub connect: Option<Duration>,
     /// Until the layers of an accepted connection are on.
     pub handshake: Option<Duration>,
+    /// Until the first bytes of a newcomer tell which of several at one address it has come for.
+    pub sniff: Option<Duration>,
     /// With nothing read or written, after which a connection is ended.
     pub idle: Option<Duration>,
     /// How long connections may finish on their own once a stop is asked for, before they are hurried.
@@ -110,7 +112,7 @@ pub enum Newcomers {
     Ours,
 }
 
-/// As documented in the README: 10,000 connections, 30 s to connect, 10 s for a handshake, 30 s to drain.
+/// As documented in the README: 10,000 connections, 30 s to connect, 10 s for a handshake, 1 s to say something, 30 s to drain.
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -122,6 +124,7 @@ impl Default for Limits {
             outsiders: Outsiders::Refused,
             connect: Some(Duration::from_secs(30)),
             handshake: Some(Duration::from_secs(10)),
+            sniff: Some(Duration::from_secs(1)),
             idle: None,
             drain: Some(Duration::from_secs(30)),
             hurry: Duration::from_secs(2),

@@ -10,6 +10,7 @@ use sockeye_proto::address::ParseError;
 use sockeye_proto::admission::Refusal;
 use sockeye_proto::frame::FrameError;
 use sockeye_proto::shape::Shape;
+use sockeye_proto::sniff::Protocol;
 use sockeye_proto::websocket::WebSocketError;
 use sockeye_sys::lookup::{LookupError, LookupErrorKind};
 
@@ -114,6 +115,10 @@ pub enum Cause {
     Tls(TlsFault),
     /// More waits for a peer than may, because it takes too little of what it is sent.
     TooSlow,
+    /// Several cannot share a listening address.
+    Unshared(Unshared),
+    /// The peer speaks a protocol that nobody takes at this address.
+    Unspoken(Protocol),
     /// Messages were asked of a connection that carries bytes, or the other way round.
     WrongShape {
         /// What the connection carries.
@@ -168,6 +173,8 @@ pub enum Limit {
     Handshake,
     /// `idle=`: with nothing read or written.
     Idle,
+    /// `sniff=`: until a newcomer's first bytes tell which of several at one address it has come for.
+    Sniff,
 }
 
 /// Why a rule on who may come in can name nobody.
@@ -183,6 +190,31 @@ pub enum RuleFault {
     NoUsers,
     /// Others than users of this machine reach the address, and a user could come in among them.
     OpenToOthers,
+}
+
+/// Why several cannot share a listening address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unshared {
+    /// Two of them would take the same protocol.
+    Alike {
+        /// One of them, and its address.
+        one: String,
+        /// The other.
+        other: String,
+        /// What both would take.
+        protocol: Protocol,
+    },
+    /// Its connections carry messages, of which the first tells nothing.
+    Messages,
+    /// One sets an option of the sockets, or of their listener, that the first does not set to the same.
+    Option {
+        /// The name of the option.
+        name: &'static str,
+        /// Who sets it, and its address.
+        of: String,
+        /// The first, and its address.
+        first: String,
+    },
 }
 
 /// What stands where a Unix socket is to be.
@@ -253,6 +285,17 @@ impl Error {
         let is_uncarried = self.kind() == Kind::TooLarge
             || matches!(self.0.cause, Cause::Frame(_) | Cause::WebSocket(WebSocketError::NotText));
         self.0.op == Op::Write && is_uncarried
+    }
+
+    /// Whether the same may go well a little later although nothing is changed here: nobody listens yet, the network or a
+    /// name server does not answer, the other side has left in the middle. Not so where what was asked is wrong, is not
+    /// ours to do, or was not believed.
+    pub fn may_pass(&self) -> bool {
+        match (self.kind(), &self.0.cause) {
+            (Kind::Exhausted | Kind::Refused | Kind::Reset | Kind::TimeLimit | Kind::Unreachable, _) => true,
+            (Kind::InUse | Kind::NotFound, cause) => matches!(cause, Cause::Io(_)),
+            (_, cause) => matches!(cause, Cause::Frame(FrameError::Unfinished)),
+        }
     }
 
     /// Changes an error that was made just now, so that nobody else holds it; one that is held is left as it is.
@@ -327,7 +370,11 @@ impl Error {
                 _ => Kind::Other,
             },
             Cause::PathTaken(_) => Kind::InUse,
-            Cause::Exited(_) | Cause::NotAdmitted(_) | Cause::Stopped | Cause::TooSlow => Kind::Other,
+            Cause::Exited(_)
+            | Cause::NotAdmitted(_)
+            | Cause::Stopped
+            | Cause::TooSlow
+            | Cause::Unspoken(_) => Kind::Other,
             Cause::TooLarge { .. } => Kind::TooLarge,
             Cause::Address(_)
             | Cause::Exclusive(..)
@@ -336,6 +383,7 @@ impl Error {
             | Cause::OpenToOthers
             | Cause::Rule(..)
             | Cause::UnknownOwner(_)
+            | Cause::Unshared(_)
             | Cause::WrongShape { .. } => Kind::Usage,
         }
     }
@@ -475,13 +523,14 @@ impl fmt::Display for Cause {
             Self::Frame(error) => write!(f, "{error}"),
             Self::Lacks(capability) => write!(f, "it takes the capability {capability}, which we lack"),
             Self::Limit(limit, after) => {
-                let after = sockeye_proto::unit::print_duration(*after);
-                match limit {
-                    Limit::Call => write!(f, "not done within {after}"),
-                    Limit::Connect => write!(f, "no answer within {after}"),
-                    Limit::Handshake => write!(f, "not finished within {after}"),
-                    Limit::Idle => write!(f, "idle for {after}"),
-                }
+                let what = match limit {
+                    Limit::Call => "not done within",
+                    Limit::Connect => "no answer within",
+                    Limit::Handshake => "not finished within",
+                    Limit::Idle => "idle for",
+                    Limit::Sniff => "it did not say what it speaks within",
+                };
+                write!(f, "{what} {}", sockeye_proto::unit::print_duration(*after))
             }
             Self::Lookup(error) => write!(f, "{error}"),
             Self::NoRow(name) => {
@@ -527,6 +576,9 @@ impl fmt::Display for Cause {
                 }
                 f.write_str(&words(error))
             }
+            Self::Unshared(why) => write!(f, "{why}"),
+            Self::Unspoken(Protocol::Text) => f.write_str("it speaks no protocol that is served there"),
+            Self::Unspoken(protocol) => write!(f, "it speaks {protocol}, which is not served there"),
             Self::WebSocket(error) => write!(f, "{error}"),
             Self::WrongShape { has } => write!(f, "it carries {has}"),
         }
@@ -534,6 +586,21 @@ impl fmt::Display for Cause {
 }
 
 impl std::error::Error for Cause {}
+
+impl fmt::Display for Unshared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alike { one, other, protocol: Protocol::Text } => {
+                write!(f, "{one} and {other} cannot be told apart by what a client says first")
+            }
+            Self::Alike { one, other, protocol } => write!(f, "{one} and {other} would both take {protocol}"),
+            Self::Messages => f.write_str("it carries messages, and only one can take those"),
+            Self::Option { name, of, first } => {
+                write!(f, "{of} sets {name}= otherwise than {first}, whose sockets it shares")
+            }
+        }
+    }
+}
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

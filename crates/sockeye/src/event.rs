@@ -127,6 +127,15 @@ pub enum Event {
         /// The other end.
         peer: Arc<Peer>,
     },
+    /// A connection is open that was tried more than once, or was lost: `reconnect=`.
+    Reached {
+        /// What was dialled.
+        address: Arc<str>,
+        /// How often it was tried again.
+        attempts: u32,
+        /// How long that took, since it was first tried, or lost.
+        after: Duration,
+    },
     /// A listener has refused newcomers. The first is told at once, and others at most once a second, those of one reason
     /// together.
     Refused {
@@ -138,6 +147,18 @@ pub enum Event {
         why: Refusal,
         /// How many, since this reason was last told.
         newcomers: u64,
+    },
+    /// A connection could not be opened, or was lost, and is tried again: `reconnect=`. Of one that was lost, which
+    /// [`Error::op`] tells, the bytes that were sent last may not have arrived.
+    Retrying {
+        /// What is dialled.
+        address: Arc<str>,
+        /// Which further try it will be, from 1 on.
+        attempt: u32,
+        /// How long until then.
+        wait: Duration,
+        /// Why.
+        error: Error,
     },
     /// A command with `stderr=log` said something on its standard error.
     Said {
@@ -255,7 +276,9 @@ impl Event {
             Self::Message { .. } => "message",
             Self::Missed { .. } => "missed",
             Self::Opened { .. } => "opened",
+            Self::Reached { .. } => "reached",
             Self::Refused { .. } => "refused",
+            Self::Retrying { .. } => "retrying",
             Self::Said { .. } => "said",
             Self::Stopping { .. } => "stopping",
             Self::Traffic { .. } => "traffic",
@@ -352,9 +375,9 @@ impl Ended {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
     /// Listeners that cannot accept, refuse somebody or are stopping, an identity that cannot be kept, peers that are not
-    /// verified, messages that were lost, the seed of faults, connections that came to a bad end which was not their peer's
-    /// breaking off, what commands say on their standard error, and what goes over connections whose address asks for that
-    /// (`log=`).
+    /// verified, messages that were lost, the seed of faults, connections that are opened anew or come to a bad end which
+    /// was not their peer's breaking off, what commands say on their standard error, and what goes over connections whose
+    /// address asks for that (`log=`).
     Trouble,
     /// Every connection that begins and ends, what faults did to it, and every command that ends.
     Connections,

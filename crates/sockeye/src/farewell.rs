@@ -75,7 +75,7 @@ impl Conn {
     /// What the peer said as it ended, where that was no orderly end.
     pub(crate) fn ill_word(&self) -> Option<Error> {
         let word = self.closing().filter(|word| !word.is_orderly())?;
-        Some(self.failed(Op::Read, WebSocketError::Closed(word.clone())))
+        Some(self.failed(Op::Read, WebSocketError::Closed(word)))
     }
 
     /// Waits, after our end of file, until the peer has ended its side, or has taken all of what was sent and says

@@ -41,6 +41,7 @@ mod error;
 mod event;
 mod exit;
 mod farewell;
+mod fork;
 mod handed;
 mod idle;
 mod inspect;
@@ -86,10 +87,11 @@ pub use ctx::{Ctx, Limits, Newcomers};
 pub use entrance::Entrance;
 pub use error::{
     Alert, Cause, CertificateFault, Error, FileFault, Kind, Limit, Op, PathTaken, Refused, Result, RuleFault,
-    Side, TlsFault, Unstarted,
+    Side, TlsFault, Unshared, Unstarted,
 };
 pub use event::{Dropped, Ended, Event, Events, SHOWN, Seen, Style, Wants, Way};
 pub use exit::Exit;
+pub use fork::Member;
 pub use handed::Handed;
 pub use inspect::{Inspected, inspect};
 pub use layer::{ALL as LAYERS, Layer, Wrap};
@@ -115,6 +117,7 @@ pub use show::show;
 pub use sockeye_proto as proto;
 pub use sockeye_proto::admission::Refusal;
 pub use sockeye_proto::reflect::Outsiders;
+pub use sockeye_proto::sniff::Protocol;
 pub use sockeye_sys::environment::take as take_variables;
 pub use sockeye_sys::readiness::Watched;
 pub use split::{ReadHalf, WriteHalf};

@@ -179,7 +179,7 @@ impl<L: Look> Messages for Looked<Box<dyn Messages>, L> {
         Poll::Ready(Ok(()))
     }
 
-    fn closing(&self) -> Option<&Close> {
+    fn closing(&self) -> Option<Close> {
         self.beneath.closing()
     }
 

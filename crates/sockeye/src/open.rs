@@ -1,5 +1,7 @@
 //! From the text of an address to an open connection or listener: the scheme first, then the layers.
 
+mod reconnect;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -73,6 +75,13 @@ impl ToAddress for String {
 /// Opens a connection, layers and all, within the address's `connect=` limit (30 s unless set): `dial("tcp:host:80",
 /// &ctx)`. Options that stand beside a word need it [parsed](parse) first. Cancel safe: nothing is left behind.
 ///
+/// Where the address sets `reconnect=`, dialling is tried again for so long while what fails may pass, each time within
+/// `connect=`; and a connection that is lost later, by an error or by an end of the other side before ours, is opened
+/// anew by whoever next reads or writes. Its [`Peer`](crate::Peer) stays the first one's, its counts go on, and
+/// [`Event::Retrying`](crate::Event::Retrying) tells each try. A message that was not sent whole is sent again, whole.
+/// What the kernel had taken may be lost, and the new other side knows nothing of what was said before.
+/// [`Stop::drain`](crate::Stop::drain) ends the waiting.
+///
 /// # Errors
 /// The word is no address, nobody answers, the name has no address, the handshake fails, or the limit runs out.
 pub async fn dial(address: &(impl ToAddress + ?Sized), ctx: &Ctx) -> Result<Conn> {
@@ -114,7 +123,7 @@ impl Rows {
         let address = address.to_address(Role::Dial, self.vocabulary())?.into_owned();
         let prepared = self.scheme(&address).and_then(|scheme| Ok((scheme, self.prepare(&address, ctx)?)));
         let (scheme, wraps) = prepared.map_err(|error| error.on(address.bare_word()))?;
-        Ok(Dialler { address, scheme, wraps })
+        Ok(Dialler(Arc::new(Way { address, scheme, wraps })))
     }
 
     /// As [`listen()`], on an address of these rows.
@@ -140,7 +149,10 @@ impl Rows {
 }
 
 /// An address that is dialled, as often as anybody likes.
-pub struct Dialler {
+pub struct Dialler(Arc<Way>);
+
+/// How a connection is opened.
+struct Way {
     address: Address,
     scheme: &'static Scheme,
     /// What puts the layers on, innermost first.
@@ -153,6 +165,21 @@ impl Dialler {
     /// # Errors
     /// As [`dial()`], but for the word.
     pub async fn dial(&self, ctx: &Ctx) -> Result<Conn> {
+        match reconnect::limit(self.address()) {
+            Some(limit) => reconnect::dial(&self.0, limit, ctx).await,
+            None => self.0.dial(ctx).await,
+        }
+    }
+
+    /// What is dialled.
+    pub fn address(&self) -> &Address {
+        &self.0.address
+    }
+}
+
+impl Way {
+    /// Opens a connection, once, under the `connect=` limit. Cancel safe.
+    async fn dial(&self, ctx: &Ctx) -> Result<Conn> {
         let limit = option::limits(&self.address, &ctx.limits).connect;
         let opened = within(limit, async {
             let conn = (self.scheme.dial)(&self.address, ctx).await?.named(&self.address.bare_word());
@@ -163,16 +190,11 @@ impl Dialler {
             .unwrap_or_else(|after| Err(Error::new(Op::Dial, Cause::Limit(Limit::Connect, after))));
         opened.map_err(|error| error.on(self.address.bare_word()))
     }
-
-    /// What is dialled.
-    pub fn address(&self) -> &Address {
-        &self.address
-    }
 }
 
 impl std::fmt::Debug for Dialler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dialler").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Dialler").field("address", self.address()).finish_non_exhaustive()
     }
 }
 

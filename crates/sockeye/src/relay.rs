@@ -253,9 +253,7 @@ impl Joint<'_> {
     /// Says the last word to the sides that were not told yet, since they say no more then.
     async fn part(&mut self, ended: &std::result::Result<(), Failure>, ctx: &Ctx) {
         let (to_left, to_right) = match ended {
-            Ok(()) | Err(Failure { is_orderly: true, .. }) => {
-                (self.right.closing().cloned(), self.left.closing().cloned())
-            }
+            Ok(()) | Err(Failure { is_orderly: true, .. }) => (self.right.closing(), self.left.closing()),
             Err(failure) if matches!(failure.error.cause(), Cause::Stopped) => {
                 let stopped = Close::of(Close::GOING_AWAY);
                 (Some(stopped.clone()), Some(stopped))

@@ -1,5 +1,6 @@
 //! The rows that addresses are made of: every scheme and layer of ours, and those that a program adds.
 
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use sockeye_proto::address::{Address, Role, Vocabulary};
@@ -77,12 +78,23 @@ impl Rows {
 
     /// What puts the layers of an address on, innermost first.
     pub(crate) fn prepare(&self, address: &Address, ctx: &Ctx) -> Result<Vec<Arc<dyn Wrap>>> {
+        self.prepare_layers(address, 0..address.layers().len(), ctx)
+    }
+
+    /// The same of those at `places` in [`Address::layers`].
+    pub(crate) fn prepare_layers(
+        &self,
+        address: &Address,
+        places: Range<usize>,
+        ctx: &Ctx,
+    ) -> Result<Vec<Arc<dyn Wrap>>> {
         let wrap = |(place, layer): (usize, &sockeye_proto::address::Layer)| {
             let name = layer.grammar().name;
             let row = self.0.layers.iter().find(|row| row.grammar.name == name);
             (row.ok_or_else(|| foreign(address, name))?.prepare)(address, place, ctx)
         };
-        address.layers().iter().enumerate().rev().map(wrap).collect()
+        let layers = address.layers().iter().enumerate();
+        layers.skip(places.start).take(places.len()).rev().map(wrap).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
 use sockeye::proto::http::{Asked, asked};
 use sockeye::proto::newline::ToCrlf;
 use sockeye::proto::printable::{self, Printable};
+use sockeye::proto::sniff::{self, sniff as told};
 use sockeye::proto::unit;
 use sockeye::proto::words;
 
@@ -29,6 +30,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("http", http),
     ("newline", newline),
     ("printable", printable),
+    ("sniff", sniff),
     ("unit", unit),
     ("words", words),
 ];
@@ -232,6 +234,13 @@ pub fn http(data: &[u8]) {
     if let Asked::Wants { method, path } = whole {
         assert!(!method.is_empty() && path.starts_with('/') && !path.contains([' ', '?', '\n']), "{whole:?}");
     }
+}
+
+/// The first bytes of a connection: what a few of them tell, more of them tell too, and so many always tell something.
+pub fn sniff(data: &[u8]) {
+    let first = (0..=data.len()).map(|end| told(&data[..end])).find(Option::is_some).flatten();
+    assert_eq!(first, told(data));
+    assert!(first.is_some() || data.len() < sniff::MOST, "{} bytes tell nothing", data.len());
 }
 
 /// Times, sizes and modes as they are typed: what is taken is within bounds, and reads back where it is printed.

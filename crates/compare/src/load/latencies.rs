@@ -14,7 +14,7 @@ pub(crate) struct Latencies {
 }
 
 impl Latencies {
-    pub(super) fn add(&mut self, took: Duration) {
+    pub(crate) fn add(&mut self, took: Duration) {
         let step = step(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         if self.counts.len() <= step {
             self.counts.resize(step + 1, 0);

@@ -106,7 +106,7 @@ impl Messages for Tap {
         self.beneath.poll_shutdown_write(cx)
     }
 
-    fn closing(&self) -> Option<&Close> {
+    fn closing(&self) -> Option<Close> {
         self.beneath.closing()
     }
 

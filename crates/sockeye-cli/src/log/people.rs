@@ -1,9 +1,11 @@
 //! Events as lines for people.
 
+use std::time::Duration;
+
 use sockeye::proto::fault::Deeds;
 use sockeye::proto::printable;
 use sockeye::proto::unit::{print_duration, print_flow, rounded};
-use sockeye::{Cause, Dropped, Ended, Event, Kind, Limit, Op, Peer, Way};
+use sockeye::{Cause, Dropped, Ended, Error, Event, Kind, Limit, Op, Peer, Way};
 
 use crate::failure::one_line;
 use crate::{hint, say};
@@ -60,6 +62,7 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
+        Event::Reached { address, attempts, after } => reached(address, *attempts, *after),
         Event::Refused { listener, peer, why, newcomers } => {
             let who = who(peer);
             match newcomers {
@@ -67,19 +70,13 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
                 more => format!("{listener}: {more} were refused, {who} last: {why}"),
             }
         }
+        Event::Retrying { wait, error, .. } => retrying(error, *wait),
         Event::Said { command, caller, line } => {
             let command = printable::line(command.as_bytes());
             format!("{command}{}: {}", whose(caller.as_deref()), printable::line(line))
         }
         Event::Stopping { listener, open, alone } => stopping(listener, *open, *alone),
-        Event::Undelivered { from, to, messages, error } => {
-            let from = if from.scheme == "-" { "standard input".to_owned() } else { from.to_string() };
-            let told = format!("{} from {from} did not go to {to}: {}", counted(*messages), error.cause());
-            match hint::of(error) {
-                Some(hint) => format!("{told}\n{}{hint}", say::INDENT),
-                None => told,
-            }
-        }
+        Event::Undelivered { from, to, messages, error } => undelivered(from, to, *messages, error),
         Event::Unrecorded { error } => {
             format!("{}; nothing more is written there, and the connection goes on", one_line(error))
         }
@@ -90,6 +87,29 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         other => other.name().to_owned(),
     };
     Some(line)
+}
+
+fn reached(address: &str, attempts: u32, after: Duration) -> String {
+    let tries = if attempts == 1 { "1 more try".to_owned() } else { format!("{attempts} more tries") };
+    let (address, after) = (printable::line(address.as_bytes()), print_duration(rounded(after)));
+    format!("{address} answers after {tries}, {after}")
+}
+
+fn retrying(error: &Error, wait: Duration) -> String {
+    let lost = match error.op() {
+        Op::Read | Op::Write => "; what was sent last may be lost",
+        _ => "",
+    };
+    format!("{}{lost}; trying again in {}", one_line(error), print_duration(rounded(wait)))
+}
+
+fn undelivered(from: &Peer, to: &Peer, messages: u64, error: &Error) -> String {
+    let from = if from.scheme == "-" { "standard input".to_owned() } else { from.to_string() };
+    let told = format!("{} from {from} did not go to {to}: {}", counted(messages), error.cause());
+    match hint::of(error) {
+        Some(hint) => format!("{told}\n{}{hint}", say::INDENT),
+        None => told,
+    }
 }
 
 fn stopping(listener: &str, open: usize, alone: bool) -> String {

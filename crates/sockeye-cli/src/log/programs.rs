@@ -49,9 +49,15 @@ pub(super) fn for_programs(event: &Event) -> Value {
         Event::Opened { id, listener, peer } => {
             json!({ "id": id, "service": &**listener, "peer": peer.to_string() })
         }
+        Event::Reached { address, attempts, after } => json!({
+            "address": &**address, "attempts": attempts, "seconds": after.as_secs_f64(),
+        }),
         Event::Refused { listener, peer, why, newcomers } => json!({
             "address": &**listener, "peer": peer.to_string(), "why": why.to_string(),
             "user": peer.user, "names": peer.tls.as_ref().map(|tls| &tls.names), "newcomers": newcomers,
+        }),
+        Event::Retrying { address, attempt, wait, error } => json!({
+            "address": &**address, "attempt": attempt, "wait": wait.as_secs_f64(), "error": one_line(error),
         }),
         Event::Said { command, caller, line } => said(command, caller.as_deref(), line),
         Event::Stopping { listener, open, alone } => {

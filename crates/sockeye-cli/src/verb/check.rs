@@ -23,9 +23,12 @@ pub(super) static CHECK: Verb = Verb {
     usage: "sockeye check [FLAG]... ADDR...",
     about: "Connects to every address at the same time, prints a line for each in the order in which \
             they were named, and sends nothing: where there is no handshake, as with udp:, that says nothing, and \
-            is refused. Each has 5 s, unless connect= says otherwise. The exit \
-            code is 0 if all answered, 124 if all that did not ran out of time, else 1.",
-    examples: &[("sockeye check tcp:localhost:22 unix:/run/app.sock", "see whether two servers are up")],
+            is refused. Each has 5 s, unless connect= says otherwise. With reconnect= it is waited for so long until it \
+            answers. The exit code is 0 if all answered, 124 if all that did not ran out of time, else 1.",
+    examples: &[
+        ("sockeye check tcp:localhost:22 unix:/run/app.sock", "see whether two servers are up"),
+        ("sockeye check tcp:localhost:5432,reconnect=1m", "wait until a server is up"),
+    ],
     flags: &[&flag::JSON],
     takes: Takes::Addresses(&[&[Role::Dial]]),
     words: 1..=1024,

@@ -29,6 +29,7 @@ mod port;
 mod programs;
 mod python;
 mod raw;
+mod reconnect;
 mod relay;
 mod relay_ends;
 mod reload;

@@ -93,6 +93,12 @@ impl Address {
         self.layers.iter().find_map(|layer| layer.grammar.gives).unwrap_or(self.scheme.shape)
     }
 
+    /// The same without layers.
+    #[must_use]
+    pub fn without_layers(&self) -> Self {
+        Self { layers: Vec::new(), ..self.clone() }
+    }
+
     /// Puts a layer that is written as an option on top of the others, set to `value`: `frame=burst`.
     ///
     /// # Errors

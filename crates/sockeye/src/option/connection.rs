@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sockeye_proto::address::{Kind, OptionGrammar, Side, Value};
 
-use super::{Effect, OptionRow, row, switch};
+use super::{Effect, NETWORKED, OptionRow, STREAMS, row, switch};
 use crate::ctx::Limits;
 
 pub(super) static ROWS: &[OptionRow] = &[
@@ -63,6 +63,22 @@ pub(super) static ROWS: &[OptionRow] = &[
         },
         default: "no",
         effect: Effect::Limit(|limits, value| limits.once = switch(value)),
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "how long to dial again, at first and when it is lost",
+            ..row("reconnect", NETWORKED, Side::Dial, Kind::Time)
+        },
+        default: "off",
+        effect: Effect::Read,
+    },
+    OptionRow {
+        grammar: OptionGrammar {
+            help: "where several share it: how long a newcomer may say nothing",
+            ..row("sniff", STREAMS, Side::Listen, Kind::Time)
+        },
+        default: "1s",
+        effect: Effect::Limit(|limits, value| set_time(&mut limits.sniff, value)),
     },
 ];
 

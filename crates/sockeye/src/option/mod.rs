@@ -206,6 +206,13 @@ const INET: &[&str] = &["tcp", "udp"];
 /// The schemes whose sockets are connected, one for each peer.
 const CONNECTED: &[&str] = &["tcp", "unix", "unix-seq", "vsock"];
 
+/// The schemes that several can listen on together.
+const STREAMS: &[&str] = &["tcp", "unix", "vsock", "mem"];
+
+/// The schemes that lead to somebody who may come back.
+const NETWORKED: &[&str] =
+    &["tcp", "udp", "raw", "unix", "unix-dgram", "unix-seq", "vsock", "mem", "mem-seq"];
+
 /// The schemes whose peers can be counted.
 const COUNTED: &[&str] = &["tcp", "udp", "raw", "unix", "unix-dgram", "unix-seq", "vsock"];
 

@@ -203,7 +203,7 @@ impl Course {
                         let waits = target.closes_whole() && !source.closes_whole();
                         if is_believed && self.end != End::Ignore && !waits {
                             if let Some(word) = source.closing() {
-                                target.set_closing(word);
+                                target.set_closing(&word);
                             }
                             ready!(target.poll_shutdown_write(cx)).map_err(Broken::Target)?;
                         }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use sockeye_proto::fault::{Deeds, Step};
+use sockeye_proto::websocket::Close;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::conn::Io;
@@ -204,6 +205,19 @@ impl<L: Under> Link<L> {
         match &mut self.beneath {
             Some(io) if self.outgoing.is_plain() => io.poll_flush(cx),
             _ => Poll::Ready(self.check_sending()),
+        }
+    }
+
+    pub(super) fn closing(&self) -> Option<Close> {
+        match &self.beneath {
+            Some(Io::Messages(io)) => io.closing(),
+            Some(Io::Bytes(_)) | None => None,
+        }
+    }
+
+    pub(super) fn set_closing(&mut self, close: &Close) {
+        if let Some(Io::Messages(io)) = &mut self.beneath {
+            io.set_closing(close);
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sockeye_proto::fault::{Deeds, Fault, Parcel, Step, Traffic};
 use sockeye_proto::way::Way;
+use sockeye_proto::websocket::Close;
 
 use super::link::{Faulty, Link, Under, reset};
 use crate::conn::{Io, Messages};
@@ -190,6 +191,14 @@ impl Messages for Faulty<Lane> {
 
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.link().poll_shutdown_write(cx)
+    }
+
+    fn closing(&self) -> Option<Close> {
+        self.link().closing()
+    }
+
+    fn set_closing(&mut self, close: &Close) {
+        self.link().set_closing(close);
     }
 
     fn is_hung_up(&self) -> bool {

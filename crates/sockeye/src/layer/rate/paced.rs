@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use sockeye_proto::pace::Pace;
+use sockeye_proto::websocket::Close;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::conn::{Bytes, Messages};
@@ -142,6 +143,14 @@ impl Messages for Paced<Box<dyn Messages>> {
 
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.beneath.poll_shutdown_write(cx)
+    }
+
+    fn closing(&self) -> Option<Close> {
+        self.beneath.closing()
+    }
+
+    fn set_closing(&mut self, close: &Close) {
+        self.beneath.set_closing(close);
     }
 
     fn is_hung_up(&self) -> bool {

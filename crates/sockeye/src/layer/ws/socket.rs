@@ -447,8 +447,8 @@ impl Messages for Socket {
         Poll::Ready(Ok(()))
     }
 
-    fn closing(&self) -> Option<&Close> {
-        self.theirs.as_ref()
+    fn closing(&self) -> Option<Close> {
+        self.theirs.clone()
     }
 
     fn set_closing(&mut self, close: &Close) {
