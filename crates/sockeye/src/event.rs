@@ -375,8 +375,8 @@ impl Ended {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
     /// Listeners that cannot accept, refuse somebody or are stopping, an identity that cannot be kept, peers that are not
-    /// verified, messages that were lost, the seed of faults, connections that are opened anew or come to a bad end which
-    /// was not their peer's breaking off, what commands say on their standard error, and what goes over connections whose
+    /// verified, messages that were lost, the seed of faults, connections that are opened anew or come to a bad end which was
+    /// not their peer's breaking off, what commands say on their standard error, and what goes over connections whose
     /// address asks for that (`log=`).
     Trouble,
     /// Every connection that begins and ends, what faults did to it, and every command that ends.

@@ -1,6 +1,6 @@
 //! A config file to begin with: every key with what it does, from the tables.
 
-use sockeye::proto::address::{Form, Kind, OptionGrammar, Role, SchemeGrammar};
+use sockeye::proto::address::{Form, Kind, OptionGrammar, Role, SchemeGrammar, Written};
 use sockeye_services::ALL as SERVICES;
 
 use super::top_flags;
@@ -106,8 +106,10 @@ fn schemes() -> impl Iterator<Item = &'static SchemeGrammar> {
 
 /// The options that a listening address of the scheme can have, those that put a layer on included.
 fn options(scheme: &'static SchemeGrammar) -> impl Iterator<Item = &'static OptionGrammar> {
-    let layers = sockeye::LAYERS.iter().filter(move |layer| layer.grammar.fits_on(scheme.shape));
-    let layers = layers.flat_map(|layer| layer.grammar.options);
+    let layers = sockeye::LAYERS.iter().map(|layer| &layer.grammar);
+    let layers =
+        layers.filter(move |layer| layer.written == Written::AsOption && layer.fits_on(scheme.shape));
+    let layers = layers.flat_map(|layer| layer.options);
     let all = sockeye::vocabulary().options_of(scheme).chain(layers);
     all.filter(|option| option.side.includes(Role::Listen))
 }
