@@ -36,11 +36,11 @@ pub(super) fn for_programs(event: &Event) -> Value {
             object
         }
         Event::Exited { command, caller, exit } => exited(command, caller.as_deref(), *exit),
-        Event::IdentityUnkept { error } => json!({ "error": one_line(error), "hint": hint::STATE }),
         Event::Faulted { peer, came, went } => {
             json!({ "peer": peer.to_string(), "in": done(came), "out": done(went) })
         }
         Event::Faults { address, seed } => json!({ "address": &**address, "seed": seed }),
+        Event::IdentityUnkept { error } => json!({ "error": one_line(error), "hint": hint::STATE }),
         Event::Lost { events } => json!({ "events": events }),
         Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => json!({
