@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use sockeye::proto::address::{Address, ParseError};
 use sockeye::proto::admission::{Refusal, Rule, Rules, Whom};
+use sockeye::proto::certificate::Certificate;
 use sockeye::proto::cut::{Cutter, Piece, TooLong};
 use sockeye::proto::diag::{self, Found, Transport};
 use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
@@ -24,6 +25,7 @@ pub type Body = fn(&[u8]);
 pub const TARGETS: &[(&str, Body)] = &[
     ("address", address),
     ("admission", admission),
+    ("certificate", certificate),
     ("cut", cut),
     ("diag", diag),
     ("frame", frame),
@@ -60,6 +62,15 @@ pub fn address(data: &[u8]) {
             Err(error) => points_into(&error, &[&beside[..], &[word.to_owned()]].concat()),
         }
     }
+}
+
+/// A certificate: what is read of it is out of it, and a byte behind it changes nothing.
+pub fn certificate(data: &[u8]) {
+    let Some(read) = Certificate::read(data) else { return };
+    assert!(data.windows(read.key().len()).any(|part| part == read.key()), "the key is not in it");
+    assert!(read.names().iter().all(|name| name.len() <= 3 * data.len()), "{:?}", read.names());
+    assert_eq!(read.is_self_issued(), read.is_self_issued() && read.issuer() == read.subject());
+    assert_eq!(Certificate::read(&[data, &[0]].concat()).map(|more| more.names()), Some(read.names()));
 }
 
 /// A command: its words, each put in single quotes, are split into the same words again, and are no longer than the

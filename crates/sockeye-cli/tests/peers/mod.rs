@@ -37,6 +37,7 @@ mod serve;
 mod standard;
 mod systemd;
 mod terminal;
+mod tls;
 mod udp;
 mod udp_burst;
 mod udp_crowd;

@@ -3,14 +3,14 @@
 use std::os::fd::{IntoRawFd as _, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use sockeye::proto::shape::Shape;
 use sockeye::{Conn, Ctx, Event, Forward, Kind, Limits, Listening, Plan, SCHEMES, Scheme, Served, Wants};
-use testkit::Scratch;
+use testkit::{Authority, Issued, Scratch};
 use tokio::sync::mpsc;
 
 use crate::lab::{Server, accept, address, assert_same, dial, event, listen, local, own_loopback, soon};
@@ -35,6 +35,8 @@ pub(super) struct Pair {
     pub(super) is_framed: bool,
     /// Whether layers stand on both sides that change nothing: they look, and keep a pace that nobody reaches.
     pub(super) is_looked_at: bool,
+    /// Whether TLS is on what can be dialled and listened on, and carries bytes.
+    pub(super) is_secret: bool,
     /// After how long the relay takes a silent client to have left; `None` is what the scheme says.
     pub(super) idle: Option<Duration>,
 }
@@ -67,6 +69,7 @@ impl Pair {
                     end: *end,
                     is_framed: false,
                     is_looked_at: false,
+                    is_secret: false,
                     idle: None,
                 })
             })
@@ -78,12 +81,33 @@ impl Pair {
         let is_framed = self.is_framed && scheme.grammar.shape == Shape::Bytes;
         let frame = if is_framed { ",frame=len32" } else { "" };
         let looks = LOOKS.iter().filter(|_| self.is_looked_at).map(|look| format!(",{look}"));
-        room.on(bare, scheme) + frame + &looks.collect::<String>()
+        let (front, secret) =
+            if self.is_secret && can_be_secret(scheme) { tls(bare) } else { Default::default() };
+        front.to_owned() + &room.on(bare, scheme) + &secret + frame + &looks.collect::<String>()
     }
 
     pub(super) fn half_close(self) -> bool {
         self.near.half_close && self.far.half_close
     }
+}
+
+/// The schemes that TLS is put on: of each kind of socket that carries bytes one.
+pub(super) fn can_be_secret(scheme: &Scheme) -> bool {
+    ["mem", "tcp", "unix"].contains(&scheme.grammar.name)
+}
+
+/// What stands in front of an address and behind it, so that those who dial know those who listen.
+fn tls(bare: &str) -> (&'static str, String) {
+    static SHOWN: LazyLock<(Authority, Issued, String)> = LazyLock::new(|| {
+        let authority = Authority::new();
+        let issued = authority.self_signed("DNS:matrix");
+        let pin = authority.pin(&issued.certificate);
+        (authority, issued, pin)
+    });
+    let (_, Issued { certificate, key }, pin) = &*SHOWN;
+    let options =
+        if bare.contains("-l:") { format!(",cert={certificate},key={key}") } else { format!(",pin={pin}") };
+    ("tls+", options)
 }
 
 /// Whether connections of this scheme are peers that a socket tells apart by their names: they have no end, come to a
@@ -212,6 +236,8 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
         }
         End::Peer if is_command(pair.far) => {
             let unix = SCHEMES.iter().find(|row| row.grammar.name == "unix").expect("a row");
+            // The script joins what the command carries, which has no TLS.
+            let pair = Pair { is_secret: false, ..pair };
             let (listening, _) = listen_on(pair, unix, &scratch, "far", room, &ctx).await;
             let script = scratch.path("join.py");
             std::fs::write(&script, JOIN).unwrap();

@@ -14,7 +14,7 @@ use sockeye_proto::address::{Address, Host, Pin, Role, Settings, Target, Value};
 
 use super::identity;
 use super::own::Own;
-use super::verifier::{Demand, Verifier};
+use super::verifier::{Clients, Demand, Verifier};
 use crate::clock::Clock;
 use crate::error::{FileFault, TlsFault};
 
@@ -102,7 +102,8 @@ impl Basis<'_> {
                     Arc::new(roots_of(path)?),
                     self.provider.clone(),
                 );
-                config.with_client_cert_verifier(verifier.build().map_err(|_| unsupported(path))?)
+                let verifier = verifier.build().map_err(|_| unsupported(path))?;
+                config.with_client_cert_verifier(Arc::new(Clients(verifier)))
             }
             None => config.with_no_client_auth(),
         };
