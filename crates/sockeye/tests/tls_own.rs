@@ -215,6 +215,32 @@ async fn rules_let_in_and_keep_out_by_the_names_in_certificates() {
 }
 
 #[tokio::test]
+async fn who_resumes_a_session_is_known_by_the_certificate_that_it_showed_at_first() {
+    let (door, ctx) = (Door::new(), Ctx::default());
+    for (min, name, is_let_in) in [("1.3", "alice", true), ("1.2", "alice", true), ("1.3", "bob", false)] {
+        let listening = listen(&door.word(",allow=cert:alice"), &ctx).await;
+        let to = local(&listening);
+        let _server = Server::start(listening, echo(), &ctx);
+        let issued = door.clients.issue(&format!("DNS:{name}"));
+        let options = format!("sni=localhost,ca={},{},min={min}", door.ours.path("ca"), shows(&issued));
+        let dialler = sockeye::dialler(&format!("tls+{to},{options}"), &ctx).unwrap();
+        for _ in 0..3 {
+            let mut conn = soon("a handshake", dialler.dial(&ctx)).await.unwrap();
+            let heard = async {
+                put(&mut conn, b"hello").await?;
+                conn.shutdown_write().await?;
+                rest(&mut conn).await
+            };
+            assert_eq!(
+                soon("an echo", heard).await.is_ok_and(|heard| heard == b"hello"),
+                is_let_in,
+                "{name}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_is_refused_for_its_certificate_is_reset_counted_and_told() {
     let door = Door::new();
     let mut ctx = Ctx::default();
