@@ -67,7 +67,7 @@ fn programs_that_speak_tls_and_http_and_those_that_speak_plainly_share_a_port() 
     let names = "echo and upper over tls and hello over ws and reply over ws over tls";
     assert_eq!(server.stderr(), format!("sockeye: {names} on {plain}\n"));
     assert_eq!(said(&plain), b"hi");
-    assert_eq!(said(&format!("ws://{at}/")), b"HelloHello,hi!");
+    assert_eq!(said(&format!("ws://{at}/")), b"Hello\nHello,hi!\n");
     let exit = run(&mut sockeye(&["dial", &format!("wss://{at}/"), "-o", "verify=no"]), b"hi", LIMIT);
     assert_eq!(exit.code, Some(0), "{exit:?}");
     let browser = run(Command::new(require("curl")).args(["-s", &format!("http://{at}/")]), b"", LIMIT);

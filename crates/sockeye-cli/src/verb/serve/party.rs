@@ -25,8 +25,8 @@ pub(super) fn parties<'a>(orders: &'a [(&'a Order, Arc<Stand>)]) -> Vec<Party<'a
         for address in &order.addresses {
             let guest = Guest { order, stand: stand.clone(), address };
             let is_there = |party: &&mut Party<'a>| {
-                let others = party.0.first();
-                others.is_some_and(|other| is_same_place(other.address, address)) && is_one_place(address)
+                let first = party.0.first();
+                first.is_some_and(|first| is_same_place(first.address, address)) && is_one_place(address)
             };
             match parties.iter_mut().find(is_there) {
                 Some(party) => party.0.push(guest),
@@ -76,7 +76,7 @@ impl Party<'_> {
         let may = self.0.iter().map(|guest| guest.order.row.may).max().unwrap_or(May::Answer);
         let events = match &*self.0 {
             [alone] => alone.events(ctx),
-            _ => ctx.clone().events.without_messages(),
+            _ => ctx.events.without_messages(),
         };
         let limits = Limits { newcomers: may.newcomers(), ..ctx.limits };
         Ctx { stop: ctx.stop.child(), events, limits, ..ctx.clone() }
