@@ -170,6 +170,22 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn a_day_is_that_of_the_calendar() {
+        for (seconds, day) in [
+            (0, "1970-01-01"),
+            (86_399, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (951_868_800, "2000-03-01"),
+            (1_714_521_600, "2024-05-01"),
+            (1_735_689_599, "2024-12-31"),
+            (4_107_542_400, "2100-03-01"),
+            (253_402_300_799, "9999-12-31"),
+        ] {
+            assert_eq!(print_day(seconds), day, "{seconds}");
+        }
+    }
+
+    #[test]
     fn durations_are_read_as_people_type_them() {
         for (text, want) in [
             ("3", Some(Duration::from_secs(3))),

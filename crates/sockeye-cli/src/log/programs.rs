@@ -58,6 +58,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
             "from": from.to_string(), "to": to.to_string(), "messages": messages,
             "error": one_line(error),
         }),
+        Event::Unverified { address } => json!({ "address": &**address }),
         Event::Unrecorded { error } => json!({ "error": one_line(error) }),
         _ => json!({}),
     };

@@ -23,6 +23,7 @@ mod listen;
 mod listener;
 mod messages;
 mod metrics;
+mod one_port;
 mod operator;
 mod port;
 mod programs;
@@ -36,6 +37,7 @@ mod serve;
 mod standard;
 mod systemd;
 mod terminal;
+mod tls;
 mod udp;
 mod udp_burst;
 mod udp_crowd;
@@ -43,6 +45,7 @@ mod udp_relay;
 mod udp_trains;
 mod udp_ways;
 mod unix_messages;
+mod websocket;
 
 use std::process::Command;
 
