@@ -58,6 +58,9 @@ fn option(refused: &Refused) -> Cow<'static, str> {
         ("pcap", _) if refused.error.kind() == ErrorKind::AlreadyExists => {
             "name another file: nothing there is lost"
         }
+        ("pcap" | "tee" | "tee-out", _) if refused.error.kind() == ErrorKind::InvalidInput => {
+            "standard output is for what the peer says: name a file, or /dev/stderr"
+        }
         ("pcap" | "tee" | "tee-out", _) => FILE,
         ("mptcp", _) => "leave it out, or have the kernel allow it: sysctl net.mptcp.enabled=1",
         (_, Some(Errno::NOPROTOOPT | Errno::OPNOTSUPP)) => {
@@ -82,7 +85,7 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
                 "it takes an IP address, a range such as 10.0.0.0/8, a user (getent passwd), uid:N or cert:NAME; no hosts"
             }
             RuleFault::NoCertificates => {
-                "certificates are shown to tls: with client-ca=FILE, which vouches for them"
+                "clients show certificates where a tls: address asks for them: client-ca=FILE"
             }
             RuleFault::NoUsers => "name addresses, such as 10.0.0.0/8",
             RuleFault::OpenToOthers => "listen on loopback, or deny addresses",

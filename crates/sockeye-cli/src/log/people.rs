@@ -30,17 +30,12 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{}{} {exit}", printable::line(command.as_bytes()), whose(caller.as_deref()))
         }
         Event::Exited { .. } => return None,
-        Event::IdentityUnkept { error } => format!(
-            "{}; the certificate is forgotten when this ends, and its pin with it\n{}{}",
-            one_line(error),
-            say::INDENT,
-            hint::STATE
-        ),
         Event::Faulted { peer, came, went } if verbose => faulted(peer, came, went),
         Event::Faulted { .. } => return None,
         Event::Faults { address, seed } => {
             format!("seed={seed} repeats the faults of {}", printable::line(address.as_bytes()))
         }
+        Event::IdentityUnkept { error } => unkept(error),
         Event::Lost { events } => format!("{events} events were not told: the log is too slow"),
         Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => {
@@ -49,12 +44,11 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
         Event::Reached { address, attempts, after } => reached(address, *attempts, *after),
+        Event::Refused { listener, peer, why, newcomers: 1 } => {
+            format!("{listener}: {} was refused: {why}", who(peer))
+        }
         Event::Refused { listener, peer, why, newcomers } => {
-            let who = who(peer);
-            match newcomers {
-                1 => format!("{listener}: {who} was refused: {why}"),
-                more => format!("{listener}: {more} were refused, {who} last: {why}"),
-            }
+            format!("{listener}: {newcomers} were refused, {} last: {why}", who(peer))
         }
         Event::Retrying { wait, error, .. } => retrying(error, *wait),
         Event::Said { command, caller, line } => {
@@ -73,6 +67,24 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         other => other.name().to_owned(),
     };
     Some(line)
+}
+
+fn faulted(peer: &Peer, came: &Deeds, went: &Deeds) -> String {
+    let ways = [("in", came), ("out", went)].into_iter().filter(|(_, deeds)| !deeds.is_none());
+    let ways: Vec<String> = ways.map(|(way, deeds)| format!("{way}: {}", done(deeds))).collect();
+    format!("faults on {peer}: {}", ways.join("; "))
+}
+
+fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> String {
+    let does = match way {
+        Way::In => "says",
+        Way::Out => "hears",
+    };
+    let rest = match size - payload.len() {
+        0 => String::new(),
+        more => format!(" … and {more} bytes more"),
+    };
+    format!("{peer} {does} {}{rest}", printable::line(payload))
 }
 
 fn reached(address: &str, attempts: u32, after: Duration) -> String {
@@ -108,6 +120,12 @@ fn counted(messages: u64) -> String {
     if messages == 1 { "a message".to_owned() } else { format!("{messages} messages") }
 }
 
+fn unkept(error: &Error) -> String {
+    let told =
+        format!("{}; the certificate is forgotten when this ends, and its pin with it", one_line(error));
+    format!("{told}\n{}{}", say::INDENT, hint::STATE)
+}
+
 /// What rules look at.
 fn who(peer: &Peer) -> String {
     let user = peer.user.map(|user| format!(" of uid {user}")).unwrap_or_default();
@@ -136,24 +154,6 @@ fn why(dropped: &Dropped) -> String {
     };
     let reasons = dropped.counts().into_iter().filter(|(_, count)| *count > 0);
     reasons.map(|(name, count)| format!("{count} {}", sentence(name))).collect::<Vec<_>>().join(", ")
-}
-
-fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> String {
-    let does = match way {
-        Way::In => "says",
-        Way::Out => "hears",
-    };
-    let rest = match size - payload.len() {
-        0 => String::new(),
-        more => format!(" … and {more} bytes more"),
-    };
-    format!("{peer} {does} {}{rest}", printable::line(payload))
-}
-
-fn faulted(peer: &Peer, came: &Deeds, went: &Deeds) -> String {
-    let ways = [("in", came), ("out", went)].into_iter().filter(|(_, deeds)| !deeds.is_none());
-    let ways: Vec<String> = ways.map(|(way, deeds)| format!("{way}: {}", done(deeds))).collect();
-    format!("faults on {peer}: {}", ways.join("; "))
 }
 
 /// What faults did, each with its count.

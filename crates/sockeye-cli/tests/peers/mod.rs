@@ -11,6 +11,7 @@
 
 mod admission;
 mod broker;
+mod certificates;
 mod check;
 mod client;
 mod commands;
@@ -21,6 +22,7 @@ mod flood;
 mod groups;
 mod listen;
 mod listener;
+mod looks;
 mod messages;
 mod metrics;
 mod one_port;
