@@ -265,14 +265,16 @@ mod tests {
             let of_layers = layers.flat_map(|row| row.options);
             let all = sockeye::vocabulary().options_of(scheme).chain(of_layers);
             for option in all.filter(|option| option.side.includes(Role::Listen)) {
-                let setting = example::setting(option);
-                let setting = setting.lines().last().unwrap().strip_prefix('#').unwrap();
-                // What belongs to a layer finds it only where the layer is on.
-                let layer = match option.name {
-                    "max-message" => "frame = \"line\"",
-                    "seed" => "fault = \"delay:50ms\"",
-                    _ => "",
+                let set = |option| {
+                    let setting = example::setting(option);
+                    setting.lines().last().unwrap().strip_prefix('#').unwrap().to_owned()
                 };
+                // What belongs to a layer finds it only where the layer is on, by its first option.
+                let mut owners =
+                    sockeye::LAYERS.iter().filter(|row| row.grammar.written == Written::AsOption);
+                let owner = owners.find(|row| row.grammar.options.iter().skip(1).any(|own| own == option));
+                let layer = owner.and_then(|row| row.grammar.options.first()).map(set).unwrap_or_default();
+                let setting = set(option);
                 let place = example::place(scheme);
                 let text = format!(
                     "[[serve]]\nservice = \"echo\"\nlisten = \"{place}\"\n[serve.options]\n{layer}\n{setting}\n"
