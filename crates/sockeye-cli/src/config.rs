@@ -250,7 +250,7 @@ fn addresses(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sockeye::proto::address::Role;
+    use sockeye::proto::address::{Role, Written};
 
     fn parse(text: &str) -> Result<Config, Failure> {
         Config::parse(&Source { path: "c.toml", text })
@@ -259,17 +259,23 @@ mod tests {
     #[test]
     fn every_option_of_every_address_that_listens_can_be_set() {
         for scheme in sockeye::SCHEMES.iter().map(|row| &row.grammar).filter(|grammar| grammar.listens) {
-            let layers = sockeye::LAYERS.iter().filter(|layer| layer.grammar.fits_on(scheme.shape));
-            let of_layers = layers.flat_map(|layer| layer.grammar.options);
+            // What is written in front has its options only where it is.
+            let layers = sockeye::LAYERS.iter().map(|layer| &layer.grammar);
+            let layers = layers.filter(|row| row.written == Written::AsOption && row.fits_on(scheme.shape));
+            let of_layers = layers.flat_map(|row| row.options);
             let all = sockeye::vocabulary().options_of(scheme).chain(of_layers);
             for option in all.filter(|option| option.side.includes(Role::Listen)) {
                 let setting = example::setting(option);
                 let setting = setting.lines().last().unwrap().strip_prefix('#').unwrap();
                 // What belongs to a layer finds it only where the layer is on.
-                let frame = if option.name == "max-message" { "frame = \"line\"" } else { "" };
+                let layer = match option.name {
+                    "max-message" => "frame = \"line\"",
+                    "seed" => "fault = \"delay:50ms\"",
+                    _ => "",
+                };
                 let place = example::place(scheme);
                 let text = format!(
-                    "[[serve]]\nservice = \"echo\"\nlisten = \"{place}\"\n[serve.options]\n{frame}\n{setting}\n"
+                    "[[serve]]\nservice = \"echo\"\nlisten = \"{place}\"\n[serve.options]\n{layer}\n{setting}\n"
                 );
                 let config = parse(&text).unwrap_or_else(|failure| panic!("{text}{failure}"));
                 let address = config.orders[0].addresses[0].clone();

@@ -7,7 +7,11 @@ use rustix::io::Errno;
 use sockeye::proto::cut::TooLong;
 use sockeye::proto::frame::FrameError;
 use sockeye::proto::printable;
-use sockeye::{Cause, Error, Kind, LookupErrorKind, Op, PathTaken, Refused, RuleFault, TlsFault, Unstarted};
+use sockeye::proto::websocket::WebSocketError;
+use sockeye::{
+    Cause, CertificateFault, Error, FileFault, Kind, Limit, LookupErrorKind, Op, PathTaken, Protocol,
+    Refused, RuleFault, TlsFault, Unshared, Unstarted,
+};
 
 /// How bytes and messages come together.
 pub(crate) const FRAME: &str = "frame=line makes messages of bytes; sockeye help address has other frames";
@@ -28,6 +32,7 @@ pub(crate) fn of(error: &Error) -> Option<Cow<'static, str>> {
         }
         (_, Cause::Lacks(capability)) => Some(setcap(capability).into()),
         (_, Cause::Option(refused)) => Some(option(refused)),
+        (_, Cause::Tls(fault)) => tls(fault),
         (_, cause) => of_cause(cause).or_else(|| of_operation(error)).map(Cow::Borrowed),
     }
 }
@@ -85,6 +90,13 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
             RuleFault::NoUsers => "name addresses, such as 10.0.0.0/8",
             RuleFault::OpenToOthers => "listen on loopback, or deny addresses",
         },
+        Cause::Unshared(Unshared::Alike { protocol: Protocol::Text, .. }) => {
+            "give each a port of its own, or a layer that tells them apart: tls: or ws:"
+        }
+        Cause::Unshared(Unshared::Alike { .. } | Unshared::Messages) => "give each a port of its own",
+        Cause::Unshared(Unshared::Option { .. }) => {
+            "set it on the first of them, for all, or give each a port of its own"
+        }
         Cause::Unstarted(what, error) => return unstarted(what, error),
         Cause::UnknownOwner(_) => "owner= takes USER, USER:GROUP or :GROUP, by name or number",
         Cause::PathTaken(taken) => match taken {
@@ -94,14 +106,12 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
             PathTaken::OtherOwner => "choose another path; another user's socket is never removed",
         },
         Cause::Frame(error) => frame(error),
+        Cause::WebSocket(error) => return web_socket(error),
         // Standard input holds something that is no message.
         Cause::Io(error) => match error.get_ref()?.downcast_ref::<TooLong>()?.line {
             Some(_) => "send it in shorter lines",
             None => "--lines sends each line as a message; tcp: and unix: carry any number of bytes",
         },
-        Cause::Tls(TlsFault::Identity(..)) => {
-            "mend it; or remove it, and another is made, whose pin= clients then need"
-        }
         Cause::TooSlow => "--slow=oldest drops messages instead of the peer",
         Cause::TooLarge { .. } => {
             "send smaller messages, or over tcp: or unix: with a frame= and max-message= that fit"
@@ -161,6 +171,9 @@ fn of_operation(error: &Error) -> Option<&'static str> {
         (Op::Listen, Kind::NotFound, _) => {
             "listen on an address of this machine (ip addr), in a folder that exists"
         }
+        (Op::Handshake, _, Cause::Limit(Limit::Sniff, _)) => {
+            "sniff= sets how long a newcomer may say nothing"
+        }
         (Op::Handshake, Kind::TimeLimit, _) => "handshake= sets the limit",
         (Op::Read, _, Cause::Limit(..)) => "idle= sets how long nothing may go over it",
         (Op::Read, Kind::Reset, _) => "the peer broke off: what came before may not be all",
@@ -187,6 +200,86 @@ fn unstarted(what: &Unstarted, error: &std::io::Error) -> Option<&'static str> {
         (_, _) => return None,
     };
     Some(hint)
+}
+
+fn web_socket(error: &WebSocketError) -> Option<&'static str> {
+    let hint = match error {
+        WebSocketError::Answered { status: 301..=308, .. } => {
+            "dial what it names: sockeye follows nobody elsewhere"
+        }
+        WebSocketError::Answered { status: 401 | 407, .. } => {
+            "say who you are: auth=env:NAME or auth=file:PATH, with user:password or a token inside"
+        }
+        WebSocketError::Answered { status: 403, .. } => "it may want an origin=, or an auth=",
+        WebSocketError::Answered { status: 404 | 410, .. } => "check the path: ws://host/path, or path=/path",
+        WebSocketError::Answered { status: 200..=299 | 400 | 405 | 426, .. } => {
+            "is a WebSocket served there? check the path, and whether it wants a subprotocol="
+        }
+        WebSocketError::Answered { status: 500..=599, .. } => "its log says more; try again later",
+        WebSocketError::NotHttp => "is it a WebSocket, and not wss: or plain tcp:?",
+        WebSocketError::NoUpgrade => {
+            "open it with a client of WebSockets, such as sockeye dial ws://host:port/"
+        }
+        WebSocketError::Origin(_) => "origin= names the pages that may come in",
+        WebSocketError::Subprotocol(_) => "subprotocol= names those that are spoken here",
+        WebSocketError::Path(_) => "path= is what is served",
+        WebSocketError::TooLarge { .. } => "max-message= sets how much is taken",
+        WebSocketError::NotText => "as=binary sends what is no text",
+        WebSocketError::Silent(_) => "ping= sets how long a peer may be silent",
+        WebSocketError::Gone => "the peer broke off: what came before may not be all",
+        _ => return None,
+    };
+    Some(hint)
+}
+
+fn tls(fault: &TlsFault) -> Option<Cow<'static, str>> {
+    let hint = match fault {
+        TlsFault::Alert(alert) if alert.wants_certificate() => {
+            "cert= and key= are what we show, which must be what the peer knows"
+        }
+        TlsFault::Certificate(fault) => return certificate(fault),
+        TlsFault::File(_, FileFault::NoKey) => {
+            "key= names the file of the key; openssl pkey takes a password away"
+        }
+        TlsFault::File(_, FileFault::KeyAlone) => "cert= names the file of the certificate",
+        TlsFault::File(_, FileFault::Mismatch) => {
+            "key= names the file of the key, where cert= has another or none"
+        }
+        TlsFault::File(_, FileFault::NoCertificate | FileFault::NoPem | FileFault::Unsupported) => {
+            "it takes a file that begins with -----BEGIN; openssl x509 makes one of others"
+        }
+        TlsFault::NoCertificate => {
+            "client-ca= asks for certificates: leave it out, or give clients cert= and key="
+        }
+        TlsFault::Identity(..) => "mend it; or remove it, and another is made, whose pin= clients then need",
+        TlsFault::NoName => "sni= sets the name, and pin= does without",
+        TlsFault::BadName(_) => "sni= sets another",
+        TlsFault::Echoed | TlsFault::PlainText(_) => "leave out tls, or see whether it is the right port",
+        TlsFault::Cut => "whether all of it came, only what it is can tell: a length, or an end of its own",
+        TlsFault::NoCommonVersion => "min= sets the lowest version, on either side",
+        _ => return None,
+    };
+    Some(hint.into())
+}
+
+fn certificate(fault: &CertificateFault) -> Option<Cow<'static, str>> {
+    let hint = match fault {
+        CertificateFault::Untrusted { pin: Some(pin), .. } => {
+            let hint = format!("if you know that it is the right one: pin={pin}; ca=FILE trusts its issuer");
+            return Some(hint.into());
+        }
+        CertificateFault::Untrusted { pin: None, .. } => "ca=FILE names whom to trust",
+        CertificateFault::WrongName { .. } => "dial it by such a name, or say which to check: sni=",
+        CertificateFault::WrongPin(_) => {
+            "somebody is between, or the key was changed: ask whose it is before you pin the new one"
+        }
+        CertificateFault::NotYet(_) => "is our clock right? date",
+        CertificateFault::Expired(_) => {
+            "the peer needs a new one; pin= takes a key whatever its date, and date our clock"
+        }
+        _ => return None,
+    };
+    Some(hint.into())
 }
 
 fn frame(error: &FrameError) -> &'static str {

@@ -178,3 +178,72 @@ const ATTRIBUTES: &[(&[u8], &str)] = &[
     (&[0x55, 0x04, 0x0a], "O"),
     (&[0x55, 0x04, 0x0b], "OU"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Of openssl, for fuzzing too.
+    fn seed(name: &str) -> Vec<u8> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/certificate/");
+        std::fs::read(format!("{folder}{name}")).unwrap()
+    }
+
+    #[test]
+    fn a_certificate_tells_its_names_its_issuer_and_its_key() {
+        for (name, issuer, names) in [
+            ("common-name", "CN=a", &["a"][..]),
+            ("three-attributes", "CN=b, O=Beispiel, C=DE", &["b"]),
+            ("names", "CN=x", &["a.example", "*.b.example"]),
+            ("addresses", "CN=x", &["127.0.0.1", "::1"]),
+            ("other-names", "CN=x", &["x"]),
+            ("critical", "CN=x", &["c"]),
+            ("utf8", "CN=Prüfung", &["Prüfung"]),
+            ("bmp", "CN=Жук", &["Жук"]),
+            ("nobody", "nobody it names", &[]),
+        ] {
+            let der = seed(name);
+            let read = Certificate::read(&der).unwrap();
+            assert_eq!(
+                (read.issuer().as_str(), read.names().as_slice()),
+                (issuer, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()[..]),
+                "{name}"
+            );
+            assert!(read.is_self_issued() && read.key().starts_with(&[0x30, 0x59]), "{name}");
+        }
+        let der = seed("issued");
+        let read = Certificate::read(&der).unwrap();
+        assert_eq!((read.issuer().as_str(), read.subject().as_str()), ("CN=Test CA, O=X", "CN=s"));
+        assert!(!read.is_self_issued());
+    }
+
+    #[test]
+    fn what_is_cut_or_of_no_known_length_is_none() {
+        let der = seed("issued");
+        assert!((0..der.len()).all(|length| Certificate::read(&der[..length]).is_none()));
+        assert!(
+            ["empty", "cut", "long-length", "indefinite"]
+                .iter()
+                .all(|name| Certificate::read(&seed(name)).is_none())
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn one_with_other_bytes_in_it_is_read_or_refused(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..9),
+        ) {
+            let mut der = seed("addresses");
+            for (at, byte) in changes {
+                let at = at.index(der.len());
+                der[at] = byte;
+            }
+            if let Some(read) = Certificate::read(&der) {
+                prop_assert!(read.names().len() <= der.len());
+                prop_assert!(!read.issuer().is_empty() && !read.subject().is_empty());
+            }
+        }
+    }
+}

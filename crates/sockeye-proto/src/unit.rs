@@ -125,6 +125,28 @@ pub fn size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
+/// Reads a speed in bytes a second, at least 1: of bytes or bits, with `/s` or without, such as `64k/s`, `80Mbit/s`.
+///
+/// `None` for anything else, and for what 64 bits do not hold.
+pub fn speed(text: &str) -> Option<u64> {
+    let amount = text.strip_suffix("/s").unwrap_or(text);
+    let bytes = match amount.strip_suffix("bit") {
+        Some(bits) => {
+            let unit = bits.trim_start_matches(|c: char| c.is_ascii_digit());
+            let scale = match unit {
+                "" => 1,
+                "k" => 1_000,
+                "M" => 1_000_000,
+                "G" => 1_000_000_000,
+                _ => return None,
+            };
+            bits.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(scale)? / 8
+        }
+        None => size(amount)?,
+    };
+    (bytes > 0).then_some(bytes)
+}
+
 /// Reads a whole number that is not negative: decimal digits, or `0x` and hexadecimal ones.
 ///
 /// `None` for anything else, and for what 64 bits do not hold.
@@ -146,6 +168,22 @@ pub fn mode(text: &str) -> Option<u32> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_day_is_that_of_the_calendar() {
+        for (seconds, day) in [
+            (0, "1970-01-01"),
+            (86_399, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (951_868_800, "2000-03-01"),
+            (1_714_521_600, "2024-05-01"),
+            (1_735_689_599, "2024-12-31"),
+            (4_107_542_400, "2100-03-01"),
+            (253_402_300_799, "9999-12-31"),
+        ] {
+            assert_eq!(print_day(seconds), day, "{seconds}");
+        }
+    }
 
     #[test]
     fn durations_are_read_as_people_type_them() {

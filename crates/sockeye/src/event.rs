@@ -208,6 +208,11 @@ pub enum Event {
         /// Which file, and why.
         error: Error,
     },
+    /// An address says that its peer may be anybody: `verify=no`. Told when the address is made ready.
+    Unverified {
+        /// The address.
+        address: Arc<str>,
+    },
 }
 
 /// What was seen on a connection.
@@ -279,6 +284,7 @@ impl Event {
             Self::Traffic { .. } => "traffic",
             Self::Undelivered { .. } => "undelivered",
             Self::Unrecorded { .. } => "unrecorded",
+            Self::Unverified { .. } => "unverified",
         }
     }
 }
@@ -368,9 +374,10 @@ impl Ended {
 /// What a subscriber wants to hear of; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wants {
-    /// Listeners that cannot accept, refuse somebody or are stopping, an identity that cannot be kept, messages that were
-    /// lost, the seed of faults, connections that are opened anew or come to a bad end which was not their peer's breaking off, what commands
-    /// say on their standard error, and what goes over connections whose address asks for that (`log=`).
+    /// Listeners that cannot accept, refuse somebody or are stopping, an identity that cannot be kept, peers that are not
+    /// verified, messages that were lost, the seed of faults, connections that are opened anew or come to a bad end which was
+    /// not their peer's breaking off, what commands say on their standard error, and what goes over connections whose
+    /// address asks for that (`log=`).
     Trouble,
     /// Every connection that begins and ends, what faults did to it, and every command that ends.
     Connections,

@@ -2,12 +2,15 @@
 //!
 //! A client dials the relay, the relay dials the far end, and the test holds both outer ends (`joint`). A row that is
 //! added is a line and a column here from that day on, and fails until `joint` and `breaking` know it. Datagrams have
-//! checks of their own (`datagrams`), and so has a frame that makes messages of one side's bytes (`framed`). Each test
+//! checks of their own (`datagrams`), and so have a frame that makes messages of one side's bytes (`framed`) and
+//! WebSockets on both sides (`websocket`). Some rows run once more while bytes come one by one (`sliced`). Each test
 //! is a process of its own, where descriptors can be counted, and tells of all pairs that fail.
 
 mod datagrams;
 mod framed;
 mod joint;
+mod sliced;
+mod websocket;
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +23,7 @@ use testkit::LIMIT;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep};
 
-use self::joint::{End, Far, Pair, Relay, Room, is_datagram, join, start};
+use self::joint::{End, Far, Pair, Relay, Room, can_be_secret, is_datagram, join, start};
 use crate::lab::{alone, assert_same, get, numbered, put, rest, send_back, soon};
 
 const MIB: usize = 1 << 20;
@@ -39,6 +42,22 @@ fn what_is_sent_arrives_whole_and_comes_back_whole() {
 fn who_looks_at_a_connection_changes_nothing() {
     alone("matrix::who_looks_at_a_connection_changes_nothing", || {
         each_pair(Shapes::Same, async |pair| go_there_and_back(Pair { is_looked_at: true, ..pair }).await);
+    });
+}
+
+#[test]
+fn what_goes_through_tls_arrives_whole_and_comes_back_whole() {
+    alone("matrix::what_goes_through_tls_arrives_whole_and_comes_back_whole", || {
+        each_secret(go_there_and_back);
+    });
+}
+
+/// Every pair of which at least one side can have TLS, which then has it.
+fn each_secret(check: impl AsyncFn(Pair)) {
+    each_pair(Shapes::Same, async |pair| {
+        if can_be_secret(pair.near) || can_be_secret(pair.far) {
+            check(Pair { is_secret: true, ..pair }).await;
+        }
     });
 }
 
@@ -82,29 +101,38 @@ async fn largest(pair: Pair) -> Option<usize> {
 #[test]
 fn who_has_ended_still_gets_the_answer() {
     alone("matrix::who_has_ended_still_gets_the_answer", || {
-        each_pair(Shapes::Same, async |pair| {
-            if !pair.half_close() {
-                return;
-            }
-            let (relay, mut near, far) = join(pair, Room::Usual, b"content").await;
-            if !matches!(far, Far::Source) {
-                put(&mut near, b"content").await.unwrap();
-            }
-            near.shutdown_write().await.unwrap();
-            let want: &[u8] = match far {
-                Far::Peer(mut far) => {
-                    assert_eq!(rest(&mut far).await.unwrap(), b"content");
-                    put(&mut far, b"an answer").await.unwrap();
-                    far.shutdown_write().await.unwrap();
-                    b"an answer"
-                }
-                Far::Source => b"content",
-                Far::Sink => b"",
-            };
-            assert_eq!(rest(&mut near).await.unwrap(), want);
-            assert_eq!(relay.end(b"content").await.failed, 0);
-        });
+        each_pair(Shapes::Same, get_the_answer_after_the_end);
     });
+}
+
+#[test]
+fn who_has_ended_in_tls_still_gets_the_answer() {
+    alone("matrix::who_has_ended_in_tls_still_gets_the_answer", || {
+        each_secret(get_the_answer_after_the_end);
+    });
+}
+
+async fn get_the_answer_after_the_end(pair: Pair) {
+    if !pair.half_close() {
+        return;
+    }
+    let (relay, mut near, far) = join(pair, Room::Usual, b"content").await;
+    if !matches!(far, Far::Source) {
+        put(&mut near, b"content").await.unwrap();
+    }
+    near.shutdown_write().await.unwrap();
+    let want: &[u8] = match far {
+        Far::Peer(mut far) => {
+            assert_eq!(rest(&mut far).await.unwrap(), b"content");
+            put(&mut far, b"an answer").await.unwrap();
+            far.shutdown_write().await.unwrap();
+            b"an answer"
+        }
+        Far::Source => b"content",
+        Far::Sink => b"",
+    };
+    assert_eq!(rest(&mut near).await.unwrap(), want);
+    assert_eq!(relay.end(b"content").await.failed, 0);
 }
 
 #[test]

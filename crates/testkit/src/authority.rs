@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::{LIMIT, Scratch, require, run};
 
@@ -9,9 +10,11 @@ use crate::{LIMIT, Scratch, require, run};
 #[derive(Debug)]
 pub struct Authority {
     folder: Scratch,
+    /// How many certificates it has issued.
+    issued: AtomicU32,
 }
 
-/// A certificate and its key, as options of an address and as paths for other programs.
+/// A certificate and its key, as paths.
 #[derive(Debug)]
 pub struct Issued {
     /// The path of the certificate, in PEM.
@@ -24,7 +27,7 @@ impl Authority {
     /// An authority that nobody else knows.
     #[expect(clippy::new_without_default, reason = "a default value makes no files")]
     pub fn new() -> Self {
-        let authority = Self { folder: Scratch::new() };
+        let authority = Self { folder: Scratch::new(), issued: AtomicU32::new(0) };
         authority.make("ca", &["-subj", "/O=Sockeye/CN=Test Authority"]);
         authority
     }
@@ -36,14 +39,17 @@ impl Authority {
 
     /// A certificate for names such as `DNS:localhost,IP:127.0.0.1`.
     pub fn issue(&self, names: &str) -> Issued {
-        let names = format!("subjectAltName={names}");
-        self.issued("issued", &["-subj", "/CN=issued", "-addext", &names], true)
+        let (ca, key) = (self.certificate(), self.path("ca.key"));
+        self.issued(
+            "issued",
+            names,
+            &["-CA", &ca, "-CAkey", &key, "-addext", "basicConstraints=critical,CA:FALSE"],
+        )
     }
 
     /// The same, which vouches for itself.
     pub fn self_signed(&self, names: &str) -> Issued {
-        let names = format!("subjectAltName={names}");
-        self.issued("alone", &["-subj", "/CN=alone", "-addext", &names], false)
+        self.issued("alone", names, &[])
     }
 
     /// The pin of a certificate's key, as openssl tells it.
@@ -54,13 +60,12 @@ impl Authority {
         format!("sha256/{}", String::from_utf8_lossy(&told.stdout).trim())
     }
 
-    fn issued(&self, name: &str, args: &[&str], is_vouched: bool) -> Issued {
-        let (ca, key) = (self.certificate(), self.path("ca.key"));
-        let by = ["-CA", &ca, "-CAkey", &key, "-addext", "basicConstraints=critical,CA:FALSE"];
-        let args: Vec<&str> =
-            args.iter().chain(&by).copied().take(args.len() + if is_vouched { 6 } else { 0 }).collect();
-        self.make(name, &args);
-        Issued { certificate: self.path(&format!("{name}.pem")), key: self.path(&format!("{name}.key")) }
+    fn issued(&self, name: &str, names: &str, by: &[&str]) -> Issued {
+        let number = self.issued.fetch_add(1, Ordering::Relaxed);
+        let (subject, names) = (format!("/CN={name}"), format!("subjectAltName={names}"));
+        let file = format!("{name}-{number}");
+        self.make(&file, &[&["-subj", &subject, "-addext", &names], by].concat());
+        Issued { certificate: self.path(format!("{file}.pem")), key: self.path(format!("{file}.key")) }
     }
 
     fn make(&self, name: &str, args: &[&str]) {
@@ -68,9 +73,9 @@ impl Authority {
         command.args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30".split(' '));
         command.args([
             "-out",
-            &self.path(&format!("{name}.pem")),
+            &self.path(format!("{name}.pem")),
             "-keyout",
-            &self.path(&format!("{name}.key")),
+            &self.path(format!("{name}.key")),
         ]);
         let made = run(command.args(args), b"", LIMIT);
         assert!(made.code == Some(0), "openssl {args:?}: {made:?}");

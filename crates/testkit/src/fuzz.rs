@@ -4,17 +4,25 @@
 //! fuzzer starts are in `fuzz/`, and add nothing.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use sockeye::proto::address::{Address, ParseError};
 use sockeye::proto::admission::{Refusal, Rule, Rules, Whom};
+use sockeye::proto::certificate::Certificate;
 use sockeye::proto::cut::{Cutter, Piece, TooLong};
 use sockeye::proto::diag::{self, Found, Transport};
+use sockeye::proto::fault::{FAULTS, Fault, Step, Stream, Traffic};
 use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
 use sockeye::proto::http::{Asked, asked};
 use sockeye::proto::newline::ToCrlf;
 use sockeye::proto::printable::{self, Printable};
 use sockeye::proto::sniff::{self, sniff as told};
 use sockeye::proto::unit;
+use sockeye::proto::way::Way;
+use sockeye::proto::websocket::handshake::{self, Answer, Ask, Request};
+use sockeye::proto::websocket::{
+    self as web, Encoded, Item, Key, MAX_CONTROL, Opcode, Party, WebSocketError,
+};
 use sockeye::proto::words;
 
 /// A body: it panics when what must hold does not.
@@ -24,14 +32,18 @@ pub type Body = fn(&[u8]);
 pub const TARGETS: &[(&str, Body)] = &[
     ("address", address),
     ("admission", admission),
+    ("certificate", certificate),
     ("cut", cut),
     ("diag", diag),
+    ("fault", fault),
     ("frame", frame),
     ("http", http),
     ("newline", newline),
     ("printable", printable),
     ("sniff", sniff),
     ("unit", unit),
+    ("websocket", websocket),
+    ("websocket_handshake", websocket_handshake),
     ("words", words),
 ];
 
@@ -60,6 +72,15 @@ pub fn address(data: &[u8]) {
             Err(error) => points_into(&error, &[&beside[..], &[word.to_owned()]].concat()),
         }
     }
+}
+
+/// A certificate: what is read of it is out of it, and a byte behind it changes nothing.
+pub fn certificate(data: &[u8]) {
+    let Some(read) = Certificate::read(data) else { return };
+    assert!(data.windows(read.key().len()).any(|part| part == read.key()), "the key is not in it");
+    assert!(read.names().iter().all(|name| name.len() <= 3 * data.len()), "{:?}", read.names());
+    assert_eq!(read.is_self_issued(), read.is_self_issued() && read.issuer() == read.subject());
+    assert_eq!(Certificate::read(&[data, &[0]].concat()).map(|more| more.names()), Some(read.names()));
 }
 
 /// A command: its words, each put in single quotes, are split into the same words again, and are no longer than the
@@ -122,6 +143,63 @@ pub fn diag(data: &[u8]) {
         if let Some(Found::Of { .. }) = read(number) {
             assert!(data.len() >= diag::ANSWER, "{} bytes", data.len());
             assert_ne!(data.get(84..88), Some(&[0; 4][..]), "an orphan has no user");
+        }
+    }
+}
+
+/// Faults, a comma between them, and behind a zero byte what comes under them: as bytes, each in a read, and as messages
+/// with a zero byte between them.
+///
+/// What is taken reads back as it is printed. Bytes that are neither turned nor cut off come out as they went in, and of
+/// messages as many as are not lost, and twice those that are doubled.
+pub fn fault(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == 0);
+    let Some(Ok(text)) = parts.next().map(str::from_utf8) else { return };
+    let sent = parts.next().unwrap_or_default();
+    let faults: Vec<Fault> = text.split(',').filter_map(|text| Fault::read(text).ok()).collect();
+    for fault in &faults {
+        let printed = fault.to_string();
+        assert_eq!(Fault::read(&printed), Ok(*fault), "{printed}");
+        assert!(FAULTS.iter().any(|row| row.name == fault.name()), "{printed} is of no row");
+    }
+
+    let (mut way, mut came) = (Stream::new(&faults, Way::In, 1, 1), Vec::new());
+    sent.iter().for_each(|byte| way.push(&[*byte], Duration::ZERO));
+    way.end(Duration::ZERO);
+    let last = drained(&mut way, Stream::step, |way, most, now| {
+        let first = way.first(most).to_vec();
+        assert!(!first.is_empty() && first.len() <= most, "{first:?} of {most}");
+        way.passed(first.len(), now);
+        came.extend(first);
+    });
+    assert!(came.len() == sent.len() || last != Step::End || way.deeds().cut > 0, "{last:?} of {sent:?}");
+    assert!(way.deeds().turned > 0 || sent.starts_with(&came), "{came:?} of {sent:?}");
+
+    let messages: Vec<&[u8]> = sent.split(|byte| *byte == 0).collect();
+    let (mut way, mut came) = (Traffic::new(&faults, Way::In, 1, 1), 0);
+    messages.iter().for_each(|message| way.push(message.to_vec(), (), Duration::ZERO));
+    way.end(Duration::ZERO);
+    let last = drained(&mut way, Traffic::step, |way, _, now| came += u64::from(way.pop(now).is_some()));
+    let deeds = way.deeds();
+    let most = messages.len() as u64 - deeds.lost - deeds.too_large + deeds.duplicated;
+    assert!(came == most || came < most && last != Step::End || deeds.cut > 0, "{came} of {most}: {deeds:?}");
+}
+
+/// Passes on what goes on, at the first moment that it may, until nothing more does.
+fn drained<W>(
+    way: &mut W,
+    step: impl Fn(&mut W, Duration) -> Step,
+    mut pass: impl FnMut(&mut W, usize, Duration),
+) -> Step {
+    let mut now = Duration::ZERO;
+    loop {
+        match step(way, now) {
+            Step::Pass(most) => pass(way, most, now),
+            Step::Wait(Some(until)) => {
+                assert!(until > now, "a wait for what was");
+                now = until;
+            }
+            last => return last,
         }
     }
 }
@@ -234,6 +312,76 @@ pub fn http(data: &[u8]) {
     if let Asked::Wants { method, path } = whole {
         assert!(!method.is_empty() && path.starts_with('/') && !path.contains([' ', '?', '\n']), "{whole:?}");
     }
+}
+
+/// Frames of a WebSocket: the first byte says which side we are and how the stream is cut, the second how large a message may
+/// be.
+///
+/// What comes is the same when it comes byte by byte, none is too large, and text is text. What is left of it, sent as a
+/// message, arrives as that one message.
+pub fn websocket(data: &[u8]) {
+    let [size, most, stream @ ..] = data else { return };
+    let party = if size % 2 == 0 { Party::Client } else { Party::Server };
+    let most = usize::from(*most);
+    let came = items(party, most, stream.chunks(usize::from(*size).max(1)));
+    assert_eq!(came, items(party, most, stream.chunks(1)), "byte by byte");
+    for (item, payload) in came.0 {
+        assert!(payload.len() <= most.max(MAX_CONTROL), "{item:?} of {} bytes", payload.len());
+        assert!(item != Item::Text || str::from_utf8(&payload).is_ok(), "{}", payload.escape_ascii());
+    }
+    let key = (party == Party::Client).then_some(Key([1, 2, 3, *size]));
+    let encoded = Encoded::new(Opcode::Binary, stream.len(), key);
+    let mut wire = vec![0; encoded.size()];
+    assert_eq!(encoded.fill(stream, 0, &mut wire), wire.len());
+    let other = if party == Party::Client { Party::Server } else { Party::Client };
+    assert_eq!(items(other, stream.len(), [&wire[..]]), (vec![(Item::Binary, stream.to_vec())], Ok(())));
+}
+
+/// Items, each with what it carries, and how the stream ended.
+type Items = (Vec<(Item, Vec<u8>)>, Result<(), WebSocketError>);
+
+/// Everything that a stream of frames holds up to a Close.
+fn items<'a>(party: Party, most: usize, pieces: impl IntoIterator<Item = &'a [u8]>) -> Items {
+    let (mut decoder, mut items, mut payload) = (web::Decoder::new(party, most), Vec::new(), Vec::new());
+    for mut piece in pieces {
+        loop {
+            match decoder.decode(&mut piece, &mut payload) {
+                Ok(Some(item @ (Item::Text | Item::Binary))) => {
+                    items.push((item, std::mem::take(&mut payload)))
+                }
+                Ok(Some(item @ Item::Close(_))) => {
+                    items.push((item, Vec::new()));
+                    return (items, Ok(()));
+                }
+                Ok(Some(item)) => items.push((item, decoder.control().to_vec())),
+                Ok(None) => break,
+                Err(error) => return (items, Err(error)),
+            }
+        }
+        assert!(piece.is_empty(), "{piece:?} is left");
+        assert!(decoder.capacity() <= most, "room for {}", decoder.capacity());
+    }
+    (items, Ok(()))
+}
+
+/// The handshake of a WebSocket, as a server and as a client reads it: whatever comes in pieces is understood as soon as
+/// its head has ended, and as the whole is. What a server agrees to, a client that asked for it understands.
+pub fn websocket_handshake(data: &[u8]) {
+    let (ask, key) = (Ask { path: "/".into(), host: "a".into(), ..Ask::default() }, handshake::key([7; 16]));
+    let whole = Request::read(data);
+    let first = (0..=data.len()).map(|end| Request::read(&data[..end])).find(|read| *read != Ok(None));
+    assert_eq!(first.unwrap_or(Ok(None)), whole);
+    if let Ok(Some(request)) = &whole {
+        assert!(request.target.starts_with('/') && request.length <= data.len(), "{request:?}");
+        let answer = request.accept(request.subprotocols.first().copied());
+        assert!(Answer::read(&answer, &ask, &key).is_err(), "an answer to another key");
+    } else if let Err(error) = &whole {
+        assert!(handshake::refusal(error).starts_with(b"HTTP/1.1 4"), "{error}");
+    }
+    let whole = Answer::read(data, &ask, &key);
+    let first =
+        (0..=data.len()).map(|end| Answer::read(&data[..end], &ask, &key)).find(|read| *read != Ok(None));
+    assert_eq!(first.unwrap_or(Ok(None)), whole);
 }
 
 /// The first bytes of a connection: what a few of them tell, more of them tell too, and so many always tell something.

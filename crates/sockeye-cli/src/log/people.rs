@@ -39,7 +39,7 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         Event::Faulted { peer, came, went } if verbose => faulted(peer, came, went),
         Event::Faulted { .. } => return None,
         Event::Faults { address, seed } => {
-            format!("faults on {}: seed={seed} repeats them", printable::line(address.as_bytes()))
+            format!("seed={seed} repeats the faults of {}", printable::line(address.as_bytes()))
         }
         Event::Lost { events } => format!("{events} events were not told: the log is too slow"),
         Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
@@ -63,6 +63,10 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Stopping { listener, open, alone } => stopping(listener, *open, *alone),
         Event::Undelivered { from, to, messages, error } => undelivered(from, to, *messages, error),
+        Event::Unverified { address } => {
+            let address = printable::line(address.as_bytes());
+            format!("{address}: with verify=no it may be anybody, who reads and changes all that goes there")
+        }
         Event::Unrecorded { error } => {
             format!("{}; nothing more is written there, and the connection goes on", one_line(error))
         }

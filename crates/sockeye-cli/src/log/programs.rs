@@ -1,8 +1,7 @@
 //! Events as JSON objects for programs.
 
 use serde_json::{Value, json};
-use sockeye::proto::fault::Deeds;
-use sockeye::{Dropped, Ended, Event, Exit, Peer, Way};
+use sockeye::{Ended, Event, Exit, Peer, Way};
 
 use super::{set, timed, traffic};
 use crate::failure::one_line;
@@ -24,11 +23,12 @@ pub(super) fn for_programs(event: &Event) -> Value {
                 "seconds": lasted.as_secs_f64(), "ended": how, "error": error,
             })
         }
-        Event::Dropped { socket, dropped } => lost(socket, dropped),
+        Event::Dropped { socket, dropped } => counted(json!({ "socket": &**socket }), dropped.counts()),
         Event::Exited { command, caller, exit } => exited(command, caller.as_deref(), *exit),
         Event::IdentityUnkept { error } => json!({ "error": one_line(error), "hint": hint::STATE }),
         Event::Faulted { peer, came, went } => {
-            json!({ "peer": peer.to_string(), "in": done(came), "out": done(went) })
+            let [came, went] = [came, went].map(|deeds| counted(json!({}), deeds.counts()));
+            json!({ "peer": peer.to_string(), "in": came, "out": went })
         }
         Event::Faults { address, seed } => json!({ "address": &**address, "seed": seed }),
         Event::Lost { events } => json!({ "events": events }),
@@ -58,6 +58,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
             "from": from.to_string(), "to": to.to_string(), "messages": messages,
             "error": one_line(error),
         }),
+        Event::Unverified { address } => json!({ "address": &**address }),
         Event::Unrecorded { error } => json!({ "error": one_line(error) }),
         _ => json!({}),
     };
@@ -66,13 +67,6 @@ pub(super) fn for_programs(event: &Event) -> Value {
     if let Event::Traffic { at, .. } = event {
         traffic::set_time(&mut object, *at);
     }
-    object
-}
-
-/// How many datagrams were lost, by why.
-fn lost(socket: &str, dropped: &Dropped) -> Value {
-    let mut object = json!({ "socket": socket });
-    dropped.counts().into_iter().for_each(|(name, count)| set(&mut object, name, count));
     object
 }
 
@@ -87,9 +81,9 @@ fn how(ended: &Ended) -> (&'static str, Value) {
     }
 }
 
-fn done(deeds: &Deeds) -> Value {
-    let mut object = json!({});
-    deeds.counts().into_iter().for_each(|(name, count)| set(&mut object, name, count));
+/// The object with counts, by their names.
+fn counted<const COUNTS: usize>(mut object: Value, counts: [(&'static str, u64); COUNTS]) -> Value {
+    counts.into_iter().for_each(|(name, count)| set(&mut object, name, count));
     object
 }
 

@@ -24,6 +24,7 @@ mod listener;
 mod looks;
 mod messages;
 mod metrics;
+mod one_port;
 mod operator;
 mod port;
 mod programs;
@@ -37,6 +38,7 @@ mod serve;
 mod standard;
 mod systemd;
 mod terminal;
+mod tls;
 mod udp;
 mod udp_burst;
 mod udp_crowd;
@@ -44,6 +46,7 @@ mod udp_relay;
 mod udp_trains;
 mod udp_ways;
 mod unix_messages;
+mod websocket;
 
 use std::process::Command;
 

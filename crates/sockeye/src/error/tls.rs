@@ -19,6 +19,8 @@ pub enum TlsFault {
     Cut,
     /// The peer left before the handshake was done.
     Deserted,
+    /// It sends back what we send.
+    Echoed,
     /// So much was sent with one key that no more may be: only TLS 1.3 can change it.
     Exhausted,
     /// A file of certificates or keys.
@@ -101,6 +103,11 @@ pub enum FileFault {
 pub struct Alert(pub u8);
 
 impl Alert {
+    /// Whether another certificate of ours, or one at all, is what the peer wants.
+    pub fn wants_certificate(self) -> bool {
+        self.is_about_certificate() || self.0 == 116
+    }
+
     /// Whether it is about a certificate that was shown, ours.
     fn is_about_certificate(self) -> bool {
         matches!(self.0, 42..=46 | 48 | 49)
@@ -149,6 +156,7 @@ impl fmt::Display for TlsFault {
             Self::Certificate(fault) => write!(f, "{fault}"),
             Self::Cut => f.write_str("the connection was cut: what came before may not be all"),
             Self::Deserted => f.write_str("the peer left in the middle of the handshake"),
+            Self::Echoed => f.write_str("the peer speaks no TLS: it sends back what it is sent"),
             Self::Exhausted => f.write_str("too much was sent with one key"),
             Self::File(path, fault) => write!(f, "{}: {fault}", printable::line(path.as_bytes())),
             Self::NoCertificate => f.write_str("the peer has shown no certificate"),

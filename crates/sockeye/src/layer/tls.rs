@@ -24,6 +24,7 @@ use super::{Layer, Wrap};
 use crate::conn::{Conn, Io};
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
+use crate::event::{Event, Wants};
 use crate::reload::Reloaded;
 use crate::service::BoxFuture;
 use own::Own;
@@ -74,7 +75,11 @@ fn prepare(address: &Address, place: usize, ctx: &Ctx) -> Result<Arc<dyn Wrap>> 
         let ours = Ours::of(&address, place, clock, &own);
         ours.map_err(|fault| Error::new(op, fault).on(address.bare_word()))
     };
-    Ok(Arc::new(Tls { ours: ctx.reloads.keep(&name, make)?, is_own }))
+    let ours = ctx.reloads.keep(&name, make)?;
+    if ours.now().is_unverified() {
+        ctx.events.tell(Wants::Trouble, || Event::Unverified { address: name.into() });
+    }
+    Ok(Arc::new(Tls { ours, is_own }))
 }
 
 struct Tls {

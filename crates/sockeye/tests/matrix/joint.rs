@@ -3,14 +3,14 @@
 use std::os::fd::{IntoRawFd as _, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use sockeye::proto::shape::Shape;
 use sockeye::{Conn, Ctx, Event, Forward, Kind, Limits, Listening, Plan, SCHEMES, Scheme, Served, Wants};
-use testkit::Scratch;
+use testkit::{Authority, Issued, Scratch};
 use tokio::sync::mpsc;
 
 use crate::lab::{Server, accept, address, assert_same, dial, event, listen, local, own_loopback, soon};
@@ -31,12 +31,24 @@ pub(super) struct Pair {
     pub(super) near: &'static Scheme,
     pub(super) far: &'static Scheme,
     pub(super) end: End,
-    /// Whether what carries bytes has a frame on, which makes messages of them.
-    pub(super) is_framed: bool,
+    /// What is on each side that carries bytes, and makes messages of them.
+    pub(super) over: Over,
     /// Whether layers stand on both sides that change nothing: they look, and keep a pace that nobody reaches.
     pub(super) is_looked_at: bool,
+    /// Whether TLS is on what can be dialled and listened on, and carries bytes.
+    pub(super) is_secret: bool,
+    /// Whether bytes come one by one, at each end.
+    pub(super) is_sliced: bool,
     /// After how long the relay takes a silent client to have left; `None` is what the scheme says.
     pub(super) idle: Option<Duration>,
+}
+
+/// A layer that makes messages of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    Nothing,
+    Frame,
+    WebSocket,
 }
 
 /// One of each layer that looks, and of those that slow down.
@@ -65,8 +77,10 @@ impl Pair {
                     near,
                     far,
                     end: *end,
-                    is_framed: false,
+                    over: Over::Nothing,
                     is_looked_at: false,
+                    is_secret: false,
+                    is_sliced: false,
                     idle: None,
                 })
             })
@@ -75,15 +89,46 @@ impl Pair {
 
     /// The address with the options that this pair and `room` ask for.
     fn word(self, bare: &str, scheme: &Scheme, room: Room) -> String {
-        let is_framed = self.is_framed && scheme.grammar.shape == Shape::Bytes;
-        let frame = if is_framed { ",frame=len32" } else { "" };
-        let looks = LOOKS.iter().filter(|_| self.is_looked_at).map(|look| format!(",{look}"));
-        room.on(bare, scheme) + frame + &looks.collect::<String>()
+        let is_bytes = scheme.grammar.shape == Shape::Bytes;
+        let front = if self.over == Over::WebSocket && is_bytes { "ws+" } else { "" };
+        let layers = self.layers(scheme).map(|layer| format!(",{layer}"));
+        let (secrecy, secret) =
+            if self.is_secret && can_be_secret(scheme) { tls(bare) } else { Default::default() };
+        let word = room.on(bare, scheme);
+        format!("{front}{secrecy}{word}{secret}{}", layers.collect::<String>())
+    }
+
+    /// The options that put layers on.
+    fn layers(self, scheme: &Scheme) -> impl Iterator<Item = &'static str> {
+        let has_bytes = scheme.grammar.shape == Shape::Bytes;
+        let frame = (self.over == Over::Frame && has_bytes).then_some("frame=len32");
+        let slice = (self.is_sliced && has_bytes).then_some("fault=slice:1");
+        let looks = LOOKS.iter().filter(move |_| self.is_looked_at).copied();
+        frame.into_iter().chain(slice).chain(looks)
     }
 
     pub(super) fn half_close(self) -> bool {
         self.near.half_close && self.far.half_close
     }
+}
+
+/// The schemes that TLS is put on: of each kind of socket that carries bytes one.
+pub(super) fn can_be_secret(scheme: &Scheme) -> bool {
+    ["mem", "tcp", "unix"].contains(&scheme.grammar.name)
+}
+
+/// What stands in front of an address and behind it, so that those who dial know those who listen.
+fn tls(bare: &str) -> (&'static str, String) {
+    static SHOWN: LazyLock<(Authority, Issued, String)> = LazyLock::new(|| {
+        let authority = Authority::new();
+        let issued = authority.self_signed("DNS:matrix");
+        let pin = authority.pin(&issued.certificate);
+        (authority, issued, pin)
+    });
+    let (_, Issued { certificate, key }, pin) = &*SHOWN;
+    let options =
+        if bare.contains("-l:") { format!(",cert={certificate},key={key}") } else { format!(",pin={pin}") };
+    ("tls+", options)
 }
 
 /// Whether connections of this scheme are peers that a socket tells apart by their names: they have no end, come to a
@@ -212,6 +257,8 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
         }
         End::Peer if is_command(pair.far) => {
             let unix = SCHEMES.iter().find(|row| row.grammar.name == "unix").expect("a row");
+            // The script joins what the command carries, which has no TLS.
+            let pair = Pair { is_secret: false, ..pair };
             let (listening, _) = listen_on(pair, unix, &scratch, "far", room, &ctx).await;
             let script = scratch.path("join.py");
             std::fs::write(&script, JOIN).unwrap();
@@ -232,10 +279,9 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
         End::Sink => (format!("file:{},write", file.display()), Waiting::Nobody(Far::Sink)),
     };
     let to = if is_command(pair.far) {
-        let frame = pair.is_framed.then_some("frame=len32");
-        let looks = LOOKS.iter().filter(|_| pair.is_looked_at);
-        let beside: Vec<String> = frame.iter().chain(looks).map(|&option| option.to_owned()).collect();
-        sockeye::parse(&to, &beside).unwrap()
+        let front = if pair.over == Over::WebSocket { "ws+" } else { "" };
+        let beside: Vec<String> = pair.layers(pair.far).map(str::to_owned).collect();
+        sockeye::parse(&format!("{front}{to}"), &beside).unwrap()
     } else {
         address(&pair.word(&to, pair.far, room))
     };

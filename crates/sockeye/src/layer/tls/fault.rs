@@ -1,7 +1,7 @@
 //! What rustls says is wrong, as what we say.
 
 use rustls::pki_types::UnixTime;
-use rustls::{CertificateError, Error, PeerIncompatible};
+use rustls::{CertificateError, Error, HandshakeType, PeerIncompatible};
 use sockeye_proto::unit::print_day;
 
 use crate::error::{Alert, CertificateFault, TlsFault};
@@ -10,6 +10,7 @@ use crate::error::{Alert, CertificateFault, TlsFault};
 pub(super) fn of(error: &Error) -> TlsFault {
     match error {
         Error::AlertReceived(alert) => TlsFault::Alert(Alert(u8::from(*alert))),
+        Error::InappropriateHandshakeMessage { got_type: HandshakeType::ClientHello, .. } => TlsFault::Echoed,
         Error::InvalidCertificate(error) => of_certificate(error),
         Error::NoApplicationProtocol => TlsFault::NoCommonProtocol,
         Error::NoCertificatesPresented => TlsFault::NoCertificate,

@@ -15,7 +15,7 @@ use super::fault;
 use super::held::Held;
 use super::keys::Keys;
 use super::records::{Opener, Sealer, is_record, is_whole};
-use super::side::{Hello, Ours};
+use super::side::{Hello, Ours, Trust};
 use crate::buffer::Buffers;
 use crate::conn::Conn;
 use crate::error::{Error, Op, Result, TlsFault};
@@ -44,7 +44,11 @@ pub(super) async fn make(ours: &Ours, mut conn: Conn, buffers: &Buffers) -> Resu
         let fault = match handshake.advance() {
             Ok(Step::Again) => continue,
             Ok(Step::Send) => {
-                handshake.send(&mut conn).await?;
+                let sent = handshake.send(&mut conn).await;
+                // Tickets are for another time: whoever has left already may have said something before.
+                if handshake.state().is_handshaking() {
+                    sent?;
+                }
                 continue;
             }
             Ok(Step::Receive) => match handshake.receive(&mut conn).await? {
@@ -97,9 +101,10 @@ enum Step {
 impl Handshake {
     fn new(ours: &Ours, buffers: &Buffers) -> std::result::Result<Self, Refusal> {
         let (session, is_vouched) = match ours {
-            Ours::Client { config, name, is_vouched } => {
-                (Session::Client(UnbufferedClientConnection::new(config.clone(), name.clone())?), *is_vouched)
-            }
+            Ours::Client { config, name, trust } => (
+                Session::Client(UnbufferedClientConnection::new(config.clone(), name.clone())?),
+                *trust == Trust::Vouched,
+            ),
             Ours::Server(config, identity) => {
                 // Its own copy, since what the client says is told to this resolver; a copy shares all that is large.
                 let (mut config, hello) = (config.clone(), Arc::new(Hello::new(identity.clone())));
@@ -144,9 +149,9 @@ impl Handshake {
     }
 
     async fn send(&mut self, conn: &mut Conn) -> Result<()> {
-        conn.write_all(self.outgoing.bytes()).await?;
+        let sent = conn.write_all(self.outgoing.bytes()).await;
         self.outgoing.clear();
-        Ok(())
+        sent
     }
 
     async fn receive(&mut self, conn: &mut Conn) -> Result<usize> {
@@ -174,7 +179,8 @@ impl Handshake {
 
     /// Puts the alert that tells the peer why into what goes out; `false` where there is none.
     fn put_alert(&mut self) -> bool {
-        while let Ok(Step::Again) = self.advance() {}
+        // As long as there is one, rustls does not look at what came: a second look at what it refused would be a panic.
+        while self.state().wants_write() && self.advance().is_ok() {}
         !self.outgoing.is_empty()
     }
 

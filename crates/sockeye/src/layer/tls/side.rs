@@ -14,22 +14,33 @@ use sockeye_proto::address::{Address, Host, Pin, Role, Settings, Target, Value};
 
 use super::identity;
 use super::own::Own;
-use super::verifier::{Demand, Verifier};
+use super::verifier::{Clients, Demand, Verifier};
 use crate::clock::Clock;
 use crate::error::{FileFault, TlsFault};
 
 /// Which side we are on, prepared.
 pub(super) enum Ours {
-    Client {
-        config: Arc<ClientConfig>,
-        name: ServerName<'static>,
-        /// The server's certificate is checked, with whom it is for.
-        is_vouched: bool,
-    },
+    Client { config: Arc<ClientConfig>, name: ServerName<'static>, trust: Trust },
     Server(ServerConfig, Arc<CertifiedKey>),
 }
 
+/// What is known of a server that we talk to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Nothing.
+    None,
+    /// That it has a key that we know.
+    Pinned,
+    /// That somebody whom we trust vouches for its name.
+    Vouched,
+}
+
 impl Ours {
+    /// Whether the peer may be anybody, because the address says so.
+    pub(super) fn is_unverified(&self) -> bool {
+        matches!(self, Self::Client { trust: Trust::None, .. })
+    }
+
     /// As the layer at `place` of an address asks for it.
     pub(super) fn of(address: &Address, place: usize, clock: Clock, own: &Own) -> Result<Self, TlsFault> {
         static NONE: OnceLock<Settings> = OnceLock::new();
@@ -53,8 +64,12 @@ struct Basis<'a> {
 impl Basis<'_> {
     fn client(self, address: &Address) -> Result<Ours, TlsFault> {
         let demand = self.demand()?;
-        let is_vouched = matches!(demand, Demand::Vouched(_));
-        let name = self.name(address, is_vouched)?;
+        let trust = match demand {
+            Demand::Nothing => Trust::None,
+            Demand::Pinned(_) => Trust::Pinned,
+            Demand::Vouched(_) => Trust::Vouched,
+        };
+        let name = self.name(address, trust == Trust::Vouched)?;
         let verifier = Arc::new(Verifier { demand, provider: self.provider.clone() });
         let config = ClientConfig::builder_with_details(self.provider.clone(), self.time.clone())
             .with_protocol_versions(self.versions())
@@ -70,7 +85,7 @@ impl Basis<'_> {
         config.enable_secret_extraction = true;
         config.key_log = Arc::new(KeyLogFile::new());
         let name = name.unwrap_or_else(unnamed);
-        Ok(Ours::Client { config: Arc::new(config), name, is_vouched })
+        Ok(Ours::Client { config: Arc::new(config), name, trust })
     }
 
     fn server(self, own: &Own) -> Result<Ours, TlsFault> {
@@ -87,7 +102,8 @@ impl Basis<'_> {
                     Arc::new(roots_of(path)?),
                     self.provider.clone(),
                 );
-                config.with_client_cert_verifier(verifier.build().map_err(|_| unsupported(path))?)
+                let verifier = verifier.build().map_err(|_| unsupported(path))?;
+                config.with_client_cert_verifier(Arc::new(Clients(verifier)))
             }
             None => config.with_no_client_auth(),
         };

@@ -145,6 +145,12 @@ impl Stream {
         sealed.map(|_| ()).map_err(|error| broken(&fault::of(&error)))
     }
 
+    /// Seals the word that ends our side.
+    fn close(&mut self) -> io::Result<()> {
+        self.is_closed = true;
+        self.seal(ContentType::Alert, &[number::WARNING, number::CLOSE_NOTIFY])
+    }
+
     /// Changes our key where the peer asks for that, or it has sealed as much as it may.
     fn renew(&mut self) -> io::Result<()> {
         if !self.owes_key && !self.sealer.is_worn() {
@@ -161,10 +167,30 @@ impl Stream {
 
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outgoing.is_empty() {
-            let written = ready!(self.beneath.poll_write(cx, self.outgoing.bytes()))?;
-            self.outgoing.take(written);
+            match ready!(self.beneath.poll_write(cx, self.outgoing.bytes())) {
+                Ok(written) => self.outgoing.take(written),
+                Err(error) => return Poll::Ready(Err(self.last_word().unwrap_or(error))),
+            }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Why the peer takes no more, where that is the next thing it has said: it may have refused our certificate, which a
+    /// broken pipe does not tell.
+    fn last_word(&mut self) -> Option<io::Error> {
+        self.outgoing.clear();
+        let mut cx = Context::from_waker(Waker::noop());
+        while self.opened.is_none() && self.failed.is_none() && !self.is_ended {
+            match self.open() {
+                Ok(true) => {}
+                Ok(false) => match self.poll_fill(&mut cx) {
+                    Poll::Ready(Ok(1..)) => {}
+                    _ => return None,
+                },
+                Err(fatal) => return Some(self.fail(fatal)),
+            }
+        }
+        None
     }
 }
 
@@ -226,8 +252,7 @@ impl Bytes for Stream {
 
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.is_closed {
-            self.seal(ContentType::Alert, &[number::WARNING, number::CLOSE_NOTIFY])?;
-            self.is_closed = true;
+            self.close()?;
         }
         ready!(self.poll_flush(cx))?;
         self.beneath.poll_shutdown_write(cx)
@@ -242,7 +267,18 @@ impl Bytes for Stream {
     }
 
     fn abort(&mut self) {
+        self.is_closed = true;
         self.beneath.abort();
+    }
+}
+
+/// An orderly end is told, as dropping a socket tells it, but not where some of what was written is not sent.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let is_whole = !self.is_closed && self.failed.is_none() && self.outgoing.is_empty();
+        if is_whole && self.close().is_ok() {
+            let _unsent = self.poll_write_out(&mut Context::from_waker(Waker::noop()));
+        }
     }
 }
 

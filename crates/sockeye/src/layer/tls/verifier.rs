@@ -7,7 +7,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
+};
 use sockeye_proto::address::Pin;
 use sockeye_proto::certificate::Certificate;
 
@@ -78,8 +81,50 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// Holds clients to a certificate of issuers whom we trust.
+#[derive(Debug)]
+pub(super) struct Clients(pub(super) Arc<dyn ClientCertVerifier>);
+
+impl ClientCertVerifier for Clients {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.0.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self.0.verify_client_cert(end_entity, intermediates, now);
+        verified.map_err(|error| explained(error, end_entity))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.0.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
+
 /// Adds what people ask next: for which names it is, or who issued it.
-pub(super) fn explained(error: Error, certificate: &CertificateDer<'_>) -> Error {
+fn explained(error: Error, certificate: &CertificateDer<'_>) -> Error {
     let Error::InvalidCertificate(fault) = &error else { return error };
     let Some(read) = Certificate::read(certificate) else { return error };
     match fault {
@@ -87,7 +132,9 @@ pub(super) fn explained(error: Error, certificate: &CertificateDer<'_>) -> Error
             let (expected, presented) = (expected.clone(), read.names());
             CertificateError::NotValidForNameContext { expected, presented }.into()
         }
-        CertificateError::UnknownIssuer => {
+        // One that vouches for itself often says that it may vouch for others, which has another reason to be refused.
+        CertificateError::Other(_) if !read.is_self_issued() => error,
+        CertificateError::UnknownIssuer | CertificateError::Other(_) => {
             let is_self_issued = read.is_self_issued();
             told(CertificateFault::Untrusted { issuer: read.issuer(), is_self_issued, pin: pin(certificate) })
         }
