@@ -70,6 +70,22 @@ fn datagrams_are_packets_of_udp_and_a_listener_has_all_its_peers_in_one_file() {
 }
 
 #[test]
+fn messages_on_a_stream_are_segments_whether_or_not_they_have_a_half_close() {
+    let scratch = Scratch::new();
+    for (name, options) in [("ws", ""), ("tcp", ",frame=line")] {
+        let server = listening(&["serve", "echo", &format!("{name}:127.0.0.1:0{options}")]);
+        let file = scratch.path(name);
+        let word = format!("{name}:127.0.0.1:{}{options},pcap={}", server.port(0), file.display());
+        let exit = run(&mut sockeye(&["dial", "--lines", &word]), b"one\ntwo\n", LIMIT);
+        assert_eq!(exit.stdout, b"one\ntwo\n", "{exit:?}");
+        let mut said = fields(&file, &["tcp.payload"]);
+        said.retain(|payload| !payload.is_empty());
+        said.sort();
+        assert_eq!(said, ["6f6e65", "6f6e65", "74776f", "74776f"], "{name}");
+    }
+}
+
+#[test]
 fn who_is_interrupted_leaves_a_whole_capture() {
     let scratch = Scratch::new();
     let file = scratch.path("x.pcapng");

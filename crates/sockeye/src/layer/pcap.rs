@@ -50,21 +50,24 @@ fn prepare(address: &Address, place: usize, _: &Ctx) -> Result<Arc<dyn Wrap>> {
     let format = Format { name: "capture in pcapng", magic: MAGIC, head };
     let record = recorded(address, place, "pcap", Some(format))?;
     let opener = if address.role() == Role::Dial { Direction::Out } else { Direction::In };
-    Ok(Arc::new(Pcap { record, opener, numbered: AtomicU32::new(0) }))
+    let is_on_bytes = address.scheme().shape == Shape::Bytes;
+    Ok(Arc::new(Pcap { record, opener, is_on_bytes, numbered: AtomicU32::new(0) }))
 }
 
 struct Pcap {
     record: Arc<Record>,
     /// The way that connections are opened.
     opener: Direction,
+    /// Whatever the layers make of it, the scheme carries bytes.
+    is_on_bytes: bool,
     /// Connections so far that had no IP addresses of their own.
     numbered: AtomicU32,
 }
 
 impl Wrap for Pcap {
     fn wrap<'a>(&'a self, conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
-        // Where nobody can tell an end there is none to be shown, and a message may be lost: that is UDP.
-        let is_stream = conn.shape() == Shape::Bytes || conn.half_close();
+        // Where a scheme of messages cannot tell an end there is none to be shown, and a message may be lost: that is UDP.
+        let is_stream = self.is_on_bytes || conn.half_close();
         let pen = self.record.pen(ctx);
         let captured = look(conn, |peer, _| {
             let (ends, carrier) = ends(peer).unwrap_or_else(|| (self.made_up(), Carrier::Udp));
