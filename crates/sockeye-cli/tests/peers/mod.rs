@@ -44,6 +44,7 @@ mod udp_relay;
 mod udp_trains;
 mod udp_ways;
 mod unix_messages;
+mod websocket;
 
 use std::process::Command;
 
