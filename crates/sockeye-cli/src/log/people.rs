@@ -36,27 +36,13 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
             say::INDENT,
             hint::STATE
         ),
-        Event::Faulted { peer, came, went } if verbose => {
-            let ways = [("in", came), ("out", went)].into_iter().filter(|(_, deeds)| !deeds.is_none());
-            let ways: Vec<String> = ways.map(|(way, deeds)| format!("{way}: {}", done(deeds))).collect();
-            format!("faults on {peer}: {}", ways.join("; "))
-        }
+        Event::Faulted { peer, came, went } if verbose => faulted(peer, came, went),
         Event::Faulted { .. } => return None,
         Event::Faults { address, seed } => {
-            format!("faults on {}: seed={seed} repeats them", printable::line(address.as_bytes()))
+            format!("seed={seed} repeats the faults of {}", printable::line(address.as_bytes()))
         }
         Event::Lost { events } => format!("{events} events were not told: the log is too slow"),
-        Event::Message { peer, way, payload, size, .. } => {
-            let does = match way {
-                Way::In => "says",
-                Way::Out => "hears",
-            };
-            let rest = match size - payload.len() {
-                0 => String::new(),
-                more => format!(" … and {more} bytes more"),
-            };
-            format!("{peer} {does} {}{rest}", printable::line(payload))
-        }
+        Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => {
             format!("{} did not reach {peer}: {}", counted(*messages), error.cause())
         }
@@ -77,16 +63,31 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Stopping { listener, open, alone } => stopping(listener, *open, *alone),
         Event::Undelivered { from, to, messages, error } => undelivered(from, to, *messages, error),
-        Event::Unverified { address } => {
-            let address = printable::line(address.as_bytes());
-            format!("{address}: with verify=no it may be anybody, who reads and changes all that goes there")
-        }
+        Event::Unverified { address } => unverified(address),
         Event::Unrecorded { error } => {
             format!("{}; nothing more is written there, and the connection goes on", one_line(error))
         }
         other => other.name().to_owned(),
     };
     Some(line)
+}
+
+fn faulted(peer: &Peer, came: &Deeds, went: &Deeds) -> String {
+    let ways = [("in", came), ("out", went)].into_iter().filter(|(_, deeds)| !deeds.is_none());
+    let ways: Vec<String> = ways.map(|(way, deeds)| format!("{way}: {}", done(deeds))).collect();
+    format!("faults on {peer}: {}", ways.join("; "))
+}
+
+fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> String {
+    let does = match way {
+        Way::In => "says",
+        Way::Out => "hears",
+    };
+    let rest = match size - payload.len() {
+        0 => String::new(),
+        more => format!(" … and {more} bytes more"),
+    };
+    format!("{peer} {does} {}{rest}", printable::line(payload))
 }
 
 fn reached(address: &str, attempts: u32, after: Duration) -> String {
@@ -110,6 +111,11 @@ fn undelivered(from: &Peer, to: &Peer, messages: u64, error: &Error) -> String {
         Some(hint) => format!("{told}\n{}{hint}", say::INDENT),
         None => told,
     }
+}
+
+fn unverified(address: &str) -> String {
+    let address = printable::line(address.as_bytes());
+    format!("{address}: with verify=no it may be anybody, who reads and changes all that goes there")
 }
 
 fn stopping(listener: &str, open: usize, alone: bool) -> String {
