@@ -76,7 +76,7 @@ fn a_mebibyte_comes_back_to_the_programs_that_dial() {
             .replace("=CA", &format!("={ca}"));
         let (mut words, sent) = (program.split(' '), &sent[..most(&program)]);
         let client = Process::spawn(Command::new(require(words.next().unwrap())).args(words));
-        client.write(&sent);
+        client.write(sent);
         let came = client.wait_stdout(LIMIT, |came| came.len() >= sent.len());
         assert!(came == sent, "changed on the way, with {program}");
     }
