@@ -85,7 +85,7 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
                 "it takes an IP address, a range such as 10.0.0.0/8, a user (getent passwd), uid:N or cert:NAME; no hosts"
             }
             RuleFault::NoCertificates => {
-                "certificates are shown to tls: with client-ca=FILE, which vouches for them"
+                "clients show certificates where a tls: address asks for them: client-ca=FILE"
             }
             RuleFault::NoUsers => "name addresses, such as 10.0.0.0/8",
             RuleFault::OpenToOthers => "listen on loopback, or deny addresses",

@@ -30,17 +30,12 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{}{} {exit}", printable::line(command.as_bytes()), whose(caller.as_deref()))
         }
         Event::Exited { .. } => return None,
-        Event::IdentityUnkept { error } => format!(
-            "{}; the certificate is forgotten when this ends, and its pin with it\n{}{}",
-            one_line(error),
-            say::INDENT,
-            hint::STATE
-        ),
         Event::Faulted { peer, came, went } if verbose => faulted(peer, came, went),
         Event::Faulted { .. } => return None,
         Event::Faults { address, seed } => {
             format!("seed={seed} repeats the faults of {}", printable::line(address.as_bytes()))
         }
+        Event::IdentityUnkept { error } => unkept(error),
         Event::Lost { events } => format!("{events} events were not told: the log is too slow"),
         Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => {
@@ -49,12 +44,11 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
         Event::Reached { address, attempts, after } => reached(address, *attempts, *after),
+        Event::Refused { listener, peer, why, newcomers: 1 } => {
+            format!("{listener}: {} was refused: {why}", who(peer))
+        }
         Event::Refused { listener, peer, why, newcomers } => {
-            let who = who(peer);
-            match newcomers {
-                1 => format!("{listener}: {who} was refused: {why}"),
-                more => format!("{listener}: {more} were refused, {who} last: {why}"),
-            }
+            format!("{listener}: {newcomers} were refused, {} last: {why}", who(peer))
         }
         Event::Retrying { wait, error, .. } => retrying(error, *wait),
         Event::Said { command, caller, line } => {
@@ -126,6 +120,12 @@ fn stopping(listener: &str, open: usize, alone: bool) -> String {
 
 fn counted(messages: u64) -> String {
     if messages == 1 { "a message".to_owned() } else { format!("{messages} messages") }
+}
+
+fn unkept(error: &Error) -> String {
+    let told =
+        format!("{}; the certificate is forgotten when this ends, and its pin with it", one_line(error));
+    format!("{told}\n{}{}", say::INDENT, hint::STATE)
 }
 
 /// What rules look at.

@@ -25,12 +25,12 @@ pub(super) fn for_programs(event: &Event) -> Value {
         }
         Event::Dropped { socket, dropped } => counted(json!({ "socket": &**socket }), dropped.counts()),
         Event::Exited { command, caller, exit } => exited(command, caller.as_deref(), *exit),
-        Event::IdentityUnkept { error } => json!({ "error": one_line(error), "hint": hint::STATE }),
         Event::Faulted { peer, came, went } => {
             let [came, went] = [came, went].map(|deeds| counted(json!({}), deeds.counts()));
             json!({ "peer": peer.to_string(), "in": came, "out": went })
         }
         Event::Faults { address, seed } => json!({ "address": &**address, "seed": seed }),
+        Event::IdentityUnkept { error } => json!({ "error": one_line(error), "hint": hint::STATE }),
         Event::Lost { events } => json!({ "events": events }),
         Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => json!({

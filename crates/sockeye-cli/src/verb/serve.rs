@@ -36,7 +36,8 @@ pub(crate) static SERVE: Verb = Verb {
             socket, newcomers get what the file says now, and nobody who is inside is dropped. A new address is opened \
             before an old one is given up, so tcp:any:80 in the place of tcp:80 takes two steps.\n\
             The first interrupt (Ctrl-C, or SIGTERM) takes nobody new and lets those inside finish, the \
-            second hurries them, the third ends at once. SIGUSR1 lists who is inside; SIGHUP opens a log file anew.\n\
+            second hurries them, the third ends at once. SIGUSR1 lists who is inside; SIGHUP opens a log file anew, and \
+            has certificates and keys read again.\n\
             From systemd it takes the sockets whose addresses it is given, or fd-l:NAME by name, and tells when it \
             is ready.",
     examples: &[

@@ -11,6 +11,7 @@
 
 mod admission;
 mod broker;
+mod certificates;
 mod check;
 mod client;
 mod commands;
