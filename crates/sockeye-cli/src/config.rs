@@ -272,7 +272,8 @@ mod tests {
                 };
                 let setting = set(option);
                 // What belongs to a layer finds it only where the layer is on.
-                let has_it = |row: &&&LayerGrammar| row.options.iter().skip(1).any(|own| own.name == option.name);
+                let has_it =
+                    |row: &&&LayerGrammar| row.options.iter().skip(1).any(|own| own.name == option.name);
                 let on = layers.iter().find(has_it).and_then(|row| row.options.first());
                 let layer = on.map(set).unwrap_or_default();
                 let place = example::place(scheme);
