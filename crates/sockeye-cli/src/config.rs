@@ -250,7 +250,7 @@ fn addresses(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sockeye::proto::address::{Role, Written};
+    use sockeye::proto::address::{LayerGrammar, Role, Written};
 
     fn parse(text: &str) -> Result<Config, Failure> {
         Config::parse(&Source { path: "c.toml", text })
@@ -261,20 +261,21 @@ mod tests {
         for scheme in sockeye::SCHEMES.iter().map(|row| &row.grammar).filter(|grammar| grammar.listens) {
             // What is written in front has its options only where it is.
             let layers = sockeye::LAYERS.iter().map(|layer| &layer.grammar);
-            let layers = layers.filter(|row| row.written == Written::AsOption && row.fits_on(scheme.shape));
-            let of_layers = layers.flat_map(|row| row.options);
+            let fits = |row: &&LayerGrammar| row.written == Written::AsOption && row.fits_on(scheme.shape);
+            let layers: Vec<&LayerGrammar> = layers.filter(fits).collect();
+            let of_layers = layers.iter().flat_map(|row| row.options);
             let all = sockeye::vocabulary().options_of(scheme).chain(of_layers);
             for option in all.filter(|option| option.side.includes(Role::Listen)) {
                 let set = |option| {
                     let setting = example::setting(option);
                     setting.lines().last().unwrap().strip_prefix('#').unwrap().to_owned()
                 };
-                // What belongs to a layer finds it only where the layer is on, by its first option.
-                let mut owners =
-                    sockeye::LAYERS.iter().filter(|row| row.grammar.written == Written::AsOption);
-                let owner = owners.find(|row| row.grammar.options.iter().skip(1).any(|own| own == option));
-                let layer = owner.and_then(|row| row.grammar.options.first()).map(set).unwrap_or_default();
                 let setting = set(option);
+                // What belongs to a layer finds it only where the layer is on.
+                let has_it =
+                    |row: &&&LayerGrammar| row.options.iter().skip(1).any(|own| own.name == option.name);
+                let on = layers.iter().find(has_it).and_then(|row| row.options.first());
+                let layer = on.map(set).unwrap_or_default();
                 let place = example::place(scheme);
                 let text = format!(
                     "[[serve]]\nservice = \"echo\"\nlisten = \"{place}\"\n[serve.options]\n{layer}\n{setting}\n"

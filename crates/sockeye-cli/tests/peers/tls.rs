@@ -6,7 +6,7 @@ use std::process::Command;
 use testkit::{Authority, Issued, LIMIT, Process, Scratch, Server, require, run, wait_until};
 
 use super::listener::{Waiting, on_port};
-use super::{listening, noise, sockeye};
+use super::{MEBIBYTE, listening, noise, sockeye};
 
 /// An authority, and a certificate of it for this machine.
 fn certified() -> (Authority, Issued) {
@@ -43,12 +43,18 @@ fn a_mebibyte_goes_each_way_at_once_to_the_programs_that_listen() {
         let there = waiting(program, &issued);
         let address = format!("{},ca={}", self::there(&there), authority.certificate());
         let here = Process::spawn(&mut sockeye(&["dial", &address]));
-        here.write(&ours);
-        there.process.write(&theirs);
+        let (ours, theirs) = (&ours[..most(program)], &theirs[..most(program)]);
+        here.write(ours);
+        there.process.write(theirs);
         let came = here.wait_stdout(LIMIT, |came| came.len() >= theirs.len());
         let arrived = there.process.wait_stdout(LIMIT, |arrived| arrived.len() >= ours.len());
         assert!(came == theirs && arrived == ours, "changed on the way, with {program}");
     }
+}
+
+/// How much goes through a program. ncat leaves what a record has beyond 8 KiB where it is until another one comes.
+fn most(program: &str) -> usize {
+    if program.starts_with("ncat") { 8 << 10 } else { MEBIBYTE }
 }
 
 #[test]
@@ -68,9 +74,9 @@ fn a_mebibyte_comes_back_to_the_programs_that_dial() {
             .replace("PORT", &port)
             .replace("CA ", &format!("{ca} "))
             .replace("=CA", &format!("={ca}"));
-        let mut words = program.split(' ');
+        let (mut words, sent) = (program.split(' '), &sent[..most(&program)]);
         let client = Process::spawn(Command::new(require(words.next().unwrap())).args(words));
-        client.write(&sent);
+        client.write(sent);
         let came = client.wait_stdout(LIMIT, |came| came.len() >= sent.len());
         assert!(came == sent, "changed on the way, with {program}");
     }
@@ -100,13 +106,13 @@ fn sessions_are_resumed_on_both_sides() {
     let told = run(again.arg(format!("localhost:{}", server.port(0))), b"", LIMIT);
     assert_eq!(String::from_utf8_lossy(&told.stdout).matches("\nReused, ").count(), 5, "{told:?}");
 
-    let there = waiting("openssl s_server -accept 127.0.0.1:PORT -cert CERT -key KEY -rev", &issued);
+    let there = waiting("openssl s_server -accept 127.0.0.1:PORT -cert CERT -key KEY", &issued);
     let to = format!("{},ca={}", self::there(&there), authority.certificate());
     let relay = listening(&["relay", "tcp-l:127.0.0.1:0", &to]);
-    for _ in 0..2 {
+    for said in ["first\n", "second\n"] {
         let client = Process::spawn(&mut sockeye(&["dial", &relay.address(0)]));
-        client.write(b"hello\n");
-        client.wait_stdout(LIMIT, |came| came == b"olleh\n");
+        client.write(said.as_bytes());
+        there.process.wait_stdout(LIMIT, |came| String::from_utf8_lossy(came).contains(said));
     }
     let told = || String::from_utf8_lossy(&there.process.stdout()).contains("Reused session-id");
     wait_until(LIMIT, "a session that is resumed", told);
@@ -150,6 +156,8 @@ fn who_is_not_trusted_is_told_of_with_the_pin_that_would_do() {
     let pinned = Process::spawn(&mut sockeye(&["dial", &format!("{address},pin={pin}")]));
     pinned.write(b"hello\n");
     pinned.wait_stdout(LIMIT, |came| came == b"olleh\n");
+    // It serves one after another.
+    drop(pinned);
     let any = run(&mut sockeye(&["dial", &format!("{address},verify=no,connect=5s")]), b"hello\n", LIMIT);
     assert!(any.stderr.contains("with verify=no it may be anybody") && any.stdout == b"olleh\n", "{any:?}");
 }
@@ -161,8 +169,8 @@ fn an_old_peer_and_one_without_tls_are_told_of_in_words() {
     let told = refusal(&format!("{},ca={},min=1.3", there(&old), authority.certificate()));
     assert!(told.contains("the peer ended it: it speaks no version of TLS that we speak"), "{told}");
 
-    let plain = on_port("socat -t 10 TCP4-LISTEN:PORT,bind=127.0.0.1,reuseaddr SYSTEM:'echo 220 mail; cat'");
-    let told = refusal(&format!("{},ca={}", there(&plain), authority.certificate()));
-    assert!(told.contains("the peer speaks no TLS: it begins with \"220 mail\\n"), "{told}");
+    let plain = listening(&["serve", "chargen", "tcp-l:127.0.0.1:0"]);
+    let told = refusal(&format!("tls+{},ca={}", plain.address(0), authority.certificate()));
+    assert!(told.contains("the peer speaks no TLS: it begins with \" !\"#$%"), "{told}");
     assert!(told.contains("\n         leave out tls, or see whether it is the right port\n"), "{told}");
 }
