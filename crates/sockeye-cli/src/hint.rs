@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use sockeye::proto::cut::TooLong;
 use sockeye::proto::frame::FrameError;
 use sockeye::proto::printable;
+use sockeye::proto::websocket::WebSocketError;
 use sockeye::{
     Cause, CertificateFault, Error, FileFault, Kind, LookupErrorKind, Op, PathTaken, Refused, RuleFault,
     TlsFault, Unstarted,
@@ -95,6 +96,7 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
             PathTaken::OtherOwner => "choose another path; another user's socket is never removed",
         },
         Cause::Frame(error) => frame(error),
+        Cause::WebSocket(error) => return web_socket(error),
         // Standard input holds something that is no message.
         Cause::Io(error) => match error.get_ref()?.downcast_ref::<TooLong>()?.line {
             Some(_) => "send it in shorter lines",
@@ -183,6 +185,36 @@ fn unstarted(what: &Unstarted, error: &std::io::Error) -> Option<&'static str> {
         (Unstarted::Program(_), ErrorKind::PermissionDenied) => "check who may execute it: ls -l, id",
         (Unstarted::Program(_), _) => "a script begins with #! and its interpreter; sh: runs it without",
         (_, _) => return None,
+    };
+    Some(hint)
+}
+
+fn web_socket(error: &WebSocketError) -> Option<&'static str> {
+    let hint = match error {
+        WebSocketError::Answered { status: 301..=308, .. } => {
+            "dial what it names: sockeye follows nobody elsewhere"
+        }
+        WebSocketError::Answered { status: 401 | 407, .. } => {
+            "say who you are: auth=env:NAME or auth=file:PATH, with user:password or a token inside"
+        }
+        WebSocketError::Answered { status: 403, .. } => "it may want an origin=, or an auth=",
+        WebSocketError::Answered { status: 404 | 410, .. } => "check the path: ws://host/path, or path=/path",
+        WebSocketError::Answered { status: 200..=299 | 400 | 405 | 426, .. } => {
+            "is a WebSocket served there? check the path, and whether it wants a subprotocol="
+        }
+        WebSocketError::Answered { status: 500..=599, .. } => "its log says more; try again later",
+        WebSocketError::NotHttp => "is it a WebSocket, and not wss: or plain tcp:?",
+        WebSocketError::NoUpgrade => {
+            "open it with a client of WebSockets, such as sockeye dial ws://host:port/"
+        }
+        WebSocketError::Origin(_) => "origin= names the pages that may come in",
+        WebSocketError::Subprotocol(_) => "subprotocol= names those that are spoken here",
+        WebSocketError::Path(_) => "path= is what is served",
+        WebSocketError::TooLarge { .. } => "max-message= sets how much is taken",
+        WebSocketError::NotText => "as=binary sends what is no text",
+        WebSocketError::Silent(_) => "ping= sets how long a peer may be silent",
+        WebSocketError::Gone => "the peer broke off: what came before may not be all",
+        _ => return None,
     };
     Some(hint)
 }

@@ -46,3 +46,4 @@ mod unix;
 mod unix_dgram;
 mod unix_seq;
 mod vsock;
+mod websocket;

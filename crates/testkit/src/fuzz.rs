@@ -16,6 +16,10 @@ use sockeye::proto::newline::ToCrlf;
 use sockeye::proto::printable::{self, Printable};
 use sockeye::proto::sniff::{self, sniff as told};
 use sockeye::proto::unit;
+use sockeye::proto::websocket::handshake::{self, Answer, Ask, Request};
+use sockeye::proto::websocket::{
+    self as web, Encoded, Item, Key, MAX_CONTROL, Opcode, Party, WebSocketError,
+};
 use sockeye::proto::words;
 
 /// A body: it panics when what must hold does not.
@@ -34,6 +38,8 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("printable", printable),
     ("sniff", sniff),
     ("unit", unit),
+    ("websocket", websocket),
+    ("websocket_handshake", websocket_handshake),
     ("words", words),
 ];
 
@@ -245,6 +251,76 @@ pub fn http(data: &[u8]) {
     if let Asked::Wants { method, path } = whole {
         assert!(!method.is_empty() && path.starts_with('/') && !path.contains([' ', '?', '\n']), "{whole:?}");
     }
+}
+
+/// Frames of a WebSocket: the first byte says which side we are and how the stream is cut, the second how large a message may
+/// be.
+///
+/// What comes is the same when it comes byte by byte, none is too large, and text is text. What is left of it, sent as a
+/// message, arrives as that one message.
+pub fn websocket(data: &[u8]) {
+    let [size, most, stream @ ..] = data else { return };
+    let party = if size % 2 == 0 { Party::Client } else { Party::Server };
+    let most = usize::from(*most);
+    let came = items(party, most, stream.chunks(usize::from(*size).max(1)));
+    assert_eq!(came, items(party, most, stream.chunks(1)), "byte by byte");
+    for (item, payload) in came.0 {
+        assert!(payload.len() <= most.max(MAX_CONTROL), "{item:?} of {} bytes", payload.len());
+        assert!(item != Item::Text || str::from_utf8(&payload).is_ok(), "{}", payload.escape_ascii());
+    }
+    let key = (party == Party::Client).then_some(Key([1, 2, 3, *size]));
+    let encoded = Encoded::new(Opcode::Binary, stream.len(), key);
+    let mut wire = vec![0; encoded.size()];
+    assert_eq!(encoded.fill(stream, 0, &mut wire), wire.len());
+    let other = if party == Party::Client { Party::Server } else { Party::Client };
+    assert_eq!(items(other, stream.len(), [&wire[..]]), (vec![(Item::Binary, stream.to_vec())], Ok(())));
+}
+
+/// Items, each with what it carries, and how the stream ended.
+type Items = (Vec<(Item, Vec<u8>)>, Result<(), WebSocketError>);
+
+/// Everything that a stream of frames holds up to a Close.
+fn items<'a>(party: Party, most: usize, pieces: impl IntoIterator<Item = &'a [u8]>) -> Items {
+    let (mut decoder, mut items, mut payload) = (web::Decoder::new(party, most), Vec::new(), Vec::new());
+    for mut piece in pieces {
+        loop {
+            match decoder.decode(&mut piece, &mut payload) {
+                Ok(Some(item @ (Item::Text | Item::Binary))) => {
+                    items.push((item, std::mem::take(&mut payload)))
+                }
+                Ok(Some(item @ Item::Close(_))) => {
+                    items.push((item, Vec::new()));
+                    return (items, Ok(()));
+                }
+                Ok(Some(item)) => items.push((item, decoder.control().to_vec())),
+                Ok(None) => break,
+                Err(error) => return (items, Err(error)),
+            }
+        }
+        assert!(piece.is_empty(), "{piece:?} is left");
+        assert!(decoder.capacity() <= most, "room for {}", decoder.capacity());
+    }
+    (items, Ok(()))
+}
+
+/// The handshake of a WebSocket, as a server and as a client reads it: whatever comes in pieces is understood as soon as
+/// its head has ended, and as the whole is. What a server agrees to, a client that asked for it understands.
+pub fn websocket_handshake(data: &[u8]) {
+    let (ask, key) = (Ask { path: "/".into(), host: "a".into(), ..Ask::default() }, handshake::key([7; 16]));
+    let whole = Request::read(data);
+    let first = (0..=data.len()).map(|end| Request::read(&data[..end])).find(|read| *read != Ok(None));
+    assert_eq!(first.unwrap_or(Ok(None)), whole);
+    if let Ok(Some(request)) = &whole {
+        assert!(request.target.starts_with('/') && request.length <= data.len(), "{request:?}");
+        let answer = request.accept(request.subprotocols.first().copied());
+        assert!(Answer::read(&answer, &ask, &key).is_err(), "an answer to another key");
+    } else if let Err(error) = &whole {
+        assert!(handshake::refusal(error).starts_with(b"HTTP/1.1 4"), "{error}");
+    }
+    let whole = Answer::read(data, &ask, &key);
+    let first =
+        (0..=data.len()).map(|end| Answer::read(&data[..end], &ask, &key)).find(|read| *read != Ok(None));
+    assert_eq!(first.unwrap_or(Ok(None)), whole);
 }
 
 /// The first bytes of a connection: what a few of them tell, more of them tell too, and so many always tell something.

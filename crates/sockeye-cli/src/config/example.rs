@@ -1,6 +1,6 @@
 //! A config file to begin with: every key with what it does, from the tables.
 
-use sockeye::proto::address::{Form, Kind, OptionGrammar, Role, SchemeGrammar, Written};
+use sockeye::proto::address::{Form, Kind, LayerGrammar, OptionGrammar, Role, SchemeGrammar, Written};
 use sockeye_services::ALL as SERVICES;
 
 use super::top_flags;
@@ -38,6 +38,14 @@ pub(crate) fn example() -> String {
             scheme.name
         ));
         options.iter().for_each(|option| text.push_str(&setting(option)));
+    }
+    for layer in layers(Written::InFront) {
+        let listen = quoted(&format!("{}+tcp:7700", layer.name));
+        text.push_str(&format!(
+            "\n#[[serve]]\n#service = \"echo\"\n#listen = {listen}\n\n#[serve.options]\n"
+        ));
+        let options = layer.options.iter().filter(|option| option.side.includes(Role::Listen));
+        options.for_each(|option| text.push_str(&setting(option)));
     }
     for row in SERVICES.iter().filter(|row| !row.flags.is_empty()) {
         text.push_str(&format!(
@@ -104,11 +112,13 @@ fn schemes() -> impl Iterator<Item = &'static SchemeGrammar> {
     sockeye::SCHEMES.iter().map(|row| &row.grammar).filter(|grammar| grammar.listens)
 }
 
+fn layers(written: Written) -> impl Iterator<Item = &'static LayerGrammar> {
+    sockeye::LAYERS.iter().map(|row| &row.grammar).filter(move |grammar| grammar.written == written)
+}
+
 /// The options that a listening address of the scheme can have, those that put a layer on included.
 fn options(scheme: &'static SchemeGrammar) -> impl Iterator<Item = &'static OptionGrammar> {
-    let layers = sockeye::LAYERS.iter().map(|layer| &layer.grammar);
-    let layers =
-        layers.filter(move |layer| layer.written == Written::AsOption && layer.fits_on(scheme.shape));
+    let layers = layers(Written::AsOption).filter(|layer| layer.fits_on(scheme.shape));
     let layers = layers.flat_map(|layer| layer.options);
     let all = sockeye::vocabulary().options_of(scheme).chain(layers);
     all.filter(|option| option.side.includes(Role::Listen))

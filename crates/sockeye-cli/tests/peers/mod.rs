@@ -45,6 +45,7 @@ mod udp_relay;
 mod udp_trains;
 mod udp_ways;
 mod unix_messages;
+mod websocket;
 
 use std::process::Command;
 

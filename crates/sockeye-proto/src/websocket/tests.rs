@@ -1,12 +1,11 @@
 use super::*;
 use proptest::prelude::*;
 
-/// Everything that a stream holds, each with what it carries, and how it ended.
-pub(super) fn decoded(
-    party: Party,
-    most: usize,
-    pieces: &[&[u8]],
-) -> (Vec<(Item, Vec<u8>)>, Result<(), WebSocketError>) {
+/// Items, each with what it carries, and how the stream ended.
+type Decoded = (Vec<(Item, Vec<u8>)>, Result<(), WebSocketError>);
+
+/// Everything that a stream holds.
+fn decoded(party: Party, most: usize, pieces: &[&[u8]]) -> Decoded {
     let (mut decoder, mut items, mut payload) = (Decoder::new(party, most), Vec::new(), Vec::new());
     for mut piece in pieces.iter().copied() {
         loop {

@@ -1,14 +1,14 @@
 //! Pairs of bytes and messages, with a frame on the side of bytes: messages go both ways as if both carried them.
 
 use super::datagrams::{cut, meet, pass, too_large};
-use super::joint::{End, Pair, Room, is_datagram, start};
+use super::joint::{End, Over, Pair, Room, is_datagram, start};
 use super::{Shapes, each_pair};
 use crate::lab::{alone, get, numbered, rest, soon};
 use sockeye::{Conn, Kind};
 
 /// A relay between bytes with `frame=len32` and messages.
 fn each_framed(check: impl AsyncFn(Pair)) {
-    each_pair(Shapes::Different, async |pair| check(Pair { is_framed: true, ..pair }).await);
+    each_pair(Shapes::Different, async |pair| check(Pair { over: Over::Frame, ..pair }).await);
 }
 
 #[test]

@@ -31,14 +31,22 @@ pub(super) struct Pair {
     pub(super) near: &'static Scheme,
     pub(super) far: &'static Scheme,
     pub(super) end: End,
-    /// Whether what carries bytes has a frame on, which makes messages of them.
-    pub(super) is_framed: bool,
+    /// What is on each side that carries bytes, and makes messages of them.
+    pub(super) over: Over,
     /// Whether layers stand on both sides that change nothing: they look, and keep a pace that nobody reaches.
     pub(super) is_looked_at: bool,
     /// Whether TLS is on what can be dialled and listened on, and carries bytes.
     pub(super) is_secret: bool,
     /// After how long the relay takes a silent client to have left; `None` is what the scheme says.
     pub(super) idle: Option<Duration>,
+}
+
+/// A layer that makes messages of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    Nothing,
+    Frame,
+    WebSocket,
 }
 
 /// One of each layer that looks, and of those that slow down.
@@ -67,7 +75,7 @@ impl Pair {
                     near,
                     far,
                     end: *end,
-                    is_framed: false,
+                    over: Over::Nothing,
                     is_looked_at: false,
                     is_secret: false,
                     idle: None,
@@ -78,12 +86,17 @@ impl Pair {
 
     /// The address with the options that this pair and `room` ask for.
     fn word(self, bare: &str, scheme: &Scheme, room: Room) -> String {
-        let is_framed = self.is_framed && scheme.grammar.shape == Shape::Bytes;
-        let frame = if is_framed { ",frame=len32" } else { "" };
+        let is_bytes = scheme.grammar.shape == Shape::Bytes;
+        let (front, frame) = match self.over {
+            Over::Frame if is_bytes => ("", ",frame=len32"),
+            Over::WebSocket if is_bytes => ("ws+", ""),
+            Over::Frame | Over::Nothing | Over::WebSocket => ("", ""),
+        };
         let looks = LOOKS.iter().filter(|_| self.is_looked_at).map(|look| format!(",{look}"));
-        let (front, secret) =
+        let (secrecy, secret) =
             if self.is_secret && can_be_secret(scheme) { tls(bare) } else { Default::default() };
-        front.to_owned() + &room.on(bare, scheme) + &secret + frame + &looks.collect::<String>()
+        let word = room.on(bare, scheme);
+        format!("{front}{secrecy}{word}{secret}{frame}{}", looks.collect::<String>())
     }
 
     pub(super) fn half_close(self) -> bool {
@@ -258,10 +271,11 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
         End::Sink => (format!("file:{},write", file.display()), Waiting::Nobody(Far::Sink)),
     };
     let to = if is_command(pair.far) {
-        let frame = pair.is_framed.then_some("frame=len32");
+        let frame = (pair.over == Over::Frame).then_some("frame=len32");
+        let front = if pair.over == Over::WebSocket { "ws+" } else { "" };
         let looks = LOOKS.iter().filter(|_| pair.is_looked_at);
         let beside: Vec<String> = frame.iter().chain(looks).map(|&option| option.to_owned()).collect();
-        sockeye::parse(&to, &beside).unwrap()
+        sockeye::parse(&format!("{front}{to}"), &beside).unwrap()
     } else {
         address(&pair.word(&to, pair.far, room))
     };
