@@ -139,7 +139,7 @@ fn address() -> Page {
         Section::rows("options that put a layer on", layers),
         Section::rows("frames; a message", frames),
         Section::rows("faults; in: or out: in front is one way", faults)
-            .noting("P is 5% or 0.05; AFTER is bytes or a time"),
+            .noting("P: 5%, 0.05; AFTER: 10k, 2s"),
     ];
     Page {
         name: "sockeye-address".to_owned(),
@@ -246,7 +246,7 @@ mod tests {
         let services = SERVICES.iter().map(|row| format!("  {} ", row.name));
         let options = sockeye::options().map(|row| format!("  {}", row.grammar.name));
         let framings = FRAMINGS.iter().map(|row| format!("  {} ", row.usage()));
-        let faults = FAULTS.iter().map(|row| format!("  {} ", row.usage()));
+        let faults = FAULTS.iter().map(|row| format!("  {}", row.usage()));
         for name in flags.chain(services).chain(options).chain(framings).chain(faults) {
             assert!(all.contains(&name), "{name:?} is not in help");
         }

@@ -104,7 +104,7 @@ pub(super) fn serve(
         let plan = Plan { flow: flow(request), idle, ..Plan::of(left, right, &ctx) };
         let listening = sockeye::listen(left, &ctx).await?;
         let service = Arc::new(Forward { to: sockeye::dialler(right, &ctx)?, plan });
-        let places = vec![Place { name, listening, service, ctx: ctx.clone() }];
+        let places = vec![Place { name: name.to_owned(), listening, service, ctx: ctx.clone() }];
         server::run(places, interrupts, request, &ctx).await
     })
 }
