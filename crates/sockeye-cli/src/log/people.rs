@@ -57,10 +57,7 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Stopping { listener, open, alone } => stopping(listener, *open, *alone),
         Event::Undelivered { from, to, messages, error } => undelivered(from, to, *messages, error),
-        Event::Unverified { address } => {
-            let address = printable::line(address.as_bytes());
-            format!("{address}: with verify=no it may be anybody, who reads and changes all that goes there")
-        }
+        Event::Unverified { address } => unverified(address),
         Event::Unrecorded { error } => {
             format!("{}; nothing more is written there, and the connection goes on", one_line(error))
         }
@@ -108,6 +105,11 @@ fn undelivered(from: &Peer, to: &Peer, messages: u64, error: &Error) -> String {
         Some(hint) => format!("{told}\n{}{hint}", say::INDENT),
         None => told,
     }
+}
+
+fn unverified(address: &str) -> String {
+    let address = printable::line(address.as_bytes());
+    format!("{address}: with verify=no it may be anybody, who reads and changes all that goes there")
 }
 
 fn stopping(listener: &str, open: usize, alone: bool) -> String {

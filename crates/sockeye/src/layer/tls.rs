@@ -34,7 +34,7 @@ use stream::Stream;
 pub(super) static TLS: Layer = Layer {
     grammar: LayerGrammar {
         name: "tls",
-        aliases: &["ssl"],
+        aliases: &[],
         written: Written::InFront,
         rank: 10,
         over: Some(Shape::Bytes),

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use rustls::client::UnbufferedClientConnection;
-use rustls::server::UnbufferedServerConnection;
+use rustls::server::{ServerConfig, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
 use rustls::{CommonState, Error as Refusal, ProtocolVersion};
 use sockeye_proto::certificate::Certificate;
@@ -107,7 +107,8 @@ impl Handshake {
             ),
             Ours::Server(config, identity) => {
                 // Its own copy, since what the client says is told to this resolver; a copy shares all that is large.
-                let (mut config, hello) = (config.clone(), Arc::new(Hello::new(identity.clone())));
+                let (mut config, hello) =
+                    (ServerConfig::clone(config), Arc::new(Hello::new(identity.clone())));
                 config.cert_resolver = hello.clone();
                 (Session::Server(UnbufferedServerConnection::new(Arc::new(config))?, hello), true)
             }

@@ -21,7 +21,7 @@ use crate::error::{FileFault, TlsFault};
 /// Which side we are on, prepared.
 pub(super) enum Ours {
     Client { config: Arc<ClientConfig>, name: ServerName<'static>, trust: Trust },
-    Server(ServerConfig, Arc<CertifiedKey>),
+    Server(Box<ServerConfig>, Arc<CertifiedKey>),
 }
 
 /// What is known of a server that we talk to.
@@ -112,7 +112,7 @@ impl Basis<'_> {
         config.enable_secret_extraction = true;
         config.key_log = Arc::new(KeyLogFile::new());
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| super::fault::of(&error))?;
-        Ok(Ours::Server(config, identity))
+        Ok(Ours::Server(Box::new(config), identity))
     }
 
     fn demand(&self) -> Result<Demand, TlsFault> {

@@ -208,10 +208,11 @@ impl Bytes for Stream {
             match self.open() {
                 Ok(true) => {}
                 Ok(false) if read > 0 => return Poll::Ready(Ok(read)),
-                Ok(false) => match ready!(self.poll_fill(cx))? {
-                    0 => return Poll::Ready(Err(self.fail(Fatal { fault: TlsFault::Cut, alert: None }))),
-                    _ => {}
-                },
+                Ok(false) => {
+                    if ready!(self.poll_fill(cx))? == 0 {
+                        return Poll::Ready(Err(self.fail(Fatal { fault: TlsFault::Cut, alert: None })));
+                    }
+                }
                 Err(fatal) => {
                     let error = self.fail(fatal);
                     if read == 0 {
