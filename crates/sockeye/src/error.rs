@@ -542,7 +542,7 @@ impl fmt::Display for Cause {
             Self::NoUsers => f.write_str("whose a peer is cannot be told there"),
             Self::NotAdmitted(why) => write!(f, "{why}"),
             Self::OpenToOthers => f.write_str("others than users of this machine reach it"),
-            Self::Rule(rule, fault) => write!(f, "{rule}{}", fault.said()),
+            Self::Rule(rule, fault) => write!(f, "{rule}{fault}"),
             Self::Stopped => f.write_str("cut off by the stop"),
             Self::Tls(fault) => write!(f, "{fault}"),
             Self::TooLarge { size, most } => write!(f, "a message of {size} bytes, where {most} is the most"),
@@ -570,16 +570,16 @@ impl fmt::Display for Cause {
 
 impl std::error::Error for Cause {}
 
-impl RuleFault {
-    /// What stands behind the rule.
-    fn said(self) -> &'static str {
-        match self {
+/// What is said of a rule, behind it.
+impl fmt::Display for RuleFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
             Self::NoAddresses => " names nobody: who comes there has a user, and no IP address",
             Self::NoCertificates => " names nobody: who comes there is asked for no certificate",
-            Self::NoSuchUser => ": there is no such user",
             Self::NoUsers => " names nobody: whose a peer is cannot be told there",
+            Self::NoSuchUser => ": there is no such user",
             Self::OpenToOthers => " cannot be told there: whose a connection is shows on loopback alone",
-        }
+        })
     }
 }
 

@@ -141,7 +141,7 @@ mod tests {
         let now = || (*one.now(), *two.now());
         let before = one.now();
         sources.iter().for_each(|source| source.store(7, Ordering::Relaxed));
-        let renewal = reloads.clone().read().unwrap();
+        let renewal = reloads.read().unwrap();
         assert_eq!(now(), (1, 2), "not before it is applied");
         assert_eq!(renewal.apply(), ["one".into(), "two".into()]);
         assert_eq!((now(), *before), ((7, 7), 1));
