@@ -268,10 +268,14 @@ mod tests {
                 let setting = example::setting(option);
                 let setting = setting.lines().last().unwrap().strip_prefix('#').unwrap();
                 // What belongs to a layer finds it only where the layer is on.
-                let frame = if option.name == "max-message" { "frame = \"line\"" } else { "" };
+                let layer = match option.name {
+                    "max-message" => "frame = \"line\"",
+                    "seed" => "fault = \"delay:50ms\"",
+                    _ => "",
+                };
                 let place = example::place(scheme);
                 let text = format!(
-                    "[[serve]]\nservice = \"echo\"\nlisten = \"{place}\"\n[serve.options]\n{frame}\n{setting}\n"
+                    "[[serve]]\nservice = \"echo\"\nlisten = \"{place}\"\n[serve.options]\n{layer}\n{setting}\n"
                 );
                 let config = parse(&text).unwrap_or_else(|failure| panic!("{text}{failure}"));
                 let address = config.orders[0].addresses[0].clone();

@@ -1,9 +1,9 @@
 //! The pages, from the rows of verbs, flags, services, schemes, layers, frames and options.
 
-use sockeye::proto::address::{OptionGrammar, Side};
+use sockeye::proto::address::{OptionGrammar, Side, Written};
 use sockeye::proto::fault::FAULTS;
 use sockeye::proto::frame::FRAMINGS;
-use sockeye::{OptionRow, ServiceRow};
+use sockeye::{Layer, OptionRow, ServiceRow};
 use sockeye_services::ALL as SERVICES;
 
 use crate::exit;
@@ -113,7 +113,19 @@ fn address() -> Page {
         let own = own.map(|option| Row::inner(format!(",{}", of_option(option)), option.help));
         std::iter::once(Row::new(scheme.example, scheme.help)).chain(own)
     });
-    let layers = sockeye::LAYERS.iter().flat_map(|layer| layer.grammar.options);
+    let (in_front, behind): (Vec<&Layer>, Vec<&Layer>) =
+        sockeye::LAYERS.iter().copied().partition(|layer| layer.grammar.written == Written::InFront);
+    let in_front = in_front.into_iter().flat_map(|layer| {
+        let own = layer.grammar.options.iter();
+        let own = own.map(|option| Row::inner(format!(",{}", of_option(option)), option.help));
+        std::iter::once(Row::new(format!("{}+SCHEME:TARGET", layer.grammar.name), layer.help)).chain(own)
+    });
+    let stacks = sockeye::vocabulary().stacks.iter();
+    let stacks = stacks.map(|row| {
+        let whole = row.layers.iter().chain([&row.scheme]).copied().collect::<Vec<_>>().join("+");
+        Row::new(format!("{}:TARGET", row.name), format!("for {whole}:TARGET"))
+    });
+    let layers = behind.into_iter().flat_map(|layer| layer.grammar.options);
     let layers = layers.map(|option| Row::new(of_option(option), option.help));
     let frames = FRAMINGS.iter().map(|row| Row::new(row.usage(), row.help));
     let faults = FAULTS.iter().map(|row| Row::new(row.usage(), row.help));
@@ -123,10 +135,11 @@ fn address() -> Page {
     });
     let first = [
         Section::rows("schemes", schemes),
+        Section::rows("layers, written in front", in_front.chain(stacks)),
         Section::rows("options that put a layer on", layers),
         Section::rows("frames; a message", frames),
         Section::rows("faults; in: or out: in front is one way", faults)
-            .noting("P is 5% or 0.05; AFTER is bytes or a time"),
+            .noting("P: 5%, 0.05; AFTER: 10k, 2s"),
     ];
     Page {
         name: "sockeye-address".to_owned(),
@@ -233,7 +246,7 @@ mod tests {
         let services = SERVICES.iter().map(|row| format!("  {} ", row.name));
         let options = sockeye::options().map(|row| format!("  {}", row.grammar.name));
         let framings = FRAMINGS.iter().map(|row| format!("  {} ", row.usage()));
-        let faults = FAULTS.iter().map(|row| format!("  {} ", row.usage()));
+        let faults = FAULTS.iter().map(|row| format!("  {}", row.usage()));
         for name in flags.chain(services).chain(options).chain(framings).chain(faults) {
             assert!(all.contains(&name), "{name:?} is not in help");
         }

@@ -9,8 +9,8 @@ use sockeye::proto::frame::FrameError;
 use sockeye::proto::printable;
 use sockeye::proto::websocket::WebSocketError;
 use sockeye::{
-    Cause, CertificateFault, Error, FileFault, Kind, LookupErrorKind, Op, PathTaken, Refused, RuleFault,
-    TlsFault, Unstarted,
+    Cause, CertificateFault, Error, FileFault, Kind, Limit, LookupErrorKind, Op, PathTaken, Protocol,
+    Refused, RuleFault, TlsFault, Unshared, Unstarted,
 };
 
 /// How bytes and messages come together.
@@ -58,6 +58,9 @@ fn option(refused: &Refused) -> Cow<'static, str> {
         ("pcap", _) if refused.error.kind() == ErrorKind::AlreadyExists => {
             "name another file: nothing there is lost"
         }
+        ("pcap" | "tee" | "tee-out", _) if refused.error.kind() == ErrorKind::InvalidInput => {
+            "standard output is for what the peer says: name a file, or /dev/stderr"
+        }
         ("pcap" | "tee" | "tee-out", _) => FILE,
         ("mptcp", _) => "leave it out, or have the kernel allow it: sysctl net.mptcp.enabled=1",
         (_, Some(Errno::NOPROTOOPT | Errno::OPNOTSUPP)) => {
@@ -82,11 +85,18 @@ fn of_cause(cause: &Cause) -> Option<&'static str> {
                 "it takes an IP address, a range such as 10.0.0.0/8, a user (getent passwd), uid:N or cert:NAME; no hosts"
             }
             RuleFault::NoCertificates => {
-                "certificates are shown to tls: with client-ca=FILE, which vouches for them"
+                "clients show certificates where a tls: address asks for them: client-ca=FILE"
             }
             RuleFault::NoUsers => "name addresses, such as 10.0.0.0/8",
             RuleFault::OpenToOthers => "listen on loopback, or deny addresses",
         },
+        Cause::Unshared(Unshared::Alike { protocol: Protocol::Text, .. }) => {
+            "give each a port of its own, or a layer that tells them apart: tls: or ws:"
+        }
+        Cause::Unshared(Unshared::Alike { .. } | Unshared::Messages) => "give each a port of its own",
+        Cause::Unshared(Unshared::Option { .. }) => {
+            "set it on the first of them, for all, or give each a port of its own"
+        }
         Cause::Unstarted(what, error) => return unstarted(what, error),
         Cause::UnknownOwner(_) => "owner= takes USER, USER:GROUP or :GROUP, by name or number",
         Cause::PathTaken(taken) => match taken {
@@ -160,6 +170,9 @@ fn of_operation(error: &Error) -> Option<&'static str> {
         }
         (Op::Listen, Kind::NotFound, _) => {
             "listen on an address of this machine (ip addr), in a folder that exists"
+        }
+        (Op::Handshake, _, Cause::Limit(Limit::Sniff, _)) => {
+            "sniff= sets how long a newcomer may say nothing"
         }
         (Op::Handshake, Kind::TimeLimit, _) => "handshake= sets the limit",
         (Op::Read, _, Cause::Limit(..)) => "idle= sets how long nothing may go over it",

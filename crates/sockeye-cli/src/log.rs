@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -27,7 +28,7 @@ use crate::flag;
 /// Events that may wait to be written; when the log is slower than that, the rest is counted and told.
 const ROOM: usize = 4096;
 
-/// How long the end of the program waits for the last lines to be written.
+/// How long the end of the program waits for the next of the last lines to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Writes events in a thread of its own, so that a slow terminal or disk slows no connection.
@@ -35,6 +36,8 @@ pub(crate) struct Log {
     orders: Sender<Order>,
     /// Says that everything is written, by being closed.
     written: std::sync::mpsc::Receiver<()>,
+    /// Grows with each write.
+    steps: Arc<AtomicU64>,
     unwritten: Arc<AtomicU64>,
 }
 
@@ -106,6 +109,7 @@ impl Log {
         };
         let unwritten = Arc::new(AtomicU64::new(0));
         let sink = Sink::open(form.is_json, form.path, unwritten.clone())?;
+        let steps = sink.steps();
         let mut events = Events::default();
         let queue = events.subscribe(ROOM, wants);
         let (orders, taken) = channel(1);
@@ -117,7 +121,7 @@ impl Log {
             drop(writing);
         };
         std::thread::Builder::new().name("log".into()).spawn(write).map_err(Failure::Start)?;
-        Ok((events, Self { orders, written, unwritten }))
+        Ok((events, Self { orders, written, steps, unwritten }))
     }
 
     /// Where to send what the log is to do beside its work.
@@ -130,10 +134,17 @@ impl Log {
         Unwritten(self.unwritten.clone())
     }
 
-    /// Waits until everything that was told is written; not for long, since standard error may be stuck, and so may
-    /// somebody who could tell more.
+    /// Waits until everything that was told is written; not for long without a step, since standard error may be stuck,
+    /// and so may somebody who could tell more.
     pub(crate) fn finish(self) {
-        let (Ok(()) | Err(_)) = self.written.recv_timeout(LAST_LINES);
+        let mut before = None;
+        while self.written.recv_timeout(LAST_LINES) == Err(RecvTimeoutError::Timeout) {
+            let steps = Some(self.steps.load(Ordering::Relaxed));
+            if before == steps {
+                return;
+            }
+            before = steps;
+        }
     }
 }
 

@@ -16,7 +16,8 @@ use crate::{log, say};
 
 /// A listener, and what it serves.
 pub(crate) struct Place {
-    pub(crate) name: &'static str,
+    /// What is served there.
+    pub(crate) name: String,
     pub(crate) listening: Listening,
     pub(crate) service: Arc<dyn Service>,
     /// What it was opened in.
@@ -53,7 +54,7 @@ pub(crate) async fn run(
     ctx: &Ctx,
 ) -> Result<Exit, Failure> {
     let reloading = Reloading::listen(request, ctx)?;
-    places.iter().for_each(|place| ready(place.name, &place.listening, request));
+    places.iter().for_each(|place| ready(&place.name, &place.listening, request));
     up(request, ctx);
     let mut server = Server::new(interrupts, request, ctx);
     let _all_open: Vec<Serving> = places.into_iter().map(|place| server.serve(place)).collect();
@@ -108,7 +109,7 @@ impl<'a> Server<'a> {
     /// Serves a place beside the others.
     pub(crate) fn serve(&mut self, place: Place) -> Serving {
         let Place { name, listening, service, ctx } = place;
-        let (terms, changes) = watch::channel(Terms::of(&listening, service, name, &ctx));
+        let (terms, changes) = watch::channel(Terms::of(&listening, service, &name, &ctx));
         let stop = ctx.stop.clone();
         self.tasks.spawn(async move {
             let once = listening.limits.once;

@@ -12,7 +12,7 @@ pub fn dump(offset: u64, bytes: &[u8]) -> String {
         for place in 0..WIDTH {
             text.push_str(if place % (WIDTH / 2) == 0 { "  " } else { " " });
             match row.get(place) {
-                Some(byte) => text.push_str(&format!("{byte:02x}")),
+                Some(byte) => text.extend([byte >> 4, byte & 0xf].map(digit)),
                 None => text.push_str("  "),
             }
         }
@@ -21,6 +21,10 @@ pub fn dump(offset: u64, bytes: &[u8]) -> String {
         text.push('\n');
     }
     text
+}
+
+fn digit(value: u8) -> char {
+    char::from_digit(value.into(), 16).unwrap_or('?')
 }
 
 /// Bytes of a line.

@@ -8,6 +8,9 @@ pub const FIRST: Duration = Duration::from_millis(100);
 /// The longest wait. Each is twice as long as the one before, up to this.
 pub const LONGEST: Duration = Duration::from_secs(10);
 
+/// How long a connection that is lost must have been open to be a new beginning.
+pub const HOLDS: Duration = Duration::from_secs(1);
+
 /// The tries to open one connection, or to open it anew.
 ///
 /// Waits are up to a quarter shorter or longer, as chance has it: else all who lost the same server would come back in
@@ -39,11 +42,11 @@ impl Retry {
         Some((next - next / 4 + by_chance).min(left))
     }
 
-    /// The connection that was opened at `opened` is lost. One that held for longer than the next wait is a loss of its
-    /// own; else all goes on as if it had never been open, so that a server which ends every connection at once is not
-    /// asked for ever, nor ever faster.
+    /// The connection that was opened at `opened` is lost. One that held for as long as [`HOLDS`] is a loss of its own; else
+    /// all goes on as if it had never been open, so that a server which ends every connection at once is not asked for
+    /// ever, nor ever faster.
     pub fn lose(&mut self, opened: Duration, now: Duration) {
-        if now.saturating_sub(opened) > self.next() {
+        if now.saturating_sub(opened) >= HOLDS {
             *self = Self::new(self.limit, now);
         }
     }
@@ -88,10 +91,10 @@ mod tests {
     fn a_connection_that_held_is_a_loss_of_its_own_and_one_that_did_not_is_none() {
         let mut retry = Retry::new(seconds(1.0), Duration::ZERO);
         retry.wait(Duration::ZERO, MIDDLE).unwrap();
-        retry.lose(seconds(0.1), seconds(0.3));
-        assert_eq!((retry.waits(), retry.lasted(seconds(0.3))), (1, seconds(0.3)));
+        retry.lose(seconds(0.1), seconds(0.9));
+        assert_eq!((retry.waits(), retry.lasted(seconds(0.9))), (1, seconds(0.9)));
         assert_eq!(retry.wait(seconds(1.0), MIDDLE), None);
-        retry.lose(seconds(0.1), seconds(5.0));
+        retry.lose(seconds(4.0), seconds(5.0));
         assert_eq!((retry.waits(), retry.lasted(seconds(5.0))), (0, Duration::ZERO));
         assert!(retry.wait(seconds(5.0), MIDDLE).is_some());
     }

@@ -125,6 +125,28 @@ pub fn size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
+/// Reads a speed in bytes a second, at least 1: of bytes or bits, with `/s` or without, such as `64k/s`, `80Mbit/s`.
+///
+/// `None` for anything else, and for what 64 bits do not hold.
+pub fn speed(text: &str) -> Option<u64> {
+    let amount = text.strip_suffix("/s").unwrap_or(text);
+    let bytes = match amount.strip_suffix("bit") {
+        Some(bits) => {
+            let unit = bits.trim_start_matches(|c: char| c.is_ascii_digit());
+            let scale = match unit {
+                "" => 1,
+                "k" => 1_000,
+                "M" => 1_000_000,
+                "G" => 1_000_000_000,
+                _ => return None,
+            };
+            bits.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(scale)? / 8
+        }
+        None => size(amount)?,
+    };
+    (bytes > 0).then_some(bytes)
+}
+
 /// Reads a whole number that is not negative: decimal digits, or `0x` and hexadecimal ones.
 ///
 /// `None` for anything else, and for what 64 bits do not hold.

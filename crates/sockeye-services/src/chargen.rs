@@ -7,7 +7,8 @@ use std::task::Poll;
 
 use sockeye::proto::shape::Shape;
 use sockeye::{
-    BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow, Transit,
+    BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Protocol, Replies, Result, Service, ServiceRow,
+    Transit,
 };
 
 use crate::session;
@@ -17,6 +18,7 @@ pub(crate) static CHARGEN: ServiceRow = ServiceRow {
     help: "a pattern without end (RFC 864)",
     flags: &[],
     carries: Carries::Either,
+    speaks: &[Protocol::Text],
     may: May::Answer,
     port: 7702,
     example: "sockeye dial tcp:localhost:PORT | head",

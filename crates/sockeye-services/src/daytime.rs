@@ -6,7 +6,9 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sockeye::proto::shape::Shape;
-use sockeye::{BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow};
+use sockeye::{
+    BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Protocol, Replies, Result, Service, ServiceRow,
+};
 
 use crate::session;
 
@@ -15,6 +17,7 @@ pub(crate) static DAYTIME: ServiceRow = ServiceRow {
     help: "the date and time here, in one line (RFC 867)",
     flags: &[],
     carries: Carries::Either,
+    speaks: &[Protocol::Text],
     may: May::Answer,
     port: 7703,
     example: "sockeye dial tcp:localhost:PORT",

@@ -7,7 +7,8 @@ use std::task::Poll;
 
 use sockeye::proto::shape::Shape;
 use sockeye::{
-    BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow, Transit,
+    BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Protocol, Replies, Result, Service, ServiceRow,
+    Transit,
 };
 
 use crate::session;
@@ -17,6 +18,7 @@ pub(crate) static DISCARD: ServiceRow = ServiceRow {
     help: "everything read, nothing back (RFC 863)",
     flags: &[],
     carries: Carries::Either,
+    speaks: &[Protocol::Text],
     may: May::Answer,
     port: 7701,
     example: "head -c 1G /dev/zero | sockeye dial tcp:localhost:PORT",

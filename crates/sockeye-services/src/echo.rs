@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use sockeye::proto::shape::Shape;
-use sockeye::{BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow};
+use sockeye::{
+    BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Protocol, Replies, Result, Service, ServiceRow,
+};
 
 use crate::session;
 
@@ -12,6 +14,7 @@ pub(crate) static ECHO: ServiceRow = ServiceRow {
     help: "everything back as it came (RFC 862)",
     flags: &[],
     carries: Carries::Either,
+    speaks: &[Protocol::Text],
     may: May::Answer,
     port: 7700,
     example: "echo hi | nc -N localhost PORT",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sockeye::{BoxFuture, Carries, Conn, Ctx, May, Message, Result, Service, ServiceRow};
+use sockeye::{BoxFuture, Carries, Conn, Ctx, May, Message, Protocol, Result, Service, ServiceRow};
 
 use crate::session;
 
@@ -11,6 +11,7 @@ pub(crate) static HELLO: ServiceRow = ServiceRow {
     help: "Hello, and Hello,<text>! to each message; exit ends",
     flags: &[],
     carries: Carries::Messages { frame: "frame=burst" },
+    speaks: &[Protocol::Text],
     may: May::Answer,
     port: 7705,
     example: "sockeye dial tcp:localhost:PORT",

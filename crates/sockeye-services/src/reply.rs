@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use sockeye::{
-    BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceFlag, ServiceRow,
+    BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Protocol, Replies, Result, Service, ServiceFlag,
+    ServiceRow,
 };
 
 use crate::session;
@@ -13,6 +14,7 @@ pub(crate) static REPLY: ServiceRow = ServiceRow {
     help: "the same answer to each message",
     flags: &[ServiceFlag { name: "text", value: "TEXT", help: "the answer; \"Hello, client!\" unless set" }],
     carries: Carries::Messages { frame: "frame=burst" },
+    speaks: &[Protocol::Text],
     may: May::Answer,
     port: 7706,
     example: "echo hi | sockeye dial tcp:localhost:PORT",

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use sockeye::proto::shape::Shape;
-use sockeye::{BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Replies, Result, Service, ServiceRow};
+use sockeye::{
+    BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Protocol, Replies, Result, Service, ServiceRow,
+};
 
 use crate::session;
 
@@ -13,6 +15,7 @@ pub(crate) static UPPER: ServiceRow = ServiceRow {
     help: "everything back in capitals (ASCII; other bytes as they are)",
     flags: &[],
     carries: Carries::Either,
+    speaks: &[Protocol::Text],
     may: May::Answer,
     port: 7704,
     example: "echo hi | sockeye dial tcp:localhost:PORT",

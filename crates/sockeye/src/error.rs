@@ -538,16 +538,11 @@ impl fmt::Display for Cause {
             }
             Self::OtherFamily => f.write_str("it has no address of the family that was asked for"),
             Self::Option(refused) => write!(f, "{refused}"),
-            Self::PathTaken(taken) => f.write_str(match taken {
-                PathTaken::Answered => "somebody listens there already",
-                PathTaken::Locked => "another process holds the lock beside it",
-                PathTaken::NotASocket => "a file is there that is no socket",
-                PathTaken::OtherOwner => "a socket of another user is there",
-            }),
+            Self::PathTaken(taken) => write!(f, "{taken}"),
             Self::NoUsers => f.write_str("whose a peer is cannot be told there"),
             Self::NotAdmitted(why) => write!(f, "{why}"),
             Self::OpenToOthers => f.write_str("others than users of this machine reach it"),
-            Self::Rule(rule, fault) => write!(f, "{rule}{fault}"),
+            Self::Rule(rule, fault) => write!(f, "{rule}{}", fault.said()),
             Self::Stopped => f.write_str("cut off by the stop"),
             Self::Tls(fault) => write!(f, "{fault}"),
             Self::TooLarge { size, most } => write!(f, "a message of {size} bytes, where {most} is the most"),
@@ -575,15 +570,26 @@ impl fmt::Display for Cause {
 
 impl std::error::Error for Cause {}
 
-/// What is said of a rule, behind it.
-impl fmt::Display for RuleFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl RuleFault {
+    /// What stands behind the rule.
+    fn said(self) -> &'static str {
+        match self {
             Self::NoAddresses => " names nobody: who comes there has a user, and no IP address",
             Self::NoCertificates => " names nobody: who comes there is asked for no certificate",
-            Self::NoUsers => " names nobody: whose a peer is cannot be told there",
             Self::NoSuchUser => ": there is no such user",
+            Self::NoUsers => " names nobody: whose a peer is cannot be told there",
             Self::OpenToOthers => " cannot be told there: whose a connection is shows on loopback alone",
+        }
+    }
+}
+
+impl fmt::Display for PathTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Answered => "somebody listens there already",
+            Self::Locked => "another process holds the lock beside it",
+            Self::NotASocket => "a file is there that is no socket",
+            Self::OtherOwner => "a socket of another user is there",
         })
     }
 }

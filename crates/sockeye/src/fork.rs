@@ -13,6 +13,7 @@ use crate::ctx::{Ctx, within};
 use crate::error::{Cause, Error, Limit, Op, Result};
 use crate::event::Events;
 use crate::layer::{self, Wrap};
+use crate::open::Listening;
 use crate::service::{BoxFuture, Service};
 use crate::show::show;
 
@@ -20,11 +21,13 @@ pub use self::members::Member;
 
 /// Those who share a listening address. What limits newcomers there (`max-conns=`, `allow=`, `idle=` …) is the listener's
 /// affair; the layers are each one's own.
-struct Fork(Vec<Branch>);
+pub struct Fork(Vec<Branch>);
 
 /// One of them.
 struct Branch {
     takes: Vec<Protocol>,
+    /// The names of its layers that stand in front of the scheme, outermost first.
+    in_front: Vec<&'static str>,
     /// What puts the layers on, innermost first.
     wraps: Vec<Arc<dyn Wrap>>,
     service: Arc<dyn Service>,
@@ -35,7 +38,7 @@ impl Service for Fork {
     fn serve<'a>(&'a self, conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             // What finding out takes is not held while the connection is served.
-            match Box::pin(self.lead(conn, ctx)).await? {
+            match Box::pin(self.choose(conn, ctx)).await? {
                 Some((conn, branch)) => branch.service.serve(conn, ctx).await,
                 None => Ok(()),
             }
@@ -44,8 +47,21 @@ impl Service for Fork {
 }
 
 impl Fork {
+    /// Has a listener know that it leads here: [`Listening::pin`] is then that of the first member who has one.
+    #[must_use]
+    pub fn lead(&self, mut listening: Listening) -> Listening {
+        let pinned = self.0.iter().find_map(|branch| {
+            let pin = branch.wraps.iter().find_map(|wrap| wrap.pin())?;
+            Some((branch.in_front.clone(), pin))
+        });
+        if let Some((in_front, pin)) = pinned {
+            (listening.in_front, listening.led_pin) = (in_front, Some(pin));
+        }
+        listening
+    }
+
     /// Whose the connection is, and the connection with the layers on that this one has; `None` where a stop is in a hurry.
-    async fn lead(&self, mut conn: Conn, ctx: &Ctx) -> Result<Option<(Conn, &Branch)>> {
+    async fn choose(&self, mut conn: Conn, ctx: &Ctx) -> Result<Option<(Conn, &Branch)>> {
         let mut begun = Begun::default();
         let told = tokio::select! {
             told = within(ctx.limits.sniff, begun.tell(&mut conn)) => told,
@@ -70,5 +86,11 @@ impl Fork {
         let conn = begun.put_back(conn).counted_by(Arc::default());
         let wrapped = layer::wrap_newcomer(&branch.wraps, conn, ctx).await?;
         Ok(Some((show(wrapped.counted_by(counts), &branch.events), branch)))
+    }
+}
+
+impl std::fmt::Debug for Fork {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|branch| &branch.takes)).finish()
     }
 }

@@ -91,7 +91,7 @@ pub use error::{
 };
 pub use event::{Dropped, Ended, Event, Events, SHOWN, Seen, Style, Wants, Way};
 pub use exit::Exit;
-pub use fork::Member;
+pub use fork::{Fork, Member};
 pub use handed::Handed;
 pub use inspect::{Inspected, inspect};
 pub use layer::{ALL as LAYERS, Layer, Wrap};

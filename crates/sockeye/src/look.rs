@@ -133,14 +133,19 @@ impl<L: Look> Bytes for Looked<Box<dyn Bytes>, L> {
 impl<L: Look> Looked<Box<dyn Messages>, L> {
     /// Passes on how a message went. One that is refused is no end of the connection.
     fn sent(&mut self, sent: io::Result<()>, message: Payload<'_>) -> io::Result<()> {
-        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
         match &sent {
             Ok(()) => self.eye.look.saw(Way::Out, message),
-            Err(error) if !matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset) => {}
+            Err(error) if !is_break(error) => {}
             Err(_) => return self.eye.checked(Way::Out, sent),
         }
         sent
     }
+}
+
+/// Whether the peer has broken off, as the kernel tells it.
+pub(crate) fn is_break(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset)
 }
 
 impl<L: Look> Messages for Looked<Box<dyn Messages>, L> {

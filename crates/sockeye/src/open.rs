@@ -213,7 +213,9 @@ pub struct Listening {
     /// What the address was read against.
     pub(crate) rows: Rows,
     /// The names of the layers that stand in front of the scheme, outermost first.
-    in_front: Vec<&'static str>,
+    pub(crate) in_front: Vec<&'static str>,
+    /// The pin of somebody to whom it leads, who has layers of its own.
+    pub(crate) led_pin: Option<Pin>,
     ctx: Box<Ctx>,
     handshakes: JoinSet<Result<Conn>>,
 }
@@ -229,6 +231,7 @@ impl Listening {
             tally: Arc::default(),
             rows: Rows::default(),
             in_front: Vec::new(),
+            led_pin: None,
             ctx: Box::new(ctx.clone()),
             handshakes: JoinSet::new(),
         }
@@ -236,7 +239,7 @@ impl Listening {
 
     /// What clients are to know it by, where it shows them a certificate for which nobody vouches: its own.
     pub fn pin(&self) -> Option<Pin> {
-        self.wraps.iter().find_map(|wrap| wrap.pin())
+        self.wraps.iter().find_map(|wrap| wrap.pin()).or(self.led_pin)
     }
 
     /// The address that reaches it, with that pin, as it is dialled from this machine.

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use sockeye_proto::sniff::Protocol;
+
 use crate::conn::Conn;
 use crate::ctx::{Ctx, Newcomers};
 use crate::error::Result;
@@ -80,6 +82,8 @@ pub struct ServiceRow {
     pub flags: &'static [ServiceFlag],
     /// What its connections are to carry.
     pub carries: Carries,
+    /// Which protocols it takes where it shares an address with others ([`crate::Member::speaks`]).
+    pub speaks: &'static [Protocol],
     /// What it may do.
     pub may: May,
     /// The loopback port that `serve` without arguments puts it on.

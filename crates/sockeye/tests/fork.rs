@@ -81,7 +81,7 @@ fn fork(words: &[&str], speaks: &[Protocol], ctx: &Ctx) -> Result<Arc<dyn Servic
             Member { address, name: name.trim_end(), speaks, service, events }
         })
         .collect();
-    rows.fork(&members, ctx)
+    rows.fork(&members, ctx).map(|fork| fork as Arc<dyn Service>)
 }
 
 /// A server of these members, on the address that the first of them has without its layers.

@@ -3,12 +3,13 @@
 //! A client dials the relay, the relay dials the far end, and the test holds both outer ends (`joint`). A row that is
 //! added is a line and a column here from that day on, and fails until `joint` and `breaking` know it. Datagrams have
 //! checks of their own (`datagrams`), and so have a frame that makes messages of one side's bytes (`framed`) and
-//! WebSockets on both sides (`websocket`). Each test
+//! WebSockets on both sides (`websocket`). Some rows run once more while bytes come one by one (`sliced`). Each test
 //! is a process of its own, where descriptors can be counted, and tells of all pairs that fail.
 
 mod datagrams;
 mod framed;
 mod joint;
+mod sliced;
 mod websocket;
 
 use std::future::poll_fn;

@@ -187,6 +187,28 @@ async fn a_message_is_received_whole_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn layers_are_put_on_anew() {
+    let ctx = Ctx::default();
+    let mut listening = sockeye::listen("ws+mem:again", &ctx).await.unwrap();
+    let here = async {
+        let mut near = sockeye::dial("ws+mem:again,reconnect=1m", &ctx).await.unwrap();
+        for word in [b"one", b"two"] {
+            near.send(word).await.unwrap();
+            assert_eq!(receive(&mut near).await.payload, word);
+        }
+    };
+    let there = async {
+        for _ in 0..2 {
+            let mut far = soon("a connection", listening.accept()).await.unwrap();
+            let word = receive(&mut far).await.payload;
+            far.send(&word[..]).await.unwrap();
+            far.abort();
+        }
+    };
+    tokio::join!(here, there);
+}
+
+#[tokio::test]
 async fn a_message_that_was_not_sent_whole_is_sent_again_whole() {
     let (folder, ctx) = (Scratch::new(), Ctx::default());
     let path = folder.path("server").display().to_string();

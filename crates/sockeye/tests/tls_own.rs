@@ -5,7 +5,7 @@ use std::fs;
 use sockeye::{
     Cause, Conn, Ctx, Event, FileFault, Kind, Limits, Newcomers, Op, Refusal, Result, State, TlsFault, Wants,
 };
-use testkit::{Authority, Issued, Scratch};
+use testkit::{Authority, Credentials, Issued, Scratch};
 
 use crate::lab::{Server, echo, event, get, listen, local, put, rest, soon};
 
@@ -103,37 +103,6 @@ fn shows(issued: &Issued) -> String {
     format!("cert={},key={}", issued.certificate, issued.key)
 }
 
-/// Files that can be exchanged: a certificate with its key, and who vouches for it.
-struct Files {
-    scratch: Scratch,
-}
-
-impl Files {
-    /// Those of a new authority, which has issued a certificate for that name.
-    fn of(name: &str) -> Self {
-        let files = Self { scratch: Scratch::new() };
-        files.exchange(name);
-        files
-    }
-
-    fn exchange(&self, name: &str) {
-        let authority = Authority::new();
-        let issued = authority.issue(&format!("DNS:{name}"));
-        for (from, to) in [(issued.certificate, "cert"), (issued.key, "key"), (authority.certificate(), "ca")]
-        {
-            fs::copy(from, self.scratch.path(to)).unwrap();
-        }
-    }
-
-    fn path(&self, file: &str) -> String {
-        self.scratch.path(file).display().to_string()
-    }
-
-    fn shows(&self) -> String {
-        format!("cert={},key={}", self.path("cert"), self.path("key"))
-    }
-}
-
 /// Whom the other side has shown to be.
 fn shown(conn: &Conn) -> Vec<String> {
     conn.peer().tls.as_ref().map(|tls| tls.names.clone()).unwrap_or_default()
@@ -142,11 +111,11 @@ fn shown(conn: &Conn) -> Vec<String> {
 #[tokio::test]
 async fn files_that_were_exchanged_hold_for_newcomers_on_both_sides_once_they_are_read_and_those_inside_stay()
 {
-    let (here, there) = (Files::of("one"), Files::of("alice"));
+    let (here, there) = (Credentials::of("one"), Credentials::of("alice"));
     let ctx = Ctx::default();
     let listening =
-        listen(&format!("tls-l:127.0.0.1:0,{},client-ca={}", here.shows(), there.path("ca")), &ctx).await;
-    let to = format!("tls+{},{},ca={}", local(&listening), there.shows(), here.path("ca"));
+        listen(&format!("tls-l:127.0.0.1:0,{},client-ca={}", here.shown(), there.path("ca")), &ctx).await;
+    let to = format!("tls+{},{},ca={}", local(&listening), there.shown(), here.path("ca"));
     let _server = Server::start(listening, echo(), &ctx);
     let [first, second] =
         ["one", "two"].map(|name| sockeye::dialler(&format!("{to},sni={name}"), &ctx).unwrap());
@@ -170,12 +139,12 @@ async fn files_that_were_exchanged_hold_for_newcomers_on_both_sides_once_they_ar
 
 #[tokio::test]
 async fn where_one_file_is_broken_all_go_on_with_what_they_had() {
-    let (one, two) = (Files::of("localhost"), Files::of("localhost"));
+    let (one, two) = (Credentials::of("localhost"), Credentials::of("localhost"));
     let ctx = Ctx::default();
     let mut places = Vec::new();
     for files in [&one, &two] {
         fs::copy(files.path("ca"), files.path("first ca")).unwrap();
-        let listening = listen(&format!("tls-l:127.0.0.1:0,{}", files.shows()), &ctx).await;
+        let listening = listen(&format!("tls-l:127.0.0.1:0,{}", files.shown()), &ctx).await;
         let to = (local(&listening), format!("sni=localhost,ca={}", files.path("first ca")));
         places.push((to, Server::start(listening, echo(), &ctx)));
     }
@@ -196,18 +165,18 @@ async fn where_one_file_is_broken_all_go_on_with_what_they_had() {
 
 /// A listener with these rules, the certificates that its clients may show, and what becomes of these.
 struct Door {
-    ours: Files,
+    ours: Credentials,
     clients: Authority,
 }
 
 impl Door {
     fn new() -> Self {
-        Self { ours: Files::of("localhost"), clients: Authority::new() }
+        Self { ours: Credentials::of("localhost"), clients: Authority::new() }
     }
 
     fn word(&self, rules: &str) -> String {
         let ca = self.clients.certificate();
-        format!("tls-l:127.0.0.1:0,{},client-ca={ca}{rules}", self.ours.shows())
+        format!("tls-l:127.0.0.1:0,{},client-ca={ca}{rules}", self.ours.shown())
     }
 
     /// Whether somebody with a certificate for `name`, of its authority, is served.
@@ -242,6 +211,32 @@ async fn rules_let_in_and_keep_out_by_the_names_in_certificates() {
         let _server = Server::start(listening, echo(), &ctx);
         let let_in = [door.lets_in(&to, "alice", &ctx).await, door.lets_in(&to, "bob", &ctx).await];
         assert_eq!(let_in, [alice, bob], "{rules}");
+    }
+}
+
+#[tokio::test]
+async fn who_resumes_a_session_is_known_by_the_certificate_that_it_showed_at_first() {
+    let (door, ctx) = (Door::new(), Ctx::default());
+    for (min, name, is_let_in) in [("1.3", "alice", true), ("1.2", "alice", true), ("1.3", "bob", false)] {
+        let listening = listen(&door.word(",allow=cert:alice"), &ctx).await;
+        let to = local(&listening);
+        let _server = Server::start(listening, echo(), &ctx);
+        let issued = door.clients.issue(&format!("DNS:{name}"));
+        let options = format!("sni=localhost,ca={},{},min={min}", door.ours.path("ca"), shows(&issued));
+        let dialler = sockeye::dialler(&format!("tls+{to},{options}"), &ctx).unwrap();
+        for _ in 0..3 {
+            let mut conn = soon("a handshake", dialler.dial(&ctx)).await.unwrap();
+            let heard = async {
+                put(&mut conn, b"hello").await?;
+                conn.shutdown_write().await?;
+                rest(&mut conn).await
+            };
+            assert_eq!(
+                soon("an echo", heard).await.is_ok_and(|heard| heard == b"hello"),
+                is_let_in,
+                "{name}"
+            );
+        }
     }
 }
 

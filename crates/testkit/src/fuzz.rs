@@ -4,18 +4,21 @@
 //! fuzzer starts are in `fuzz/`, and add nothing.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use sockeye::proto::address::{Address, ParseError};
 use sockeye::proto::admission::{Refusal, Rule, Rules, Whom};
 use sockeye::proto::certificate::Certificate;
 use sockeye::proto::cut::{Cutter, Piece, TooLong};
 use sockeye::proto::diag::{self, Found, Transport};
+use sockeye::proto::fault::{FAULTS, Fault, Step, Stream, Traffic};
 use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
 use sockeye::proto::http::{Asked, asked};
 use sockeye::proto::newline::ToCrlf;
 use sockeye::proto::printable::{self, Printable};
 use sockeye::proto::sniff::{self, sniff as told};
 use sockeye::proto::unit;
+use sockeye::proto::way::Way;
 use sockeye::proto::websocket::handshake::{self, Answer, Ask, Request};
 use sockeye::proto::websocket::{
     self as web, Encoded, Item, Key, MAX_CONTROL, Opcode, Party, WebSocketError,
@@ -32,6 +35,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("certificate", certificate),
     ("cut", cut),
     ("diag", diag),
+    ("fault", fault),
     ("frame", frame),
     ("http", http),
     ("newline", newline),
@@ -139,6 +143,63 @@ pub fn diag(data: &[u8]) {
         if let Some(Found::Of { .. }) = read(number) {
             assert!(data.len() >= diag::ANSWER, "{} bytes", data.len());
             assert_ne!(data.get(84..88), Some(&[0; 4][..]), "an orphan has no user");
+        }
+    }
+}
+
+/// Faults, a comma between them, and behind a zero byte what comes under them: as bytes, each in a read, and as messages
+/// with a zero byte between them.
+///
+/// What is taken reads back as it is printed. Bytes that are neither turned nor cut off come out as they went in, and of
+/// messages as many as are not lost, and twice those that are doubled.
+pub fn fault(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == 0);
+    let Some(Ok(text)) = parts.next().map(str::from_utf8) else { return };
+    let sent = parts.next().unwrap_or_default();
+    let faults: Vec<Fault> = text.split(',').filter_map(|text| Fault::read(text).ok()).collect();
+    for fault in &faults {
+        let printed = fault.to_string();
+        assert_eq!(Fault::read(&printed), Ok(*fault), "{printed}");
+        assert!(FAULTS.iter().any(|row| row.name == fault.name()), "{printed} is of no row");
+    }
+
+    let (mut way, mut came) = (Stream::new(&faults, Way::In, 1, 1), Vec::new());
+    sent.iter().for_each(|byte| way.push(&[*byte], Duration::ZERO));
+    way.end(Duration::ZERO);
+    let last = drained(&mut way, Stream::step, |way, most, now| {
+        let first = way.first(most).to_vec();
+        assert!(!first.is_empty() && first.len() <= most, "{first:?} of {most}");
+        way.passed(first.len(), now);
+        came.extend(first);
+    });
+    assert!(came.len() == sent.len() || last != Step::End || way.deeds().cut > 0, "{last:?} of {sent:?}");
+    assert!(way.deeds().turned > 0 || sent.starts_with(&came), "{came:?} of {sent:?}");
+
+    let messages: Vec<&[u8]> = sent.split(|byte| *byte == 0).collect();
+    let (mut way, mut came) = (Traffic::new(&faults, Way::In, 1, 1), 0);
+    messages.iter().for_each(|message| way.push(message.to_vec(), (), Duration::ZERO));
+    way.end(Duration::ZERO);
+    let last = drained(&mut way, Traffic::step, |way, _, now| came += u64::from(way.pop(now).is_some()));
+    let deeds = way.deeds();
+    let most = messages.len() as u64 - deeds.lost - deeds.too_large + deeds.duplicated;
+    assert!(came == most || came < most && last != Step::End || deeds.cut > 0, "{came} of {most}: {deeds:?}");
+}
+
+/// Passes on what goes on, at the first moment that it may, until nothing more does.
+fn drained<W>(
+    way: &mut W,
+    step: impl Fn(&mut W, Duration) -> Step,
+    mut pass: impl FnMut(&mut W, usize, Duration),
+) -> Step {
+    let mut now = Duration::ZERO;
+    loop {
+        match step(way, now) {
+            Step::Pass(most) => pass(way, most, now),
+            Step::Wait(Some(until)) => {
+                assert!(until > now, "a wait for what was");
+                now = until;
+            }
+            last => return last,
         }
     }
 }

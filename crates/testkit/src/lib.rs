@@ -16,6 +16,7 @@
 pub mod fuzz;
 
 mod authority;
+mod credentials;
 mod output;
 mod peer;
 mod process;
@@ -27,6 +28,7 @@ mod wait;
 mod wire;
 
 pub use authority::{Authority, Issued};
+pub use credentials::Credentials;
 pub use peer::require;
 pub use process::{Exit, Process, run};
 pub use python::python;

@@ -1,6 +1,6 @@
 //! What an address may become: its scheme, its target, and its options.
 
-use sockeye::proto::address::{Form, Kind, OptionGrammar, Role, SchemeGrammar, Written};
+use sockeye::proto::address::{Form, Kind, LayerGrammar, OptionGrammar, Role, SchemeGrammar, Written};
 use sockeye::proto::dscp;
 use sockeye::proto::fault::{FAULTS, Fault};
 use sockeye::proto::frame::FRAMINGS;
@@ -13,10 +13,11 @@ pub(super) fn word(current: &str, roles: &[Role]) -> Vec<Candidate> {
     let Some((head, rest)) = current.find([':', ',']).and_then(|end| current.split_at_checked(end)) else {
         return schemes(current, roles);
     };
-    let Some((scheme, role)) = scheme(head, roles) else { return Vec::new() };
+    let Some(head_of) = Head::read(head, roles) else { return Vec::new() };
+    let Head { scheme, role, .. } = head_of;
     let (lead, candidates) = match current.rsplit_once(',') {
         Some((before, piece)) if !scheme.target.runs_to_the_end() => {
-            (format!("{before},"), option(before, scheme, role, piece))
+            (format!("{before},"), option(before, &head_of, piece))
         }
         _ => (format!("{head}:"), target(rest.strip_prefix(':').unwrap_or(rest), scheme, role)),
     };
@@ -26,8 +27,7 @@ pub(super) fn word(current: &str, roles: &[Role]) -> Vec<Candidate> {
 /// What `-o` behind an address may be set to.
 pub(super) fn beside(address: &str, roles: &[Role], current: &str) -> Vec<Candidate> {
     let head = address.find([':', ',']).and_then(|end| address.get(..end)).unwrap_or(address);
-    let found = scheme(head, roles);
-    found.map_or_else(Vec::new, |(scheme, role)| option(address, scheme, role, current))
+    Head::read(head, roles).map_or_else(Vec::new, |head| option(address, &head, current))
 }
 
 /// The names of schemes, with their colon. Where everything is listened on, `-l` need not be written.
@@ -46,19 +46,41 @@ fn schemes(current: &str, roles: &[Role]) -> Vec<Candidate> {
             all.push(Candidate::word(format!("{name}-l:"), format!("listen: {}", row.help)));
         }
     }
+    let stacks = sockeye::vocabulary().stacks.iter();
+    all.extend(stacks.map(|row| {
+        let whole = row.layers.iter().chain([&row.scheme]).copied().collect::<Vec<_>>().join("+");
+        Candidate::word(format!("{}:", row.name), format!("for {whole}:"))
+    }));
     all
 }
 
-/// The scheme of a head such as `tcp-l`, and whether it listens.
-fn scheme(head: &str, roles: &[Role]) -> Option<(&'static SchemeGrammar, Role)> {
-    let vocabulary = sockeye::vocabulary();
-    let (scheme, role) = match vocabulary.scheme(head) {
-        Some(scheme) if roles.contains(&Role::Dial) => (scheme, Role::Dial),
-        Some(scheme) => (scheme, Role::Listen),
-        None => (vocabulary.scheme(head.strip_suffix("-l")?)?, Role::Listen),
-    };
-    let is_able = if role == Role::Dial { scheme.dials } else { scheme.listens };
-    (is_able && roles.contains(&role)).then_some((scheme, role))
+/// What stands before the colon, such as `tls+tcp-l`.
+struct Head {
+    /// Those that are written in front.
+    layers: Vec<&'static LayerGrammar>,
+    scheme: &'static SchemeGrammar,
+    role: Role,
+}
+
+impl Head {
+    fn read(head: &str, roles: &[Role]) -> Option<Self> {
+        let vocabulary = sockeye::vocabulary();
+        let (front, last) = head.rsplit_once('+').unwrap_or(("", head));
+        let named = |name: &str| {
+            let stack = vocabulary.stacks.iter().find(|row| row.name == name);
+            let (layers, scheme) = stack.map_or((&[][..], name), |row| (row.layers, row.scheme));
+            Some((layers, vocabulary.scheme(scheme)?))
+        };
+        let ((beneath, scheme), role) = match named(last) {
+            Some(named) if roles.contains(&Role::Dial) => (named, Role::Dial),
+            Some(named) => (named, Role::Listen),
+            None => (named(last.strip_suffix("-l")?)?, Role::Listen),
+        };
+        let layers = front.split('+').filter(|name| !name.is_empty()).chain(beneath.iter().copied());
+        let layers = layers.map(|name| vocabulary.layer(name)).collect::<Option<_>>()?;
+        let is_able = if role == Role::Dial { scheme.dials } else { scheme.listens };
+        (is_able && roles.contains(&role)).then_some(Self { layers, scheme, role })
+    }
 }
 
 fn target(current: &str, scheme: &SchemeGrammar, role: Role) -> Vec<Candidate> {
@@ -91,7 +113,9 @@ fn machines(role: Role) -> Vec<Candidate> {
 }
 
 /// What an option may become behind `address`, which holds those that are set already.
-fn option(address: &str, scheme: &'static SchemeGrammar, role: Role, current: &str) -> Vec<Candidate> {
+fn option(address: &str, head: &Head, current: &str) -> Vec<Candidate> {
+    let Head { layers: in_front, scheme, role } = head;
+    let (scheme, role) = (*scheme, *role);
     // The commas of a command are its own.
     let behind = if scheme.target.runs_to_the_end() { "" } else { address };
     let set: Vec<&str> = behind.split(',').skip(1).filter_map(|piece| piece.split('=').next()).collect();
@@ -106,7 +130,8 @@ fn option(address: &str, scheme: &'static SchemeGrammar, role: Role, current: &s
         Some((first, others)) if is_set(first) => others,
         _ => layer.options.get(..1).unwrap_or_default(),
     });
-    let mut rows = vocabulary.options_of(scheme).chain(of_layers);
+    let of_front = in_front.iter().flat_map(|layer| layer.options);
+    let mut rows = of_front.chain(vocabulary.options_of(scheme)).chain(of_layers);
     match current.split_once('=') {
         None => {
             let free = rows.filter(|row| row.side.includes(role) && (row.kind.repeats() || !is_set(row)));

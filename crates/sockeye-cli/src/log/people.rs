@@ -30,45 +30,25 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
             format!("{}{} {exit}", printable::line(command.as_bytes()), whose(caller.as_deref()))
         }
         Event::Exited { .. } => return None,
-        Event::IdentityUnkept { error } => format!(
-            "{}; the certificate is forgotten when this ends, and its pin with it\n{}{}",
-            one_line(error),
-            say::INDENT,
-            hint::STATE
-        ),
-        Event::Faulted { peer, came, went } if verbose => {
-            let ways = [("in", came), ("out", went)].into_iter().filter(|(_, deeds)| !deeds.is_none());
-            let ways: Vec<String> = ways.map(|(way, deeds)| format!("{way}: {}", done(deeds))).collect();
-            format!("faults on {peer}: {}", ways.join("; "))
-        }
+        Event::Faulted { peer, came, went } if verbose => faulted(peer, came, went),
         Event::Faulted { .. } => return None,
         Event::Faults { address, seed } => {
-            format!("faults on {}: seed={seed} repeats them", printable::line(address.as_bytes()))
+            format!("seed={seed} repeats the faults of {}", printable::line(address.as_bytes()))
         }
+        Event::IdentityUnkept { error } => unkept(error),
         Event::Lost { events } => format!("{events} events were not told: the log is too slow"),
-        Event::Message { peer, way, payload, size, .. } => {
-            let does = match way {
-                Way::In => "says",
-                Way::Out => "hears",
-            };
-            let rest = match size - payload.len() {
-                0 => String::new(),
-                more => format!(" … and {more} bytes more"),
-            };
-            format!("{peer} {does} {}{rest}", printable::line(payload))
-        }
+        Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => {
             format!("{} did not reach {peer}: {}", counted(*messages), error.cause())
         }
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
         Event::Reached { address, attempts, after } => reached(address, *attempts, *after),
+        Event::Refused { listener, peer, why, newcomers: 1 } => {
+            format!("{listener}: {} was refused: {why}", who(peer))
+        }
         Event::Refused { listener, peer, why, newcomers } => {
-            let who = who(peer);
-            match newcomers {
-                1 => format!("{listener}: {who} was refused: {why}"),
-                more => format!("{listener}: {more} were refused, {who} last: {why}"),
-            }
+            format!("{listener}: {newcomers} were refused, {} last: {why}", who(peer))
         }
         Event::Retrying { wait, error, .. } => retrying(error, *wait),
         Event::Said { command, caller, line } => {
@@ -87,6 +67,24 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         other => other.name().to_owned(),
     };
     Some(line)
+}
+
+fn faulted(peer: &Peer, came: &Deeds, went: &Deeds) -> String {
+    let ways = [("in", came), ("out", went)].into_iter().filter(|(_, deeds)| !deeds.is_none());
+    let ways: Vec<String> = ways.map(|(way, deeds)| format!("{way}: {}", done(deeds))).collect();
+    format!("faults on {peer}: {}", ways.join("; "))
+}
+
+fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> String {
+    let does = match way {
+        Way::In => "says",
+        Way::Out => "hears",
+    };
+    let rest = match size - payload.len() {
+        0 => String::new(),
+        more => format!(" … and {more} bytes more"),
+    };
+    format!("{peer} {does} {}{rest}", printable::line(payload))
 }
 
 fn reached(address: &str, attempts: u32, after: Duration) -> String {
@@ -120,6 +118,12 @@ fn stopping(listener: &str, open: usize, alone: bool) -> String {
 
 fn counted(messages: u64) -> String {
     if messages == 1 { "a message".to_owned() } else { format!("{messages} messages") }
+}
+
+fn unkept(error: &Error) -> String {
+    let told =
+        format!("{}; the certificate is forgotten when this ends, and its pin with it", one_line(error));
+    format!("{told}\n{}{}", say::INDENT, hint::STATE)
 }
 
 /// What rules look at.

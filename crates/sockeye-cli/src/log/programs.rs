@@ -1,7 +1,6 @@
 //! Events as JSON objects for programs.
 
 use serde_json::{Value, json};
-use sockeye::proto::fault::Deeds;
 use sockeye::{Ended, Event, Exit, Peer, Way};
 
 use super::{set, timed, traffic};
@@ -18,29 +17,20 @@ pub(super) fn for_programs(event: &Event) -> Value {
             json!({ "service": &**listener, "failures": failures })
         }
         Event::Closed { id, peer, received, sent, lasted, ended } => {
-            let (how, error) = match ended {
-                Ended::Done => ("done", Value::Null),
-                Ended::Failed(error) => ("failed", one_line(error).into()),
-                Ended::Panicked => ("panicked", Value::Null),
-                Ended::Refused(why) => ("refused", why.to_string().into()),
-                Ended::Stopped => ("stopped", Value::Null),
-            };
+            let (how, error) = how(ended);
             json!({
                 "id": id, "peer": peer.to_string(), "received": received, "sent": sent,
                 "seconds": lasted.as_secs_f64(), "ended": how, "error": error,
             })
         }
-        Event::Dropped { socket, dropped } => {
-            let mut object = json!({ "socket": &**socket });
-            dropped.counts().into_iter().for_each(|(name, count)| set(&mut object, name, count));
-            object
-        }
+        Event::Dropped { socket, dropped } => counted(json!({ "socket": &**socket }), dropped.counts()),
         Event::Exited { command, caller, exit } => exited(command, caller.as_deref(), *exit),
-        Event::IdentityUnkept { error } => json!({ "error": one_line(error), "hint": hint::STATE }),
         Event::Faulted { peer, came, went } => {
-            json!({ "peer": peer.to_string(), "in": done(came), "out": done(went) })
+            let [came, went] = [came, went].map(|deeds| counted(json!({}), deeds.counts()));
+            json!({ "peer": peer.to_string(), "in": came, "out": went })
         }
         Event::Faults { address, seed } => json!({ "address": &**address, "seed": seed }),
+        Event::IdentityUnkept { error } => json!({ "error": one_line(error), "hint": hint::STATE }),
         Event::Lost { events } => json!({ "events": events }),
         Event::Message { peer, way, payload, size, .. } => message(peer, *way, payload, *size),
         Event::Missed { peer, messages, error } => json!({
@@ -80,9 +70,20 @@ pub(super) fn for_programs(event: &Event) -> Value {
     object
 }
 
-fn done(deeds: &Deeds) -> Value {
-    let mut object = json!({});
-    deeds.counts().into_iter().for_each(|(name, count)| set(&mut object, name, count));
+/// How a connection ended, and why.
+fn how(ended: &Ended) -> (&'static str, Value) {
+    match ended {
+        Ended::Done => ("done", Value::Null),
+        Ended::Failed(error) => ("failed", one_line(error).into()),
+        Ended::Panicked => ("panicked", Value::Null),
+        Ended::Refused(why) => ("refused", why.to_string().into()),
+        Ended::Stopped => ("stopped", Value::Null),
+    }
+}
+
+/// The object with counts, by their names.
+fn counted<const COUNTS: usize>(mut object: Value, counts: [(&'static str, u64); COUNTS]) -> Value {
+    counts.into_iter().for_each(|(name, count)| set(&mut object, name, count));
     object
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Sink {
     unwritten: Arc<AtomicU64>,
     /// Lines that were lost since the last one that was written; told when they begin, and when they end.
     missing: u64,
+    /// Counts writes, for who waits for the last.
+    steps: Arc<AtomicU64>,
 }
 
 struct Appended {
@@ -47,7 +49,12 @@ impl Sink {
             let file = append(path).map_err(|error| Failure::File(unwritable(path, error)))?;
             Ok::<_, Failure>(Appended { path: path.to_owned(), file, is_torn: false })
         });
-        Ok(Self { is_json, file: file.transpose()?, unwritten, missing: 0 })
+        Ok(Self { is_json, file: file.transpose()?, unwritten, missing: 0, steps: Arc::default() })
+    }
+
+    /// A count that grows with each write.
+    pub(super) fn steps(&self) -> Arc<AtomicU64> {
+        self.steps.clone()
     }
 
     /// Whether its lines are for programs.
@@ -75,6 +82,7 @@ impl Sink {
 
     /// Writes lines as they are. Of what cannot be written it is told, once, until something can be again.
     pub(super) fn write(&mut self, lines: &str) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
         let Some(file) = &mut self.file else { return say::patiently(lines) };
         let told = match self.missing {
             0 => String::new(),

@@ -34,9 +34,10 @@ pub(super) static LISTEN: Verb = Verb {
             any other line the last one.\n\
             --exec and --sh run a program for each peer, many at once, with the peer as its standard input and \
             output. Only our own user's programs, root's, and those of users that allow= names are let in, so \
-            the address must be a Unix socket or on loopback. The program finds in SOCKEYE_PEER, SOCKEYE_LOCAL \
+            the address must be a Unix socket or on loopback, unless allow=cert:NAME lets in by certificate. The program finds in SOCKEYE_PEER, SOCKEYE_LOCAL \
             and SOCKEYE_UID who its peer is, and is ended when the peer has left before all was said.\n\
-            These four go on until interrupted, as with --keep.",
+            These four go on until interrupted, as with --keep.\n\
+            SIGHUP has certificates and keys read again.",
     examples: &[
         ("sockeye listen tcp:8080", "wait for one peer on this machine"),
         ("sockeye listen --keep --recv-only unix:/tmp/log.sock >>log", "collect what comes"),

@@ -22,7 +22,7 @@ pub(super) static RELAY: Verb = Verb {
     about: "Where the first address listens (tcp-l:8080), each connection that it accepts is joined to \
             the second, dialled anew, thousands at once; ,once ends with the first. Otherwise both are \
             dialled and joined once. The end of one side is passed on to the other, unless eof= says \
-            otherwise.",
+            otherwise. One that listens reads the certificates and keys of both its ends again at SIGHUP.",
     examples: &[
         ("sockeye relay tcp-l:8080 unix:/run/app.sock", "lead a port to a Unix socket"),
         ("sockeye relay file:in.txt tcp:localhost:7701 --one-way", "send a file"),
@@ -104,7 +104,7 @@ pub(super) fn serve(
         let plan = Plan { flow: flow(request), idle, ..Plan::of(left, right, &ctx) };
         let listening = sockeye::listen(left, &ctx).await?;
         let service = Arc::new(Forward { to: sockeye::dialler(right, &ctx)?, plan });
-        let places = vec![Place { name, listening, service, ctx: ctx.clone() }];
+        let places = vec![Place { name: name.to_owned(), listening, service, ctx: ctx.clone() }];
         server::run(places, interrupts, request, &ctx).await
     })
 }

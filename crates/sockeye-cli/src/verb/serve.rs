@@ -1,6 +1,7 @@
 //! `serve`: run services.
 
 mod order;
+mod party;
 mod posts;
 mod reload;
 
@@ -28,13 +29,15 @@ pub(crate) static SERVE: Verb = Verb {
     usage: "sockeye serve [FLAG]... [SERVICE [FLAG]... ADDR...]...",
     about: "A word without a colon is a service; the addresses and flags behind it are its own. tcp:8080 \
             and tcp-l:8080 are the same here, and port 0 lets the kernel choose: the address of each \
-            listener is told on standard error.\n\
+            listener is told on standard error. Services that are given the same address share it: one over tls: \
+            gets those who speak TLS, one over ws: those who speak HTTP, and one without all others.\n\
             --config takes services, addresses and flags from a file; sockeye gen config prints one to \
             begin with. SIGHUP has it read again, whole or not at all: an address that stays keeps its \
             socket, newcomers get what the file says now, and nobody who is inside is dropped. A new address is opened \
             before an old one is given up, so tcp:any:80 in the place of tcp:80 takes two steps.\n\
             The first interrupt (Ctrl-C, or SIGTERM) takes nobody new and lets those inside finish, the \
-            second hurries them, the third ends at once. SIGUSR1 lists who is inside; SIGHUP opens a log file anew.\n\
+            second hurries them, the third ends at once. SIGUSR1 lists who is inside; SIGHUP opens a log file anew, and \
+            has certificates and keys read again.\n\
             From systemd it takes the sockets whose addresses it is given, or fd-l:NAME by name, and tells when it \
             is ready.",
     examples: &[

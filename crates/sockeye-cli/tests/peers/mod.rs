@@ -11,6 +11,7 @@
 
 mod admission;
 mod broker;
+mod certificates;
 mod check;
 mod client;
 mod commands;
@@ -21,8 +22,10 @@ mod flood;
 mod groups;
 mod listen;
 mod listener;
+mod looks;
 mod messages;
 mod metrics;
+mod one_port;
 mod operator;
 mod port;
 mod programs;

@@ -109,7 +109,7 @@ fn a_program_that_is_nowhere_is_refused_at_the_start() {
 
 #[test]
 fn a_program_for_everybody_is_refused_at_the_start() {
-    let hint = "         listen on loopback, which is what a port alone means, or on a Unix socket";
+    let hint = "         listen on loopback or a Unix socket, or let in by certificate: tls:HOST:PORT,client-ca=FILE,allow=cert:NAME";
     let tcp = "sockeye: cannot listen on tcp-l:any:0: others than users of this machine reach it";
     assert_all_wrong_usage(&[
         (&["listen", "--exec", "cat", "tcp:any:0"], tcp, hint),

@@ -320,7 +320,7 @@ impl Address {
         for (at, layer) in self.layers.iter().enumerate() {
             let beneath = self.layers.iter().skip(at + 1).find_map(|layer| layer.grammar.gives);
             let shape = beneath.unwrap_or(self.scheme.shape);
-            for (name, value) in layer.options.iter() {
+            for (_, value) in layer.options.iter() {
                 let Value::Fault(fault) = value else { continue };
                 if let Some(why) = fault.refusal(shape, self.scheme.name) {
                     let written = |piece: &&Piece<'_>| {
@@ -328,7 +328,7 @@ impl Address {
                         typed.is_some_and(|typed| typed.as_ref() == Ok(fault))
                     };
                     let piece = pieces.iter().find(written).unwrap_or(last);
-                    return Err(piece.error(format!("{name}={fault}: {why}")));
+                    return Err(piece.error(format!("{}: {why}", fault.name())));
                 }
             }
         }

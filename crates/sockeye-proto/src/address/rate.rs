@@ -18,7 +18,7 @@ pub(super) const EXPECTED: &str = "a rate such as 64k/s, 10MB/s or 80Mbit/s, or 
 
 impl Rate {
     pub(super) fn read(text: &str) -> Option<Self> {
-        if let Some(both) = speed(text) {
+        if let Some(both) = unit::speed(text) {
             return Some(Self { inward: Some(both), outward: Some(both) });
         }
         let mut rate = Self { inward: None, outward: None };
@@ -29,32 +29,12 @@ impl Rate {
                 "out" => &mut rate.outward,
                 _ => return None,
             };
-            if place.replace(speed(limit)?).is_some() {
+            if place.replace(unit::speed(limit)?).is_some() {
                 return None;
             }
         }
         Some(rate)
     }
-}
-
-/// Bytes a second, of bytes or bits, with `/s` or without.
-fn speed(text: &str) -> Option<u64> {
-    let amount = text.strip_suffix("/s").unwrap_or(text);
-    let bytes = match amount.strip_suffix("bit") {
-        Some(bits) => {
-            let unit = bits.trim_start_matches(|c: char| c.is_ascii_digit());
-            let scale = match unit {
-                "" => 1,
-                "k" => 1_000,
-                "M" => 1_000_000,
-                "G" => 1_000_000_000,
-                _ => return None,
-            };
-            bits.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(scale)? / 8
-        }
-        None => unit::size(amount)?,
-    };
-    (bytes > 0).then_some(bytes)
 }
 
 impl fmt::Display for Rate {

@@ -75,9 +75,7 @@ impl Gate {
             match fault.what {
                 What::Cut(how, after) => gate.cut = Some((how, after)),
                 What::NoRead(after) => gate.no_read = Some(after),
-                What::Rate(rate) => {
-                    gate.pace = Some(Pace::new(u64::try_from(rate.get()).unwrap_or(u64::MAX)))
-                }
+                What::Rate(rate) => gate.pace = Some(Pace::new(rate.get())),
                 What::Slice { most, pause } => gate.slice = Some((most.get(), pause)),
                 What::Stall { after, lasts } => gate.stalls.push(Stall { after, lasts, began: None }),
                 What::BurstLoss { .. }

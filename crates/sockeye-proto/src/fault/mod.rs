@@ -14,7 +14,7 @@ mod tests;
 mod traffic;
 
 use std::fmt;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use crate::shape::Shape;
@@ -73,7 +73,7 @@ pub enum What {
     /// Nothing more is read.
     NoRead(After),
     /// At most so many bytes a second.
-    Rate(NonZeroUsize),
+    Rate(NonZeroU64),
     /// Later messages overtake one.
     Reorder {
         /// How likely it is that a message is overtaken.
@@ -146,11 +146,9 @@ impl Fault {
     /// Whether chance decides about it, so that a seed matters.
     pub fn is_random(&self) -> bool {
         match self.what {
-            What::BurstLoss { .. }
-            | What::Corrupt(_)
-            | What::Duplicate(_)
-            | What::Loss(_)
-            | What::Reorder { .. } => true,
+            // Which bit, and by how many, is decided too.
+            What::BurstLoss { .. } | What::Corrupt(_) | What::Reorder { .. } => true,
+            What::Duplicate(chance) | What::Loss(chance) => !chance.is_certain(),
             What::Delay { jitter, .. } => !jitter.is_zero(),
             What::Cut(..)
             | What::Glue(_)

@@ -1,6 +1,6 @@
 //! The table of faults: how each is written, what it is for, and what cannot happen to which connection.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use super::random::Chance;
@@ -38,9 +38,9 @@ pub static FAULTS: &[FaultRow] = &[
         };
         Some(What::Delay { by, jitter })
     }),
-    row("rate", "SIZE/s", "rate:64k/s", "no more bytes a second than these", |args| {
+    row("rate", "SPEED", "rate:64k/s", "no more bytes a second than these", |args| {
         let [rate] = args else { return None };
-        Some(What::Rate(size(rate.strip_suffix("/s")?)?))
+        Some(What::Rate(NonZeroU64::new(unit::speed(rate)?)?))
     }),
     row("stall", "AFTER:TIME", "stall:1k:5s", "nothing moves for so long; may be set again", |args| {
         let [after_, lasts] = args else { return None };

@@ -112,7 +112,7 @@ impl Stream {
         }
     }
 
-    /// No more will come: an end of file, which is as late as the bytes.
+    /// No more will come: an end of file, which is as late as bytes are, and behind them.
     pub fn end(&mut self, now: Duration) {
         if self.end.is_none() {
             // What was glued waits no longer.
@@ -121,7 +121,7 @@ impl Stream {
         }
     }
 
-    /// When what comes now is due, which is never before what came earlier.
+    /// When what comes now is due. What came earlier and is due later goes before it all the same.
     fn due(&mut self, now: Duration) -> Duration {
         let mut at = now;
         if let Some(time) = self.glue {
@@ -130,8 +130,7 @@ impl Stream {
             }
             at = self.glued_until;
         }
-        let due = self.delay.as_mut().map_or(at, |delay| delay.due(at));
-        self.due.back().map_or(due, |(last, _)| due.max(*last))
+        self.delay.as_mut().map_or(at, |delay| delay.due(at))
     }
 
     /// What happens next.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sockeye_proto::address::Address;
+use sockeye_proto::address::{Address, Written};
 use sockeye_proto::shape::Shape;
 use sockeye_proto::sniff::Protocol;
 
@@ -43,7 +43,7 @@ impl Rows {
     /// # Errors
     /// The members cannot be told apart, or do not agree on the options of the listener, which are the first one's; a layer
     /// cannot be prepared.
-    pub fn fork(&self, members: &[Member<'_>], ctx: &Ctx) -> Result<Arc<dyn Service>> {
+    pub fn fork(&self, members: &[Member<'_>], ctx: &Ctx) -> Result<Arc<Fork>> {
         if let Some(first) = members.first() {
             agree(first, members).map_err(|why| refused(first, why))?;
         }
@@ -76,16 +76,18 @@ impl Rows {
     fn branch(&self, share: &[Part<'_>], ctx: &Ctx) -> Result<Option<Branch>> {
         let Some(first @ Part { member, .. }) = share.first() else { return Ok(None) };
         let takes = first.takes();
+        let layers = member.address.layers().iter().map(|layer| layer.grammar());
+        let in_front = layers.filter(|row| row.written == Written::InFront).map(|row| row.name).collect();
         let Some(shared) = first.first_layer().filter(|_| share.len() > 1) else {
             let wraps = self.prepare_layers(member.address, 0..first.rest(), ctx)?;
             let (service, events) = (member.service.clone(), member.events.clone());
-            return Ok(Some(Branch { takes, wraps, service, events }));
+            return Ok(Some(Branch { takes, in_front, wraps, service, events }));
         };
         let wraps = self.prepare_layers(member.address, shared..first.rest(), ctx)?;
         let beyond: Vec<_> = share.iter().map(|part| part.beyond(first.rest() - shared)).collect();
         let service = Arc::new(Fork(self.branches(&beyond, ctx)?));
         // What goes on beneath the layers that tell them apart is nobody's message.
-        Ok(Some(Branch { takes, wraps, service, events: ctx.events.without_messages() }))
+        Ok(Some(Branch { takes, in_front, wraps, service, events: ctx.events.without_messages() }))
     }
 }
 

@@ -11,14 +11,14 @@ use sockeye_proto::address::{Address, Kind, LayerGrammar, OptionGrammar, Role, S
 use sockeye_proto::pcapng::{self, Carrier, Direction, Ends, Flow, MAGIC};
 use sockeye_proto::shape::Shape;
 
-use super::record::{Pen, Record, recorded};
+use super::record::{Format, Pen, Record, recorded};
 use super::{Layer, Wrap};
 use crate::clock::Clock;
 use crate::conn::Conn;
 use crate::ctx::Ctx;
 use crate::error::Result;
 use crate::event::Way;
-use crate::look::{Look, look};
+use crate::look::{Look, is_break, look};
 use crate::message::{Message, Payload};
 use crate::peer::{Endpoint, Peer};
 use crate::service::BoxFuture;
@@ -45,17 +45,10 @@ pub(super) static PCAP: Layer = Layer {
 };
 
 fn prepare(address: &Address, place: usize, _: &Ctx) -> Result<Arc<dyn Wrap>> {
-    let record = recorded(address, place, "pcap", |head| {
-        if !head.is_empty() && head != MAGIC {
-            return Err(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                "it is there already, and no capture in pcapng",
-            ));
-        }
-        let mut section = Vec::new();
-        pcapng::section("sockeye", &mut section);
-        Ok(section)
-    })?;
+    let mut head = Vec::new();
+    pcapng::section("sockeye", &mut head);
+    let format = Format { name: "capture in pcapng", magic: MAGIC, head };
+    let record = recorded(address, place, "pcap", Some(format))?;
     let opener = if address.role() == Role::Dial { Direction::Out } else { Direction::In };
     Ok(Arc::new(Pcap { record, opener, numbered: AtomicU32::new(0) }))
 }
@@ -185,8 +178,11 @@ impl Look for Capture {
         self.put(|flow, at, file| flow.end(direction(way), at, file));
     }
 
-    fn saw_failure(&mut self, _: Way, _: &io::Error) {
-        self.put(|flow, at, file| flow.reset(Direction::In, at, file));
+    fn saw_failure(&mut self, _: Way, error: &io::Error) {
+        // What we make of bytes that came is no reset.
+        if is_break(error) {
+            self.put(|flow, at, file| flow.reset(Direction::In, at, file));
+        }
     }
 
     fn saw_abort(&mut self) {

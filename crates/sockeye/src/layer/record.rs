@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -20,7 +20,7 @@ pub(super) fn recorded(
     address: &Address,
     place: usize,
     option: &'static str,
-    begin: impl FnOnce(&[u8]) -> io::Result<Vec<u8>>,
+    format: Option<Format>,
 ) -> Result<Arc<Record>> {
     let options = address.layers().get(place).map(|layer| layer.options());
     let path = match options.and_then(|options| options.value(option)) {
@@ -29,7 +29,17 @@ pub(super) fn recorded(
     };
     let op = if address.role() == Role::Dial { Op::Dial } else { Op::Listen };
     let refused = |error| Error::new(op, Cause::Option(Refused { option, error, lacks: None }));
-    Record::open(path, begin).map_err(refused)
+    Record::open(path, format).map_err(refused)
+}
+
+/// A file that is more than the bytes that are put into it.
+pub(super) struct Format {
+    /// What it is called.
+    pub(super) name: &'static str,
+    /// What each such file begins with.
+    pub(super) magic: [u8; 4],
+    /// What stands before all that is put.
+    pub(super) head: Vec<u8>,
 }
 
 /// The permissions of a new file: what peers say is nobody else's business.
@@ -58,23 +68,19 @@ struct State {
 }
 
 impl Record {
-    /// Opens a file to append to, or a named pipe that somebody reads; a new one is readable by its owner alone.
-    ///
-    /// `begin` is told what a file that is there begins with, at most 4 bytes, and may refuse it, or says what stands before
-    /// all that will be put.
-    pub(super) fn open(
-        path: &str,
-        begin: impl FnOnce(&[u8]) -> io::Result<Vec<u8>>,
-    ) -> io::Result<Arc<Self>> {
-        let named = |error: io::Error| {
-            io::Error::new(error.kind(), format!("{path}: {}", crate::error::words(&error)))
-        };
+    /// Opens a file to append to, or a named pipe that somebody reads; a new one is readable by its owner alone. One that is
+    /// there already, of another format, is refused.
+    fn open(path: &str, format: Option<Format>) -> io::Result<Arc<Self>> {
         if path == "-" {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it takes the name of a file"));
         }
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("{path}: {}", crate::error::words(&error)))
+        };
         let mut file = append(path).map_err(named)?;
-        let head = head(path, &file).map_err(named)?;
-        file.write_all(&begin(&head).map_err(named)?).map_err(named)?;
+        if let Some(format) = format {
+            begin(path, &mut file, &format).map_err(named)?;
+        }
         let state = State { idle: Some(file), waiting: Vec::new(), pens: 0, is_broken: false };
         let path = path.to_owned();
         Ok(Arc::new(Self {
@@ -193,12 +199,16 @@ fn append(path: &str) -> io::Result<File> {
     Ok(file)
 }
 
-/// The first bytes of what is there already.
-fn head(path: &str, file: &File) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    let kind = file.metadata()?.file_type();
-    if !kind.is_fifo() && !kind.is_char_device() && file.metadata()?.len() > 0 {
-        File::open(path)?.take(4).read_to_end(&mut head)?;
+/// Writes what stands before all else, unless what is there is no such file.
+fn begin(path: &str, file: &mut File, format: &Format) -> io::Result<()> {
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.len() > 0 {
+        let mut first = [0; 4];
+        let is_whole = File::open(path)?.read_exact(&mut first).is_ok();
+        if !is_whole || first != format.magic {
+            let why = format!("it is there already, and no {}", format.name);
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+        }
     }
-    Ok(head)
+    file.write_all(&format.head)
 }

@@ -18,14 +18,14 @@ use crate::service::BoxFuture;
 pub(super) static TEE: Layer = Layer {
     grammar: LayerGrammar {
         name: "tee",
-        aliases: &["tee-in"],
+        aliases: &[],
         written: Written::AsOption,
         rank: 70,
         over: None,
         gives: None,
         options: &[OptionGrammar {
             name: "tee",
-            aliases: &["tee-in"],
+            aliases: &[],
             schemes: &[],
             side: Side::Both,
             kind: Kind::Text("a path"),
@@ -58,7 +58,7 @@ pub(super) static TEE_OUT: Layer = Layer {
 };
 
 fn tee(address: &Address, place: usize, option: &'static str, way: Way) -> Result<Arc<dyn Wrap>> {
-    let record = recorded(address, place, option, |_| Ok(Vec::new()))?;
+    let record = recorded(address, place, option, None)?;
     Ok(Arc::new(Tee { way, record }))
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Pair {
     pub(super) is_looked_at: bool,
     /// Whether TLS is on what can be dialled and listened on, and carries bytes.
     pub(super) is_secret: bool,
+    /// Whether bytes come one by one, at each end.
+    pub(super) is_sliced: bool,
     /// After how long the relay takes a silent client to have left; `None` is what the scheme says.
     pub(super) idle: Option<Duration>,
 }
@@ -78,6 +80,7 @@ impl Pair {
                     over: Over::Nothing,
                     is_looked_at: false,
                     is_secret: false,
+                    is_sliced: false,
                     idle: None,
                 })
             })
@@ -87,16 +90,21 @@ impl Pair {
     /// The address with the options that this pair and `room` ask for.
     fn word(self, bare: &str, scheme: &Scheme, room: Room) -> String {
         let is_bytes = scheme.grammar.shape == Shape::Bytes;
-        let (front, frame) = match self.over {
-            Over::Frame if is_bytes => ("", ",frame=len32"),
-            Over::WebSocket if is_bytes => ("ws+", ""),
-            Over::Frame | Over::Nothing | Over::WebSocket => ("", ""),
-        };
-        let looks = LOOKS.iter().filter(|_| self.is_looked_at).map(|look| format!(",{look}"));
+        let front = if self.over == Over::WebSocket && is_bytes { "ws+" } else { "" };
+        let layers = self.layers(scheme).map(|layer| format!(",{layer}"));
         let (secrecy, secret) =
             if self.is_secret && can_be_secret(scheme) { tls(bare) } else { Default::default() };
         let word = room.on(bare, scheme);
-        format!("{front}{secrecy}{word}{secret}{frame}{}", looks.collect::<String>())
+        format!("{front}{secrecy}{word}{secret}{}", layers.collect::<String>())
+    }
+
+    /// The options that put layers on.
+    fn layers(self, scheme: &Scheme) -> impl Iterator<Item = &'static str> {
+        let has_bytes = scheme.grammar.shape == Shape::Bytes;
+        let frame = (self.over == Over::Frame && has_bytes).then_some("frame=len32");
+        let slice = (self.is_sliced && has_bytes).then_some("fault=slice:1");
+        let looks = LOOKS.iter().filter(move |_| self.is_looked_at).copied();
+        frame.into_iter().chain(slice).chain(looks)
     }
 
     pub(super) fn half_close(self) -> bool {
@@ -271,10 +279,8 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
         End::Sink => (format!("file:{},write", file.display()), Waiting::Nobody(Far::Sink)),
     };
     let to = if is_command(pair.far) {
-        let frame = (pair.over == Over::Frame).then_some("frame=len32");
         let front = if pair.over == Over::WebSocket { "ws+" } else { "" };
-        let looks = LOOKS.iter().filter(|_| pair.is_looked_at);
-        let beside: Vec<String> = frame.iter().chain(looks).map(|&option| option.to_owned()).collect();
+        let beside: Vec<String> = pair.layers(pair.far).map(str::to_owned).collect();
         sockeye::parse(&format!("{front}{to}"), &beside).unwrap()
     } else {
         address(&pair.word(&to, pair.far, room))

@@ -97,7 +97,7 @@ pub(super) fn run(request: &Request, address: Address, many: Many) -> Result<Exi
         let interrupts = Interrupts::listen()?;
         let ctx = guarded(request, ctx);
         let listening = sockeye::listen(&address, &ctx).await?;
-        let place = |service| vec![Place { name, listening, service, ctx: ctx.clone() }];
+        let place = |service| vec![Place { name: name.to_owned(), listening, service, ctx: ctx.clone() }];
         match many {
             Many::Broker(full) => {
                 let places = place(Arc::new(Broker::new(full)));

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use sockeye::proto::address::Address;
-use sockeye::{Ctx, Limits, Service, ServiceRow, Terms, fixed};
+use sockeye::{Ctx, Service, ServiceRow, Terms, fixed};
 
 use super::Order;
+use super::party::parties;
 use crate::args::Request;
 use crate::failure::Failure;
 use crate::server::{Place, Server, Serving, ready};
@@ -15,7 +16,7 @@ use crate::server::{Place, Server, Serving, ready};
 pub(super) struct Posts(Vec<Post>);
 
 struct Post {
-    stand: Arc<Stand>,
+    stands: Vec<Arc<Stand>>,
     /// As its sockets were opened.
     opened: Address,
     /// As it is served.
@@ -24,17 +25,17 @@ struct Post {
 }
 
 /// A service, and what it was made from. One for all addresses of an order: what it keeps, it keeps for all of them.
-struct Stand {
+pub(super) struct Stand {
     row: &'static ServiceRow,
     values: Vec<Option<String>>,
-    service: Arc<dyn Service>,
+    pub(super) service: Arc<dyn Service>,
 }
 
 /// What is ready to take the place of what is served: all new listeners are open. Dropped, it changes nothing.
 pub(super) struct Change(Vec<Next>);
 
 struct Next {
-    stand: Arc<Stand>,
+    stands: Vec<Arc<Stand>>,
     address: Address,
     from: From,
 }
@@ -64,44 +65,44 @@ impl Posts {
     /// # Errors
     /// One of them cannot be carried out; nothing was changed.
     pub(super) async fn prepare(&self, orders: &[Order], ctx: &Ctx) -> Result<Change, Failure> {
+        let stands = orders.iter().map(|order| Ok((order, self.stand(order)?)));
+        let orders = stands.collect::<Result<Vec<_>, Failure>>()?;
         let mut next: Vec<Next> = Vec::new();
-        for order in orders {
-            let stand = self.stand(order)?;
-            let events = if order.shown { ctx.events.clone() } else { ctx.events.without_messages() };
-            let limits = Limits { newcomers: order.row.may.newcomers(), ..ctx.limits };
-            for address in &order.addresses {
-                let ctx = Ctx { stop: ctx.stop.child(), events: events.clone(), limits, ..ctx.clone() };
-                let (name, service) = (stand.row.name, stand.service.clone());
-                let kept = self.0.iter().enumerate().find(|(at, post)| {
-                    let is_taken =
-                        next.iter().any(|next| matches!(&next.from, From::Kept(of, _) if of == at));
-                    !is_taken && is_same_place(&post.address, address)
-                });
-                let from = match kept {
-                    Some((at, post)) => {
-                        let terms = post.serving.terms().after(address, service, name, &ctx)?;
-                        From::Kept(at, Box::new(terms))
-                    }
-                    None => {
-                        let listening = sockeye::listen(address, &ctx).await?;
-                        From::Opened(Box::new(Place { name, listening, service, ctx }))
-                    }
-                };
-                next.push(Next { stand: stand.clone(), address: address.clone(), from });
-            }
+        for party in parties(&orders) {
+            let (name, fork) = (party.name(), party.fork(ctx)?);
+            let Some((address, service)) = party.address().zip(party.service(fork.as_ref())) else {
+                continue;
+            };
+            let ctx = party.ctx(ctx);
+            let kept = self.0.iter().enumerate().find(|(at, post)| {
+                let is_taken = next.iter().any(|next| matches!(&next.from, From::Kept(of, _) if of == at));
+                !is_taken && is_same_place(&post.address, &address)
+            });
+            let from = match kept {
+                Some((at, post)) => {
+                    let terms = post.serving.terms().after(&address, service, &name, &ctx)?;
+                    From::Kept(at, Box::new(terms))
+                }
+                None => {
+                    let listening = sockeye::listen(&address, &ctx).await?;
+                    let listening = match fork {
+                        Some(fork) => fork.lead(listening),
+                        None => listening,
+                    };
+                    From::Opened(Box::new(Place { name, listening, service, ctx }))
+                }
+            };
+            next.push(Next { stands: party.stands(), address, from });
         }
         Ok(Change(next))
     }
 
     fn stand(&self, order: &Order) -> Result<Arc<Stand>, Failure> {
-        let is_it = |post: &&Post| {
-            let is_at = |address| is_same_place(&post.address, address);
-            post.stand.row.name == order.row.name
-                && post.stand.values == order.values
-                && order.addresses.iter().any(is_at)
-        };
-        if let Some(post) = self.0.iter().find(is_it) {
-            return Ok(post.stand.clone());
+        let is_at =
+            |post: &&Post| order.addresses.iter().any(|address| is_same_place(&post.address, address));
+        let is_it = |stand: &&Arc<Stand>| stand.row.name == order.row.name && stand.values == order.values;
+        if let Some(stand) = self.0.iter().filter(is_at).flat_map(|post| &post.stands).find(is_it) {
+            return Ok(stand.clone());
         }
         let usage = |wrong| Failure::usage(wrong, format!("see sockeye serve --help for {}", order.row.name));
         let service = (order.row.build)(&order.values).map_err(usage)?;
@@ -118,19 +119,19 @@ impl Posts {
     ) -> Changed {
         let mut changed = Changed::default();
         let mut before: Vec<Option<Post>> = std::mem::take(&mut self.0).into_iter().map(Some).collect();
-        for Next { stand, address, from } in change.0 {
+        for Next { stands, address, from } in change.0 {
             let post = match from {
                 From::Kept(at, terms) => before.get_mut(at).and_then(Option::take).map(|post| {
                     changed.kept += 1;
                     changed.fixed.extend(told_fixed(&post.opened, &address));
                     post.serving.change(*terms);
-                    Post { stand, address, ..post }
+                    Post { stands, address, ..post }
                 }),
                 From::Opened(place) => {
                     changed.new += 1;
-                    ready(place.name, &place.listening, request);
+                    ready(&place.name, &place.listening, request);
                     let serving = server.serve(*place);
-                    Some(Post { stand, opened: address.clone(), address, serving })
+                    Some(Post { stands, opened: address.clone(), address, serving })
                 }
             };
             self.0.extend(post);
@@ -146,7 +147,7 @@ impl Posts {
 }
 
 /// Whether the same sockets can serve both.
-fn is_same_place(one: &Address, other: &Address) -> bool {
+pub(super) fn is_same_place(one: &Address, other: &Address) -> bool {
     one.scheme() == other.scheme() && one.target() == other.target()
 }
 

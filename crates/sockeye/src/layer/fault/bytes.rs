@@ -61,6 +61,9 @@ impl Link<Stream> {
             return read;
         }
         loop {
+            if self.beneath.is_none() {
+                return Poll::Ready(Err(reset()));
+            }
             self.take_in(cx, buffer)?;
             let now = self.now();
             let until = match self.incoming.step(now) {
@@ -74,7 +77,7 @@ impl Link<Stream> {
                 Step::End => return Poll::Ready(Ok(0)),
                 Step::Reset => {
                     self.reset();
-                    continue;
+                    return Poll::Ready(Err(reset()));
                 }
                 Step::Silence => {
                     self.take_in(cx, buffer)?;
@@ -92,7 +95,7 @@ impl Link<Stream> {
             let now = self.now();
             let room = self.incoming.room(now).min(buffer.len());
             let Some(into) = buffer.get_mut(..room).filter(|into| !into.is_empty()) else { break };
-            let Some(Io::Bytes(io)) = &mut self.beneath else { return Err(reset()) };
+            let Some(Io::Bytes(io)) = &mut self.beneath else { break };
             match io.poll_read(cx, into) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(0)) => {

@@ -64,7 +64,9 @@ pub(super) struct Link<L: Under> {
     awaited: Alarm,
     due: Alarm,
     is_unflushed: bool,
-    /// Whether the peer was told the end.
+    /// Whether the user has ended its side.
+    is_ending: bool,
+    /// Whether the peer was told so.
     is_ended: bool,
     /// Why something could not be passed on, until the user hears it.
     failed: Option<io::Error>,
@@ -106,6 +108,7 @@ impl<L: Under> Faulty<L> {
             awaited: Alarm::default(),
             due: Alarm::default(),
             is_unflushed: false,
+            is_ending: false,
             is_ended: false,
             failed: None,
             is_broken: false,
@@ -233,8 +236,11 @@ impl<L: Under> Link<L> {
         if self.is_ended || self.outgoing.step(now) == Step::Silence {
             return Poll::Ready(Ok(()));
         }
-        self.outgoing.end(now);
-        self.wake_courier();
+        if !self.is_ending {
+            self.is_ending = true;
+            self.outgoing.end(now);
+            self.wake_courier();
+        }
         self.poll_room(cx)
     }
 

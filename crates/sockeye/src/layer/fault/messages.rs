@@ -85,6 +85,9 @@ impl Link<Lane> {
             return received;
         }
         loop {
+            if self.beneath.is_none() {
+                return Poll::Ready(Err(reset()));
+            }
             self.take_in(cx, message)?;
             let now = self.now();
             let until = match self.incoming.step(now) {
@@ -97,7 +100,7 @@ impl Link<Lane> {
                 Step::End => return Poll::Ready(Ok(false)),
                 Step::Reset => {
                     self.reset();
-                    continue;
+                    return Poll::Ready(Err(reset()));
                 }
                 Step::Silence => {
                     self.take_in(cx, message)?;
@@ -116,7 +119,7 @@ impl Link<Lane> {
             if !self.incoming.traffic.has_room(now) {
                 break;
             }
-            let Some(Io::Messages(io)) = &mut self.beneath else { return Err(reset()) };
+            let Some(Io::Messages(io)) = &mut self.beneath else { break };
             message.clear();
             match io.poll_receive(cx, message) {
                 Poll::Pending => break,

@@ -44,7 +44,11 @@ pub(super) async fn make(ours: &Ours, mut conn: Conn, buffers: &Buffers) -> Resu
         let fault = match handshake.advance() {
             Ok(Step::Again) => continue,
             Ok(Step::Send) => {
-                handshake.send(&mut conn).await?;
+                let sent = handshake.send(&mut conn).await;
+                // Tickets are for another time: whoever has left already may have said something before.
+                if handshake.state().is_handshaking() {
+                    sent?;
+                }
                 continue;
             }
             Ok(Step::Receive) => match handshake.receive(&mut conn).await? {
@@ -145,9 +149,9 @@ impl Handshake {
     }
 
     async fn send(&mut self, conn: &mut Conn) -> Result<()> {
-        conn.write_all(self.outgoing.bytes()).await?;
+        let sent = conn.write_all(self.outgoing.bytes()).await;
         self.outgoing.clear();
-        Ok(())
+        sent
     }
 
     async fn receive(&mut self, conn: &mut Conn) -> Result<usize> {
