@@ -247,10 +247,7 @@ impl Socket {
         };
         match written {
             Poll::Pending => {}
-            Poll::Ready(Ok(())) => {
-                // What cannot be passed on now is so with the next.
-                drop(self.beneath.poll_flush(cx));
-            }
+            Poll::Ready(Ok(())) => self.is_reading_held = self.beneath.poll_flush(cx).is_pending(),
             // Who no longer reads may still have something to say.
             Poll::Ready(Err(_)) => {
                 if let Some((buffer, _)) = self.held.take() {
