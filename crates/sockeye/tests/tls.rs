@@ -274,8 +274,8 @@ async fn a_peer_without_tls_is_named_as_such_on_either_side() {
             }
             while !matches!(conn.read(&mut [0; 999]).await, Ok(0) | Err(_)) {}
         };
-        let (refused, ()) =
-            soon("a refusal", async { tokio::join!(sockeye::dial(&there, &ctx), answering) }).await;
+        let dialling = Box::pin(sockeye::dial(&there, &ctx));
+        let (refused, ()) = soon("a refusal", async { tokio::join!(dialling, Box::pin(answering)) }).await;
         assert_eq!(fault(&refused.unwrap_err()), says);
     }
 }
@@ -324,7 +324,8 @@ async fn an_end_that_tls_was_not_told_of_is_no_end() {
             }
             near.read(&mut [0; 9]).await
         };
-        let (_between, _far, end) = soon("an end", async { tokio::join!(passing, ending, reading) }).await;
+        let (_between, _far, end) =
+            soon("an end", async { tokio::join!(passing, ending, Box::pin(reading)) }).await;
         match end {
             Ok(read) => assert_eq!((read, is_told), (0, true)),
             Err(error) => {

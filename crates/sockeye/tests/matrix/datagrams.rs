@@ -76,7 +76,7 @@ fn many_clients_at_once_each_get_their_own_answers() {
             }
             let (relay, waiting) = start(pair, Room::Usual, b"").await;
             let Waiting::Listening(listening) = waiting else { panic!("{:?} listens", pair.far) };
-            let mut server = Server::start(listening, echo(), &relay.ctx);
+            let mut server = Server::start(*listening, echo(), &relay.ctx);
             let mut clients = Vec::new();
             for _ in 0..20 {
                 clients.push(relay.client().await);

@@ -253,7 +253,7 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
     let (to, waiting) = match pair.end {
         End::Peer if pair.far.grammar.listens && pair.far.grammar.name != "fd" => {
             let (listening, word) = listen_on(pair, pair.far, &scratch, "far", room, &ctx).await;
-            (dialling_word(&word, pair.far), Waiting::Listening(listening))
+            (dialling_word(&word, pair.far), Waiting::Listening(Box::new(listening)))
         }
         End::Peer if is_command(pair.far) => {
             let unix = SCHEMES.iter().find(|row| row.grammar.name == "unix").expect("a row");
@@ -265,7 +265,7 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
             // A shell that waited for it would hold its streams open.
             let shell = if pair.far.grammar.name == "sh" { "exec " } else { "" };
             let words = format!("{shell}python3 {} {}", script.display(), scratch.path("far").display());
-            (format!("{}:{words}", pair.far.grammar.name), Waiting::Listening(listening))
+            (format!("{}:{words}", pair.far.grammar.name), Waiting::Listening(Box::new(listening)))
         }
         End::Peer => {
             let (relays, ours) = inherited_pair();
@@ -297,7 +297,7 @@ pub(super) async fn start(pair: Pair, room: Room, content: &[u8]) -> (Relay, Wai
 
 /// A far end that the relay has not dialled yet.
 pub(super) enum Waiting {
-    Listening(Listening),
+    Listening(Box<Listening>),
     Conn(Conn),
     Nobody(Far),
 }
