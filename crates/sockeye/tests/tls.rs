@@ -263,7 +263,7 @@ async fn a_peer_without_tls_is_named_as_such_on_either_side() {
     for (answer, says) in
         [(&b"SSH-2.0-x\r\n"[..], TlsFault::PlainText(b"SSH-2.0-x\r\n".to_vec())), (b"", TlsFault::Echoed)]
     {
-        let answering = async {
+        let answering = Box::pin(async {
             let mut conn = listening.accept().await.unwrap();
             if answer.is_empty() {
                 let mut hello = [0; 9999];
@@ -273,9 +273,9 @@ async fn a_peer_without_tls_is_named_as_such_on_either_side() {
                 conn.write_all(answer).await.unwrap();
             }
             while !matches!(conn.read(&mut [0; 999]).await, Ok(0) | Err(_)) {}
-        };
+        });
         let dialling = Box::pin(sockeye::dial(&there, &ctx));
-        let (refused, ()) = soon("a refusal", async { tokio::join!(dialling, Box::pin(answering)) }).await;
+        let (refused, ()) = soon("a refusal", async { tokio::join!(dialling, answering) }).await;
         assert_eq!(fault(&refused.unwrap_err()), says);
     }
 }
