@@ -152,6 +152,14 @@ pub(crate) static CASES: &[Case] = &[
         behind: Behind::EchoWebSocket,
         measure: |running, bench| talk(running, bench, Manner::WebSocket, 64),
     },
+    Case {
+        name: "websocket-bursts",
+        what: "the same, 16 messages at once",
+        units: &[REPLIES, "µs for all 16, the 99th percentile", CPU],
+        has_rivals: true,
+        behind: Behind::EchoWebSocket,
+        measure: |running, bench| talk(running, bench, Manner::WebSocketBursts, 64),
+    },
 ];
 
 impl Case {

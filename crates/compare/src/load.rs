@@ -37,6 +37,8 @@ pub(crate) enum Manner {
     Exchanges,
     /// The same, each message in a frame of WebSocket, after its handshake (RFC 6455).
     WebSocket,
+    /// The same, so many messages at once.
+    WebSocketBursts,
 }
 
 impl Manner {
@@ -44,8 +46,14 @@ impl Manner {
     fn exchange(self) -> (&'static [u8], &'static [u8]) {
         match self {
             Self::WebSocket => (&websocket::ASKED, &websocket::ANSWERED),
+            Self::WebSocketBursts => (websocket::BURST.0.as_slice(), websocket::BURST.1.as_slice()),
             Self::Connections | Self::Datagrams | Self::Exchanges => (MESSAGE, MESSAGE),
         }
+    }
+
+    /// How many replies there are to what each client says.
+    fn replies(self) -> u64 {
+        if self == Self::WebSocketBursts { websocket::MESSAGES } else { 1 }
     }
 }
 
@@ -88,6 +96,7 @@ impl Load {
             replies: 0,
             failures: 0,
             latencies: Latencies::default(),
+            room: vec![0; 4 << 10],
         };
         for at in 0..self.clients {
             let client = crowd.enter(at)?;
@@ -136,6 +145,8 @@ struct Crowd {
     replies: u64,
     failures: u64,
     latencies: Latencies,
+    /// For one read.
+    room: Vec<u8>,
 }
 
 struct Client {
@@ -210,10 +221,10 @@ impl Crowd {
             Step::Upgrading => return client.upgrade(),
             Step::Talking => {}
         }
-        if !client.take()? {
+        if !client.take(&mut self.room)? {
             return Ok(());
         }
-        self.replies += 1;
+        self.replies += self.manner.replies();
         self.answered += usize::from(!client.is_answered);
         client.is_answered = true;
         self.latencies.add(client.since.elapsed());
@@ -246,7 +257,7 @@ impl Crowd {
 impl Client {
     /// It is connected.
     fn begin(&mut self, manner: Manner) -> io::Result<()> {
-        if manner == Manner::WebSocket {
+        if matches!(manner, Manner::WebSocket | Manner::WebSocketBursts) {
             self.step = Step::Upgrading;
             net::send(&self.socket, websocket::REQUEST, SendFlags::NOSIGNAL)?;
             return Ok(());
@@ -286,9 +297,9 @@ impl Client {
     }
 
     /// Takes what has come. Whether the reply is whole.
-    fn take(&mut self) -> io::Result<bool> {
-        let (expected, mut buffer) = (self.exchange.1, [0; 2 * MESSAGE.len()]);
-        let read = match net::recv(&self.socket, &mut buffer, RecvFlags::empty()) {
+    fn take(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        let expected = self.exchange.1;
+        let read = match net::recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
             Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok((read, _)) => read,
             Err(Errno::AGAIN) => return Ok(false),

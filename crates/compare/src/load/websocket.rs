@@ -1,6 +1,7 @@
 //! What a client of WebSocket says and hears (RFC 6455).
 
 use std::io;
+use std::sync::LazyLock;
 
 use super::MESSAGE;
 
@@ -18,6 +19,13 @@ const LENGTH: u8 = 64;
 pub(super) static ASKED: [u8; 6 + MESSAGE.len()] = asked();
 /// The same as a server does.
 pub(super) static ANSWERED: [u8; 2 + MESSAGE.len()] = answered();
+
+/// How many messages a burst has.
+pub(super) const MESSAGES: u64 = 16;
+
+/// What is said, and heard, in bursts.
+pub(super) static BURST: LazyLock<(Vec<u8>, Vec<u8>)> =
+    LazyLock::new(|| (ASKED.repeat(MESSAGES as usize), ANSWERED.repeat(MESSAGES as usize)));
 
 #[expect(clippy::indexing_slicing, reason = "the compiler does it, and finds out")]
 const fn asked() -> [u8; 6 + MESSAGE.len()] {
