@@ -53,7 +53,7 @@ impl Manner {
 
     /// How many replies there are to what each client says.
     fn replies(self) -> u64 {
-        if self == Self::WebSocketBursts { websocket::MESSAGES } else { 1 }
+        if self == Self::WebSocketBursts { websocket::MESSAGES.into() } else { 1 }
     }
 }
 

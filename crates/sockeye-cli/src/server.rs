@@ -27,10 +27,9 @@ pub(crate) struct Place {
 /// Tells where a listener listens: whoever started us with port 0 reads it from here.
 pub(crate) fn ready(name: &str, listening: &Listening, request: &Request) {
     let pin = listening.pin().map(|pin| pin.to_string());
-    for local in listening.listener.locals() {
-        let object =
-            json!({ "event": "listening", "service": name, "address": local.to_string(), "pin": pin });
-        say::note(request, object, &format!("{name} on {local}"));
+    for word in listening.words() {
+        let object = json!({ "event": "listening", "service": name, "address": word, "pin": pin });
+        say::note(request, object, &format!("{name} on {word}"));
     }
     if let Some(pinned) = listening.pinned().filter(|_| !log::wants_json(request)) {
         say::line(&format!("nobody vouches for its certificate; to dial it: {pinned}"));

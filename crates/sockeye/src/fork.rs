@@ -50,13 +50,10 @@ impl Fork {
     /// Has a listener know that it leads here: [`Listening::pin`] is then that of the first member who has one.
     #[must_use]
     pub fn lead(&self, mut listening: Listening) -> Listening {
-        let pinned = self.0.iter().find_map(|branch| {
+        listening.led_pin = self.0.iter().find_map(|branch| {
             let pin = branch.wraps.iter().find_map(|wrap| wrap.pin())?;
             Some((branch.in_front.clone(), pin))
         });
-        if let Some((in_front, pin)) = pinned {
-            (listening.in_front, listening.led_pin) = (in_front, Some(pin));
-        }
         listening
     }
 

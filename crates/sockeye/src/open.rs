@@ -16,6 +16,7 @@ use crate::error::{Cause, Error, Kind, Limit, Op, Result};
 use crate::layer::{self, Wrap};
 use crate::listener::{self, Listener};
 use crate::option;
+use crate::peer::Peer;
 use crate::rows::{OURS, Rows};
 use crate::scheme::Scheme;
 use crate::tally::Tally;
@@ -214,8 +215,8 @@ pub struct Listening {
     pub(crate) rows: Rows,
     /// The names of the layers that stand in front of the scheme, outermost first.
     pub(crate) in_front: Vec<&'static str>,
-    /// The pin of somebody to whom it leads, who has layers of its own.
-    pub(crate) led_pin: Option<Pin>,
+    /// The pin of somebody to whom it leads, and the layers in front of that one.
+    pub(crate) led_pin: Option<(Vec<&'static str>, Pin)>,
     ctx: Box<Ctx>,
     handshakes: JoinSet<Result<Conn>>,
 }
@@ -239,21 +240,21 @@ impl Listening {
 
     /// What clients are to know it by, where it shows them a certificate for which nobody vouches: its own.
     pub fn pin(&self) -> Option<Pin> {
-        self.wraps.iter().find_map(|wrap| wrap.pin()).or(self.led_pin)
+        let led = || self.led_pin.as_ref().map(|(_, pin)| *pin);
+        self.wraps.iter().find_map(|wrap| wrap.pin()).or_else(led)
+    }
+
+    /// The addresses that it listens on, with the layers in front that who dials them needs; those that are written as
+    /// options (`frame=`) do not show.
+    pub fn words(&self) -> Vec<String> {
+        self.listener.locals().iter().map(|local| word(&self.in_front, local)).collect()
     }
 
     /// The address that reaches it, with that pin, as it is dialled from this machine.
     pub fn pinned(&self) -> Option<String> {
         let (pin, local) = (self.pin()?, self.listener.locals().into_iter().next()?);
-        let short = layer::STACKS.iter().find(|stack| {
-            stack.url.is_none() && stack.scheme == local.scheme && stack.layers == self.in_front
-        });
-        let place = local.to_string();
-        let word = match short.zip(place.split_once(':')) {
-            Some((short, (_, target))) => format!("{}:{target}", short.name),
-            None => format!("{}+{place}", self.in_front.join("+")),
-        };
-        Some(format!("{word},pin={pin}"))
+        let in_front = self.led_pin.as_ref().map_or(&self.in_front, |(in_front, _)| in_front);
+        Some(format!("{},pin={pin}", word(in_front, &local)))
     }
 
     /// The next connection, with its layers on: for those who do without [`serve()`](crate::serve()), and so see to it
@@ -283,6 +284,17 @@ impl Listening {
                 }
             }
         }
+    }
+}
+
+/// What the address of a listener with these layers is called.
+fn word(in_front: &[&str], local: &Peer) -> String {
+    let place = local.to_string();
+    let short = layer::STACKS.iter().find(|stack| stack.scheme == local.scheme && stack.layers == in_front);
+    match short.zip(place.split_once(':')) {
+        Some((short, (_, target))) => format!("{}:{target}", short.name),
+        None if in_front.is_empty() => place,
+        None => format!("{}+{place}", in_front.join("+")),
     }
 }
 

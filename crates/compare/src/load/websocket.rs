@@ -21,11 +21,11 @@ pub(super) static ASKED: [u8; 6 + MESSAGE.len()] = asked();
 pub(super) static ANSWERED: [u8; 2 + MESSAGE.len()] = answered();
 
 /// How many messages a burst has.
-pub(super) const MESSAGES: u64 = 16;
+pub(super) const MESSAGES: u8 = 16;
 
 /// What is said, and heard, in bursts.
 pub(super) static BURST: LazyLock<(Vec<u8>, Vec<u8>)> =
-    LazyLock::new(|| (ASKED.repeat(MESSAGES as usize), ANSWERED.repeat(MESSAGES as usize)));
+    LazyLock::new(|| (ASKED.repeat(MESSAGES.into()), ANSWERED.repeat(MESSAGES.into())));
 
 #[expect(clippy::indexing_slicing, reason = "the compiler does it, and finds out")]
 const fn asked() -> [u8; 6 + MESSAGE.len()] {

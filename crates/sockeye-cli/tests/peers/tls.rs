@@ -123,8 +123,7 @@ fn keys_are_written_where_that_is_asked_for() {
     let (authority, issued) = certified();
     let server = served(&issued, &["serve", "echo"], "");
     let folder = Scratch::new();
-    let address =
-        format!("tls+{},ca={}", server.address(0).trim_start_matches("tls+"), authority.certificate());
+    let address = format!("{},ca={}", server.address(0), authority.certificate());
     let mut command = sockeye(&["dial", &address]);
     let exit = run(command.env("SSLKEYLOGFILE", folder.path("keys")), b"hi", LIMIT);
     assert_eq!((exit.stdout.as_slice(), exit.code), (&b"hi"[..], Some(0)), "{exit:?}");

@@ -127,7 +127,7 @@ impl fmt::Display for WebSocketError {
                     None => Ok(()),
                 }
             }
-            Self::NotHttp => f.write_str("what came is no answer of a WebSocket, nor of HTTP"),
+            Self::NotHttp => f.write_str("what came is no HTTP, with which every WebSocket begins"),
             Self::HeadTooLong => f.write_str("the head of what it says has no end"),
             Self::Field(name) => write!(f, "{name} is missing, or wrong"),
             Self::Subprotocol(name) => {

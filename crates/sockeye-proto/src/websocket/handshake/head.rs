@@ -19,6 +19,10 @@ impl<'a> Head<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Result<Option<Self>, WebSocketError> {
         let within = bytes.get(..LONGEST_HEAD).unwrap_or(bytes);
         let Some(end) = memmem::find(within, b"\r\n\r\n") else {
+            // Who speaks something else, such as TLS, may be waiting for our answer.
+            if within.iter().any(|byte| byte.is_ascii_control() && !b"\t\r\n".contains(byte)) {
+                return Err(WebSocketError::NotHttp);
+            }
             return if bytes.len() < LONGEST_HEAD { Ok(None) } else { Err(WebSocketError::HeadTooLong) };
         };
         let text = str::from_utf8(within.get(..end).unwrap_or_default());

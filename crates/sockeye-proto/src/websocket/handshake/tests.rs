@@ -120,6 +120,12 @@ fn a_page_is_of_the_same_origin_where_its_host_is_the_one_that_was_asked() {
 }
 
 #[test]
+fn who_speaks_tls_to_a_plain_server_is_not_waited_for() {
+    assert_eq!(Request::read(b"\x16\x03\x01\x02\x00").err(), Some(WebSocketError::NotHttp));
+    assert_eq!(Request::read(b"GET /chat HT").err(), None);
+}
+
+#[test]
 fn an_answer_agrees_or_says_why_not() {
     let agreed = "HTTP/1.1 101 Yes\r\nupgrade: WebSocket\r\nconnection: upgrade\r\n\
                   sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: b\r\n\r\n";
