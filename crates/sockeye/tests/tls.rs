@@ -1,7 +1,13 @@
 //! `tls`: who is trusted, what is said of who is not, and that bytes go through whole.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use sockeye::{
     Alert, Cause, CertificateFault, Clock, Conn, Ctx, Error, Event, FileFault, Kind, Limit, Op, Result, Size,
     TlsFault, Wants,
@@ -83,6 +89,40 @@ async fn bytes_go_both_ways_at_once_and_come_out_as_they_went_in() {
         assert_same(&got_near, &other);
         assert_same(&got_far, &one);
     }
+}
+
+/// Keys are changed often where much goes through: by the peer, which asks for another one of ours each time.
+#[tokio::test]
+async fn bytes_go_on_when_the_peer_changes_its_key_and_asks_for_ours() {
+    let (authority, issued) = certified();
+    let ctx = Ctx::default();
+    let listening = listen(&format!("tls-l:127.0.0.1:0,{}", shows(&issued)), &ctx).await;
+    let port = local(&listening).rsplit(':').next().unwrap().to_owned();
+    let _server = Server::start(listening, echo(), &ctx);
+    let ca = authority.certificate();
+    let talked = tokio::task::spawn_blocking(move || {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+        let config =
+            ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let socket = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut peer = StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), socket);
+        let said = numbered(40_000);
+        for _ in 0..4 {
+            let mut heard = vec![0; said.len()];
+            peer.write_all(&said).unwrap();
+            peer.read_exact(&mut heard).unwrap();
+            assert_same(&heard, &said);
+            peer.conn.refresh_traffic_keys().unwrap();
+        }
+    });
+    talked.await.unwrap();
 }
 
 #[tokio::test]

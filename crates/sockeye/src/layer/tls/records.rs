@@ -202,3 +202,63 @@ fn parts(secrets: ConnectionTrafficSecrets) -> Result<(AeadKey, Iv), Error> {
         _ => Err(Error::General("the cipher is not known here".into())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::crypto::aws_lc_rs::cipher_suite::{
+        TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
+    };
+
+    use super::*;
+
+    /// A key, as a handshake leaves it after so many records.
+    fn secrets(suite: SupportedCipherSuite, sequence: u64) -> (u64, ConnectionTrafficSecrets) {
+        let (key, iv) = (AeadKey::from([7; 32]), Iv::new([9; NONCE_LEN]));
+        let is_chacha =
+            [TLS13_CHACHA20_POLY1305_SHA256, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256].contains(&suite);
+        let secrets = if is_chacha {
+            ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv }
+        } else {
+            ConnectionTrafficSecrets::Aes256Gcm { key, iv }
+        };
+        (sequence, secrets)
+    }
+
+    #[test]
+    fn what_is_sealed_is_opened_in_its_order_and_nothing_else_is() {
+        for suite in [
+            TLS13_AES_256_GCM_SHA384,
+            TLS13_CHACHA20_POLY1305_SHA256,
+            TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        ] {
+            let mut sealer = Sealer::new(suite, secrets(suite, 1)).unwrap();
+            let mut opener = Opener::new(suite, secrets(suite, 1)).unwrap();
+            let mut room = vec![0; MOST + OVERHEAD];
+            for size in [0, 1, 100, MOST] {
+                let plain: Vec<u8> = (0..size).map(|at| at.to_le_bytes()[0]).collect();
+                let sealed = sealer.seal(ContentType::ApplicationData, &plain, &mut room).unwrap();
+                assert_eq!(length(&room).unwrap(), Some(sealed));
+                let (kind, held) = opener.open(&mut room[..sealed]).unwrap();
+                assert_eq!((kind, &room[held]), (ContentType::ApplicationData, &plain[..]), "{suite:?}");
+            }
+            let sealed = sealer.seal(ContentType::ApplicationData, b"changed", &mut room).unwrap();
+            room[sealed - 1] ^= 1;
+            assert_eq!(opener.open(&mut room[..sealed]), Err(Error::DecryptError), "{suite:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_seals_no_more_than_it_may() {
+        let suite = TLS13_AES_256_GCM_SHA384;
+        let limit = suite.tls13().unwrap().common.confidentiality_limit;
+        let mut sealer = Sealer::new(suite, secrets(suite, limit - SPARE - 1)).unwrap();
+        let mut room = [0; 1 + OVERHEAD];
+        let mut seal = |sealer: &mut Sealer| sealer.seal(ContentType::ApplicationData, b"x", &mut room);
+        assert!(!sealer.is_worn());
+        assert!(seal(&mut sealer).is_ok() && sealer.is_worn());
+        assert!((0..SPARE).all(|_| seal(&mut sealer).is_ok()));
+        assert_eq!(seal(&mut sealer), Err(Error::EncryptError));
+    }
+}
