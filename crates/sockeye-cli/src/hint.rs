@@ -269,6 +269,9 @@ fn certificate(fault: &CertificateFault) -> Option<Cow<'static, str>> {
             return Some(hint.into());
         }
         CertificateFault::Untrusted { pin: None, .. } => "ca=FILE names whom to trust",
+        CertificateFault::WrongName { names, .. } if names.is_empty() => {
+            "it has no subjectAltName, and its common name does not count: give it one, or pin its key with pin="
+        }
         CertificateFault::WrongName { .. } => "dial it by such a name, or say which to check: sni=",
         CertificateFault::WrongPin(_) => {
             "somebody is between, or the key was changed: ask whose it is before you pin the new one"

@@ -64,6 +64,11 @@ impl<'a> Certificate<'a> {
         if names.is_empty() { common_name(self.subject).into_iter().collect() } else { names }
     }
 
+    /// Whether it has names that count: a common name is none any more (RFC 9525, section 2).
+    pub fn has_alternatives(&self) -> bool {
+        self.alternatives().is_some_and(|names| !names.is_empty())
+    }
+
     /// Of its subjectAltName (RFC 5280 section 4.2.1.6), names of these two kinds.
     fn alternatives(&self) -> Option<Vec<String>> {
         let mut extensions = self.extensions;

@@ -220,6 +220,29 @@ async fn a_certificate_that_is_not_valid_yet_or_no_longer_is_refused_with_its_da
     assert_eq!((digits, late.to_string()), (vec![4, 2, 2], format!("the certificate expired on {day}")));
 }
 
+/// As `openssl req -x509` makes it: it might vouch for others, and is shown itself.
+#[tokio::test]
+async fn who_is_trusted_by_its_own_certificate_may_show_it_for_its_names_and_days_alone() {
+    let (authority, ctx) = (Authority::new(), Ctx::default());
+    let (server, client) = (authority.self_signed("DNS:localhost"), authority.self_signed("DNS:client"));
+    let ca = format!("ca={}", server.certificate);
+    let listened = format!("{},client-ca={}", shows(&server), client.certificate);
+    let (near, far) = ends(&listened, &format!("{ca},sni=localhost,{}", shows(&client)), &ctx).await;
+    assert_eq!(near.unwrap().peer().tls.as_ref().unwrap().names, ["localhost"]);
+    assert_eq!(far.unwrap().peer().tls.as_ref().unwrap().names, ["client"]);
+
+    let other = refused(&server, &format!("{ca},sni=other.example"), &ctx).await;
+    assert!(matches!(other, TlsFault::Certificate(CertificateFault::WrongName { .. })), "{other:?}");
+    let late = Ctx { clock: at(2100), ..Ctx::default() };
+    let late = refused(&server, &format!("{ca},sni=localhost"), &late).await;
+    assert!(matches!(late, TlsFault::Certificate(CertificateFault::Expired(_))), "{late:?}");
+    let stranger = authority.self_signed("DNS:localhost");
+    let stranger = refused(&stranger, &format!("{ca},sni=localhost"), &ctx).await;
+    assert!(matches!(stranger, TlsFault::Certificate(CertificateFault::Untrusted { .. })), "{stranger:?}");
+    let (near, far) = ends(&listened, &format!("{ca},sni=localhost,{}", shows(&server)), &ctx).await;
+    assert!(matches!(fault(&far.unwrap_err()), TlsFault::Certificate(_)), "{near:?}");
+}
+
 #[tokio::test]
 async fn who_vouches_for_itself_is_told_from_who_is_vouched_for_by_a_stranger() {
     let authority = Authority::new();

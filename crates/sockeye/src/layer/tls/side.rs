@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::{ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
@@ -67,7 +67,7 @@ impl Basis<'_> {
         let trust = match demand {
             Demand::Nothing => Trust::None,
             Demand::Pinned(_) => Trust::Pinned,
-            Demand::Vouched(_) => Trust::Vouched,
+            Demand::Vouched(..) => Trust::Vouched,
         };
         let name = self.name(address, trust == Trust::Vouched)?;
         let verifier = Arc::new(Verifier { demand, provider: self.provider.clone() });
@@ -98,12 +98,11 @@ impl Basis<'_> {
             .map_err(|error| super::fault::of(&error))?;
         let config = match self.text("client-ca") {
             Some(path) => {
-                let verifier = WebPkiClientVerifier::builder_with_provider(
-                    Arc::new(roots_of(path)?),
-                    self.provider.clone(),
-                );
-                let verifier = verifier.build().map_err(|_| unsupported(path))?;
-                config.with_client_cert_verifier(Arc::new(Clients(verifier)))
+                let (roots, named) = roots_of(path)?;
+                let issued =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), self.provider.clone());
+                let issued = issued.build().map_err(|_| unsupported(path))?;
+                config.with_client_cert_verifier(Arc::new(Clients { issued, named }))
             }
             None => config.with_no_client_auth(),
         };
@@ -123,13 +122,14 @@ impl Basis<'_> {
         if !pins.is_empty() {
             return Ok(Demand::Pinned(pins));
         }
-        let (roots, source) = match self.text("ca") {
+        let ((roots, named), source) = match self.text("ca") {
             Some(path) => (roots_of(path)?, path),
-            None => (platform_roots(), "the system's certificates"),
+            None => ((platform_roots(), Vec::new()), "the system's certificates"),
         };
         let verifier =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), self.provider.clone()).build();
-        Ok(Demand::Vouched(verifier.map_err(|_| TlsFault::File(source.into(), FileFault::NoCertificate))?))
+        let verifier = verifier.map_err(|_| TlsFault::File(source.into(), FileFault::NoCertificate))?;
+        Ok(Demand::Vouched(verifier, named))
     }
 
     /// The name to ask for; where the certificate is not checked for one, none is needed.
@@ -185,10 +185,11 @@ fn pin(value: &Value) -> Option<Pin> {
     }
 }
 
-fn roots_of(path: &str) -> Result<RootCertStore, TlsFault> {
-    let mut roots = RootCertStore::empty();
-    let (taken, _) = roots.add_parsable_certificates(identity::certificates(path)?);
-    if taken == 0 { Err(unsupported(path)) } else { Ok(roots) }
+/// Issuers that a file names, and the certificates themselves.
+fn roots_of(path: &str) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), TlsFault> {
+    let (mut roots, named) = (RootCertStore::empty(), identity::certificates(path)?);
+    let (taken, _) = roots.add_parsable_certificates(named.iter().cloned());
+    if taken == 0 { Err(unsupported(path)) } else { Ok((roots, named)) }
 }
 
 fn unsupported(path: &str) -> TlsFault {

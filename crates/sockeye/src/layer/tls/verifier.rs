@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
@@ -23,8 +24,8 @@ pub(super) enum Demand {
     Nothing,
     /// One of these keys, whoever vouches for it.
     Pinned(Vec<Pin>),
-    /// A certificate for its name, from somebody whom we trust.
-    Vouched(Arc<WebPkiServerVerifier>),
+    /// A certificate for its name, from somebody whom we trust; or one of these, for its name.
+    Vouched(Arc<WebPkiServerVerifier>, Vec<CertificateDer<'static>>),
 }
 
 /// Holds servers to a [`Demand`]. That they have the key of what they show is verified in any case.
@@ -52,9 +53,17 @@ impl ServerCertVerifier for Verifier {
                 }
                 Err(told(CertificateFault::WrongPin(pin)))
             }
-            Demand::Vouched(roots) => roots
-                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-                .map_err(|error| explained(error, end_entity)),
+            Demand::Vouched(roots, named) => {
+                let verified =
+                    roots.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+                if is_named(&verified, named, end_entity) {
+                    let parsed = ParsedCertificate::try_from(end_entity)?;
+                    verify_server_name(&parsed, server_name).map(|()| ServerCertVerified::assertion())
+                } else {
+                    verified
+                }
+                .map_err(|error| explained(error, end_entity))
+            }
         }
     }
 
@@ -83,11 +92,15 @@ impl ServerCertVerifier for Verifier {
 
 /// Holds clients to a certificate of issuers whom we trust.
 #[derive(Debug)]
-pub(super) struct Clients(pub(super) Arc<dyn ClientCertVerifier>);
+pub(super) struct Clients {
+    pub(super) issued: Arc<dyn ClientCertVerifier>,
+    /// Certificates that may be shown themselves.
+    pub(super) named: Vec<CertificateDer<'static>>,
+}
 
 impl ClientCertVerifier for Clients {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.0.root_hint_subjects()
+        self.issued.root_hint_subjects()
     }
 
     fn verify_client_cert(
@@ -96,7 +109,10 @@ impl ClientCertVerifier for Clients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.0.verify_client_cert(end_entity, intermediates, now);
+        let verified = self.issued.verify_client_cert(end_entity, intermediates, now);
+        if is_named(&verified, &self.named, end_entity) {
+            return Ok(ClientCertVerified::assertion());
+        }
         verified.map_err(|error| explained(error, end_entity))
     }
 
@@ -106,7 +122,7 @@ impl ClientCertVerifier for Clients {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        self.issued.verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -115,12 +131,23 @@ impl ClientCertVerifier for Clients {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        self.issued.verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.issued.supported_verify_schemes()
     }
+}
+
+/// Whether a certificate was refused for nothing but that it might vouch for others, and is one of those that were named
+/// as trusted. What is made by hand (`openssl req -x509`) is both, and is its own issuer; its dates were looked at before.
+fn is_named<T>(
+    verified: &Result<T, Error>,
+    named: &[CertificateDer<'_>],
+    certificate: &CertificateDer<'_>,
+) -> bool {
+    matches!(verified, Err(Error::InvalidCertificate(CertificateError::Other(_))))
+        && named.iter().any(|known| known == certificate)
 }
 
 /// Adds what people ask next: for which names it is, or who issued it.
@@ -129,7 +156,9 @@ fn explained(error: Error, certificate: &CertificateDer<'_>) -> Error {
     let Some(read) = Certificate::read(certificate) else { return error };
     match fault {
         CertificateError::NotValidForNameContext { expected, .. } => {
-            let (expected, presented) = (expected.clone(), read.names());
+            // The common name of a subject counts for nobody any more (RFC 9525 section 2).
+            let presented = if read.has_alternatives() { read.names() } else { Vec::new() };
+            let expected = expected.clone();
             CertificateError::NotValidForNameContext { expected, presented }.into()
         }
         // One that vouches for itself often says that it may vouch for others, which has another reason to be refused.
