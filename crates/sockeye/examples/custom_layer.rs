@@ -11,9 +11,8 @@ use tokio::io::AsyncReadExt as _;
 
 #[rustfmt::skip]
 static SHOUT: Layer = Layer {
-    grammar: LayerGrammar {
-        name: "shout", aliases: &[], written: Written::InFront, rank: 20, over: Some(Shape::Bytes), gives: Some(Shape::Bytes), options: &[],
-    },
+    grammar: LayerGrammar { name: "shout", aliases: &[], written: Written::InFront, rank: 20, speaks: None,
+        over: Some(Shape::Bytes), gives: Some(Shape::Bytes), options: &[] },
     help: "everything in capitals", prepare: |_, _, _| Ok(std::sync::Arc::new(Shout)),
 };
 

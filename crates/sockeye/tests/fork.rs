@@ -23,16 +23,17 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 const fn layer(
     name: &'static str,
     rank: u8,
+    speaks: Option<Protocol>,
     prepare: fn(&Address, usize, &Ctx) -> Result<Arc<dyn Wrap>>,
 ) -> Layer {
     let (over, gives) = (Some(Shape::Bytes), Some(Shape::Bytes));
     let written = Written::InFront;
-    let grammar = LayerGrammar { name, aliases: &[], written, rank, over, gives, options: &[] };
+    let grammar = LayerGrammar { name, aliases: &[], written, rank, over, gives, speaks, options: &[] };
     Layer { grammar, help: "first words", prepare }
 }
 
-static TLS: Layer = layer("tls", 10, |_, _, _| Ok(Arc::new(Heard("tls", HELLO))));
-static WS: Layer = layer("ws", 20, |_, _, _| Ok(Arc::new(Heard("ws", GET))));
+static TLS: Layer = layer("tls", 10, Some(Protocol::Tls), |_, _, _| Ok(Arc::new(Heard("tls", HELLO))));
+static WS: Layer = layer("ws", 20, Some(Protocol::Http), |_, _, _| Ok(Arc::new(Heard("ws", GET))));
 
 /// Reads what its clients say first, which must be just that.
 struct Heard(&'static str, &'static [u8]);

@@ -51,6 +51,7 @@ static OPEN: Layer = Layer {
         rank: 10,
         over: Some(Shape::Bytes),
         gives: Some(Shape::Bytes),
+        speaks: None,
         options: &[],
     },
     help: "a byte that lets in",

@@ -69,6 +69,7 @@ const fn layer(
         rank,
         over: Some(Shape::Bytes),
         gives: Some(gives),
+        speaks: None,
         options,
     }
 }

@@ -3,6 +3,7 @@
 use super::target::Form;
 use super::value::Kind;
 use crate::shape::Shape;
+use crate::sniff::Protocol;
 
 /// Whether an address is dialled or listened on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +79,9 @@ pub struct LayerGrammar {
     pub over: Option<Shape>,
     /// What it carries; `None` where that is what is beneath it.
     pub gives: Option<Shape>,
+    /// What its clients speak first, by which they are told apart on a shared port; `None` where they are told by what is
+    /// above it.
+    pub speaks: Option<Protocol>,
     /// Its options. For a layer that is written as an option the first has the layer's name.
     pub options: &'static [OptionGrammar],
 }

@@ -11,7 +11,6 @@ use super::{Branch, Fork};
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result, Unshared};
 use crate::event::Events;
-use crate::layer;
 use crate::rows::Rows;
 use crate::service::Service;
 
@@ -111,12 +110,12 @@ impl Part<'_> {
     /// The place of the next layer, from the inside, whose clients speak first.
     fn first_layer(self) -> Option<usize> {
         let layers = self.member.address.layers().get(..self.rest())?;
-        layers.iter().rposition(|layer| layer::first_words(layer).is_some())
+        layers.iter().rposition(|layer| layer.grammar().speaks.is_some())
     }
 
     fn takes(self) -> Vec<Protocol> {
         let layer = self.first_layer().and_then(|place| self.member.address.layers().get(place));
-        match layer.and_then(layer::first_words) {
+        match layer.and_then(|layer| layer.grammar().speaks) {
             Some(protocol) => vec![protocol],
             None => self.member.speaks.to_vec(),
         }

@@ -30,6 +30,7 @@ pub(super) static FAULT: Layer = Layer {
         rank: 55,
         over: None,
         gives: None,
+        speaks: None,
         options: &[
             OptionGrammar {
                 name: "fault",

@@ -23,6 +23,7 @@ pub(super) static FRAME: Layer = Layer {
         rank: 40,
         over: Some(Shape::Bytes),
         gives: Some(Shape::Messages),
+        speaks: None,
         options: &[
             OptionGrammar {
                 name: "frame",

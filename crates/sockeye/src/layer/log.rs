@@ -27,6 +27,7 @@ pub(super) static LOG: Layer = Layer {
         rank: 90,
         over: None,
         gives: None,
+        speaks: None,
         options: &[OptionGrammar {
             name: "log",
             aliases: &[],

@@ -14,7 +14,6 @@ mod ws;
 use std::sync::Arc;
 
 use sockeye_proto::address::{Address, LayerGrammar, Pin, StackGrammar};
-use sockeye_proto::sniff::Protocol;
 
 use crate::conn::Conn;
 use crate::ctx::{Ctx, within};
@@ -63,15 +62,6 @@ pub static ALL: &[&Layer] = &[
 
 /// The short names for layers and the scheme beneath them.
 pub(crate) static STACKS: &[&StackGrammar] = &[&tls::STACK, &ws::PLAIN, &ws::SECURE];
-
-/// The layers whose clients speak first, by name, and what they speak: by that a newcomer of a shared address is told.
-static FIRST_WORDS: &[(&str, Protocol)] = &[("tls", Protocol::Tls), ("ws", Protocol::Http)];
-
-/// What the clients of a layer speak first, where they do.
-pub(crate) fn first_words(layer: &sockeye_proto::address::Layer) -> Option<Protocol> {
-    let name = layer.grammar().name;
-    FIRST_WORDS.iter().find(|(known, _)| *known == name).map(|(_, protocol)| *protocol)
-}
 
 /// What is put on newcomers: their layers, and where the rules ask for certificates the judgement of these.
 pub(crate) fn judged(mut wraps: Vec<Arc<dyn Wrap>>, entrance: Option<&Arc<Entrance>>) -> Vec<Arc<dyn Wrap>> {

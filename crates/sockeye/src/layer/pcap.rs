@@ -31,6 +31,7 @@ pub(super) static PCAP: Layer = Layer {
         rank: 80,
         over: None,
         gives: None,
+        speaks: None,
         options: &[OptionGrammar {
             name: "pcap",
             aliases: &[],

@@ -23,6 +23,7 @@ pub(super) static RATE: Layer = Layer {
         rank: 60,
         over: None,
         gives: None,
+        speaks: None,
         options: &[
             OptionGrammar {
                 name: "rate",

@@ -23,6 +23,7 @@ pub(super) static TEE: Layer = Layer {
         rank: 70,
         over: None,
         gives: None,
+        speaks: None,
         options: &[OptionGrammar {
             name: "tee",
             aliases: &[],
@@ -44,6 +45,7 @@ pub(super) static TEE_OUT: Layer = Layer {
         rank: 71,
         over: None,
         gives: None,
+        speaks: None,
         options: &[OptionGrammar {
             name: "tee-out",
             aliases: &[],

@@ -19,6 +19,7 @@ use sockeye_proto::address::{
     Address, Kind, LayerGrammar, OptionGrammar, Pin, Role, Side, StackGrammar, Written,
 };
 use sockeye_proto::shape::Shape;
+use sockeye_proto::sniff::Protocol;
 
 use super::{Layer, Wrap};
 use crate::conn::{Conn, Io};
@@ -39,6 +40,7 @@ pub(super) static TLS: Layer = Layer {
         rank: 10,
         over: Some(Shape::Bytes),
         gives: Some(Shape::Bytes),
+        speaks: Some(Protocol::Tls),
         options: &[
             option("alpn", Side::Both, Kind::Alpn, "a protocol to agree on, best first; may be repeated"),
             option("ca", Side::Dial, PEM, "trust these issuers in place of the system's"),

@@ -12,6 +12,7 @@ use sockeye_proto::address::{
     Address, Kind, LayerGrammar, OptionGrammar, Part, Side, StackGrammar, Url, Written,
 };
 use sockeye_proto::shape::Shape;
+use sockeye_proto::sniff::Protocol;
 use sockeye_proto::websocket::WebSocketError;
 
 use self::settings::Settings;
@@ -34,6 +35,7 @@ pub(super) static WS: Layer = Layer {
         rank: 20,
         over: Some(Shape::Bytes),
         gives: Some(Shape::Messages),
+        speaks: Some(Protocol::Http),
         options: &[
             option("path", Side::Both, Kind::Request(Part::Path), "what is asked for, or all that is served"),
             option(
