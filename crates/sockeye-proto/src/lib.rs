@@ -12,6 +12,7 @@
 //! - [`hex`]: bytes in hexadecimal, for people.
 //! - [`http`]: the head of a request for one page.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
+//! - [`ntp`]: asking for the time, and telling it.
 //! - [`openmetrics`]: counts as text that monitoring programs read.
 //! - [`pace`]: how soon the next bytes may follow, at so many a second.
 //! - [`pcapng`]: what went over a connection, as packets in a capture.
@@ -43,6 +44,7 @@ pub mod frame;
 pub mod hex;
 pub mod http;
 pub mod newline;
+pub mod ntp;
 pub mod openmetrics;
 pub mod pace;
 pub mod pcapng;
