@@ -3,12 +3,16 @@
 //! Nothing here reads a clock or keeps one: whoever asks or answers says what time it is.
 
 mod packet;
+mod patience;
 mod reference;
+mod server;
 mod short;
 mod timestamp;
 
 pub use packet::{Leap, Mode, Packet, SIZE};
+pub use patience::{BURST, Patience, Verdict};
 pub use reference::{Kiss, ReferenceId};
+pub use server::Status;
 pub use short::Short;
 pub use timestamp::Timestamp;
 
