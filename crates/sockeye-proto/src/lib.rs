@@ -20,6 +20,7 @@
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
+//! - [`ranges`]: ranges of numbers in a text, which stand for as many texts.
 //! - [`reflect`]: whom a datagram service answers.
 //! - [`retry`]: when to try again what failed.
 //! - [`shape`]: bytes or messages.
@@ -53,6 +54,7 @@ pub mod pcapng;
 pub mod printable;
 pub mod queue;
 pub mod race;
+pub mod ranges;
 pub mod reflect;
 pub mod retry;
 pub mod shape;
