@@ -22,7 +22,9 @@
 //! - [`retry`]: when to try again what failed.
 //! - [`shape`]: bytes or messages.
 //! - [`sniff`]: which protocol a peer speaks, by its first bytes.
+//! - [`mod@strftime`]: times as text, in the formats of C.
 //! - [`suggest`]: the name that was meant by one that is not known.
+//! - [`time32`]: the seconds of the time protocol.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
 //! - [`way`]: in or out.
 //! - [`websocket`]: frames and handshakes of WebSocket.
@@ -53,7 +55,9 @@ pub mod reflect;
 pub mod retry;
 pub mod shape;
 pub mod sniff;
+pub mod strftime;
 pub mod suggest;
+pub mod time32;
 pub mod unit;
 pub mod way;
 pub mod websocket;
