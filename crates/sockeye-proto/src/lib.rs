@@ -7,24 +7,26 @@
 //! - [`cut`]: what is typed into messages.
 //! - [`diag`]: asking the kernel about a socket, as bytes.
 //! - [`dscp`]: the classes of traffic, by name and number.
+//! - [`exec`]: messages that have commands run on another machine.
 //! - [`fault`]: what a bad network does, decided by a seed.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
 //! - [`hex`]: bytes in hexadecimal, for people.
 //! - [`http`]: the head of a request for one page.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
+//! - [`ntp`]: asking for the time, and telling it.
 //! - [`openmetrics`]: counts as text that monitoring programs read.
 //! - [`pace`]: how soon the next bytes may follow, at so many a second.
 //! - [`pcapng`]: what went over a connection, as packets in a capture.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
+//! - [`ranges`]: ranges of numbers in a text, which stand for as many texts.
 //! - [`reflect`]: whom a datagram service answers.
 //! - [`retry`]: when to try again what failed.
 //! - [`shape`]: bytes or messages.
 //! - [`sniff`]: which protocol a peer speaks, by its first bytes.
 //! - [`mod@strftime`]: times as text, in the formats of C.
 //! - [`suggest`]: the name that was meant by one that is not known.
-//! - [`time32`]: the seconds of the time protocol.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
 //! - [`way`]: in or out.
 //! - [`websocket`]: frames and handshakes of WebSocket.
@@ -40,24 +42,26 @@ pub mod crowd;
 pub mod cut;
 pub mod diag;
 pub mod dscp;
+pub mod exec;
 pub mod fault;
 pub mod frame;
 pub mod hex;
 pub mod http;
 pub mod newline;
+pub mod ntp;
 pub mod openmetrics;
 pub mod pace;
 pub mod pcapng;
 pub mod printable;
 pub mod queue;
 pub mod race;
+pub mod ranges;
 pub mod reflect;
 pub mod retry;
 pub mod shape;
 pub mod sniff;
 pub mod strftime;
 pub mod suggest;
-pub mod time32;
 pub mod unit;
 pub mod way;
 pub mod websocket;

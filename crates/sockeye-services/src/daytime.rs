@@ -18,7 +18,7 @@ pub(crate) static DAYTIME: ServiceRow = ServiceRow {
     may: May::Answer,
     port: 7703,
     example: "sockeye dial tcp:localhost:PORT",
-    build: |_| Ok(Arc::new(Teller(|now| line(now, TimeZone::system()).into_bytes()))),
+    build: |_, _| Ok(Arc::new(Teller(|now| line(now, TimeZone::system()).into_bytes()))),
 };
 
 /// As the RFC's first example: `Tuesday, February 22, 1982 17:37:43-PST`, with CR and LF.

@@ -18,7 +18,8 @@ pub(crate) static TIME: ServiceRow = ServiceRow {
     help: "local time, in the strftime format of each message",
     flags: &[ServiceFlag {
         name: "tz",
-        value: "AREA/CITY",
+        value: Some("AREA/CITY"),
+        repeats: false,
         help: "the time zone, such as Asia/Tokyo; this machine's unless set",
     }],
     carries: Carries::Messages { frame: "frame=line" },
@@ -26,9 +27,8 @@ pub(crate) static TIME: ServiceRow = ServiceRow {
     may: May::Answer,
     port: 7708,
     example: "sockeye time udp:localhost:PORT --format %H:%M",
-    build: |values| {
-        let zone = values.first().cloned().flatten();
-        let zone = zone.map_or_else(|| Ok(Zone::Here), |name| named(&name).map(Zone::Named))?;
+    build: |given, _| {
+        let zone = given.value("tz").map_or(Ok(Zone::Here), |name| named(name).map(Zone::Named))?;
         Ok(Arc::new(Time { zone }))
     },
 };
