@@ -14,6 +14,9 @@ mod exchange;
 mod hello;
 mod reply;
 mod session;
+mod teller;
+mod time;
+mod time32;
 mod upper;
 
 use sockeye::ServiceRow;
@@ -30,6 +33,8 @@ pub static ALL: &[&ServiceRow] = &[
     &upper::UPPER,
     &hello::HELLO,
     &reply::REPLY,
+    &time32::TIME32,
+    &time::TIME,
 ];
 
 #[cfg(test)]
