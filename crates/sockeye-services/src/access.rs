@@ -190,7 +190,8 @@ fn file(path: &str, ctx: &Ctx) -> Result<Arc<Reloaded<Tokens>>, Error> {
     let name = format!("the tokens of {}", path.display());
     let named = name.clone();
     ctx.reloads.keep(&name, move || {
-        let wrong = |fault| Error::new(Op::Listen, io::Error::new(io::ErrorKind::InvalidData, fault)).on(&named);
+        let wrong =
+            |fault| Error::new(Op::Listen, io::Error::new(io::ErrorKind::InvalidData, fault)).on(&named);
         Tokens::load(&path).map_err(wrong)
     })
 }
@@ -287,16 +288,26 @@ mod tests {
         ] {
             let address = sockeye::parse_listener(address, &[]).unwrap();
             assert_eq!(ours.newcomers(&address), Ok(Newcomers::Ours), "{address}");
-            assert_eq!(tokens.newcomers(&address).ok(), is_taken.then_some(Newcomers::Identified), "{address}");
+            assert_eq!(
+                tokens.newcomers(&address).ok(),
+                is_taken.then_some(Newcomers::Identified),
+                "{address}"
+            );
         }
     }
 
     #[test]
     fn tokens_come_from_files_variables_and_descriptors() {
         let told = |place: &str| Access::with_tokens_from(place, &Ctx::default()).map(|_| ());
-        assert_eq!(told("env:SOCKEYE_NO_SUCH_VARIABLE"), Err("the tokens of env:SOCKEYE_NO_SUCH_VARIABLE: it holds no token".to_owned()));
+        assert_eq!(
+            told("env:SOCKEYE_NO_SUCH_VARIABLE"),
+            Err("the tokens of env:SOCKEYE_NO_SUCH_VARIABLE: it holds no token".to_owned())
+        );
         assert!(told("fd:x").unwrap_err().starts_with("the tokens of fd:x: it is no file"));
         assert!(told("/no/such").unwrap_err().starts_with("the tokens of /no/such: No such file"));
-        assert!(told("env:PATH").unwrap_err().contains("a token has 16 to 256 bytes") || std::env::var("PATH").unwrap().len() >= 16);
+        assert!(
+            told("env:PATH").unwrap_err().contains("a token has 16 to 256 bytes")
+                || std::env::var("PATH").unwrap().len() >= 16
+        );
     }
 }

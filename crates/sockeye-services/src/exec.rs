@@ -2,15 +2,17 @@
 
 mod house;
 mod policy;
+mod record;
 mod settings;
 
 use std::sync::Arc;
 
-use sockeye::{BoxFuture, Carries, Conn, Ctx, May, Newcomers, Protocol, Result, Service, ServiceFlag, ServiceRow};
 use sockeye::proto::address::Address;
+use sockeye::{
+    BoxFuture, Carries, Conn, Ctx, May, Newcomers, Protocol, Result, Service, ServiceFlag, ServiceRow,
+};
 
 use self::house::House;
-use self::policy::Policy;
 use self::settings::Settings;
 
 pub(crate) static EXEC: ServiceRow = ServiceRow {
@@ -49,6 +51,31 @@ static FLAGS: &[ServiceFlag] = &[
     takes("time", "TIME", "how long each may run; no limit unless set"),
     takes("output", "SIZE", "how much each may say; no limit unless set"),
     takes("memory", "SIZE", "what each process may have; no limit unless set"),
-    takes("processes", "N", "processes of each; 1000 unless set"),
     takes("open-files", "N", "open files of each process; 1024 unless set"),
 ];
+
+/// What all connections of a server of commands share.
+pub(crate) struct Exec {
+    settings: Settings,
+    house: Arc<House>,
+}
+
+impl Exec {
+    fn new(settings: Settings) -> Self {
+        let house = House::new(settings.most, settings.most_per_peer);
+        Self { settings, house }
+    }
+}
+
+impl Service for Exec {
+    fn serve<'a>(&'a self, conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            drop((conn, ctx));
+            Ok(())
+        })
+    }
+
+    fn newcomers(&self, address: &Address) -> std::result::Result<Newcomers, String> {
+        self.settings.access.newcomers(address)
+    }
+}

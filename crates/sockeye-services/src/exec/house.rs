@@ -33,13 +33,17 @@ impl House {
     /// # Errors
     /// There is none left.
     pub(crate) fn enter(self: &Arc<Self>, key: Key) -> Result<Place, No> {
-        let too_many = |whose: &str, flag: &str| No::new(Refusal::TooMany, format!("as many commands run{whose} as may ({flag})"));
+        let too_many = |whose: &str, flag: &str| {
+            No::new(Refusal::TooMany, format!("as many commands run{whose} as may ({flag})"))
+        };
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, quota) = &mut *inside;
         if *count >= self.most {
             return Err(too_many("", "the server's --commands"));
         }
-        quota.admit(key, Duration::ZERO).map_err(|_| too_many(" for you", "the server's --commands-per-peer"))?;
+        quota
+            .admit(key, Duration::ZERO)
+            .map_err(|_| too_many(" for you", "the server's --commands-per-peer"))?;
         *count += 1;
         Ok(Place { house: self.clone(), key })
     }

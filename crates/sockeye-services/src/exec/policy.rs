@@ -108,16 +108,18 @@ impl Policy {
         match (&self.programs, what) {
             (Programs::All, What::Line(line)) => Ok(Program::shell(os(line))),
             (Programs::All, What::Words(words)) => Ok(Program::new(words.into_iter().map(os))),
-            (Programs::Named(_), What::Line(_)) => {
-                Err(forbidden("lines for a shell are not run here, only programs (the server has no --shell)"))
-            }
+            (Programs::Named(_), What::Line(_)) => Err(forbidden(
+                "lines for a shell are not run here, only programs (the server has no --shell)",
+            )),
             (Programs::Named(named), What::Words(words)) => {
                 let mut words = words.into_iter().map(os);
                 let wanted = words.next().unwrap_or_default();
                 let is_it = |named: &&Named| named.name == wanted || named.path.as_os_str() == wanted;
                 let Some(found) = named.iter().find(is_it) else {
                     let wanted = printable::line(wanted.as_encoded_bytes());
-                    return Err(forbidden(format!("{wanted} is not run here (the server's --program does not name it)")));
+                    return Err(forbidden(format!(
+                        "{wanted} is not run here (the server's --program does not name it)"
+                    )));
                 };
                 Ok(Program::new([found.path.clone().into()].into_iter().chain(words)))
             }
@@ -169,7 +171,10 @@ mod tests {
     }
 
     fn named() -> Policy {
-        policy(Programs::Named(vec![Named::find("sh", "/nowhere:bin:/bin").unwrap(), Named::find("/bin/cat", "").unwrap()]))
+        policy(Programs::Named(vec![
+            Named::find("sh", "/nowhere:bin:/bin").unwrap(),
+            Named::find("/bin/cat", "").unwrap(),
+        ]))
     }
 
     fn words(words: &[&str]) -> Request {
@@ -245,7 +250,9 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_told_at_once() {
-        for (word, path) in [("sh", "/nowhere"), ("sh", "bin"), ("/etc/passwd", ""), ("/bin", ""), ("", "/bin")] {
+        for (word, path) in
+            [("sh", "/nowhere"), ("sh", "bin"), ("/etc/passwd", ""), ("/bin", ""), ("", "/bin")]
+        {
             let told = Named::find(word, path).unwrap_err();
             assert_eq!(told, format!("--program {word}: there is no such program"));
         }

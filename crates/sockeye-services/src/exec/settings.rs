@@ -1,9 +1,9 @@
 //! What the flags of `exec` are set to.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::geteuid;
+use sockeye::process;
 use sockeye::proto::unit;
 use sockeye::{Ctx, Given};
 
@@ -27,8 +27,6 @@ pub(crate) struct Settings {
 /// Commands at once, unless set.
 const COMMANDS: u32 = 1000;
 const COMMANDS_PER_PEER: u32 = 100;
-/// The processes of a command, unless set: enough to build something large, and too few to be a burden on others.
-const PROCESSES: u32 = 1000;
 
 impl Settings {
     /// # Errors
@@ -41,13 +39,20 @@ impl Settings {
         let named: Vec<&str> = given.values("program").collect();
         let programs = match (given.has("shell"), named.is_empty()) {
             (true, true) => Programs::All,
-            (true, false) => return Err("--shell is for every program; leave it out, or --program".to_owned()),
+            (true, false) => {
+                return Err("--shell is for every program; leave it out, or --program".to_owned());
+            }
             (false, true) => {
-                return Err("say what may be run: --program PROG for each program, or --shell for everything".to_owned());
+                return Err(
+                    "say what may be run: --program PROG for each program, or --shell for everything"
+                        .to_owned(),
+                );
             }
             (false, false) => {
                 let path = std::env::var("PATH").unwrap_or_default();
-                Programs::Named(named.into_iter().map(|word| Named::find(word, &path)).collect::<Result<_, _>>()?)
+                Programs::Named(
+                    named.into_iter().map(|word| Named::find(word, &path)).collect::<Result<_, _>>()?,
+                )
             }
         };
         let policy = Policy {
@@ -56,7 +61,6 @@ impl Settings {
             folder: given.value("cwd").map(Into::into),
             limits: process::Limits {
                 memory: read(given, "memory", "a size such as 512M", unit::size)?,
-                processes: Some(number(given, "processes")?.unwrap_or(PROCESSES)),
                 open_files: read(given, "open-files", "a number", unit::count)?.or(ctx.limits.open_files),
                 ..process::Limits::default()
             },
@@ -76,7 +80,12 @@ impl Settings {
 }
 
 /// The value of a flag; `None` where it was not given.
-fn read<T>(given: &Given, flag: &str, what: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, String> {
+fn read<T>(
+    given: &Given,
+    flag: &str,
+    what: &str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, String> {
     let wrong = |text: &str| format!("--{flag} {text}: expected {what}");
     given.value(flag).map(|text| read(text).ok_or_else(|| wrong(text))).transpose()
 }
