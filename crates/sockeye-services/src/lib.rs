@@ -11,6 +11,7 @@ mod daytime;
 mod discard;
 mod echo;
 mod exchange;
+mod exec;
 mod hello;
 mod reply;
 mod session;
@@ -35,6 +36,7 @@ pub static ALL: &[&ServiceRow] = &[
     &reply::REPLY,
     &time32::TIME32,
     &time::TIME,
+    &exec::EXEC,
 ];
 
 #[cfg(test)]
