@@ -13,7 +13,9 @@ pub enum Fault {
     Ended,
     /// The server refuses this client, with its words for people.
     Refused(Refusal, Box<str>),
-    /// What came is not of this wire, or what was to be sent does not fit in it.
+    /// What was to be sent is longer than a message may be (64 KiB). Only that is not sent.
+    TooLong,
+    /// What came is not of this wire.
     Wire(ExecError),
 }
 
@@ -23,6 +25,7 @@ impl fmt::Display for Fault {
             Self::Conn(error) => write!(f, "{error}: {}", error.cause()),
             Self::Ended => f.write_str("the server closed the connection before the command had ended"),
             Self::Refused(_, text) => write!(f, "the server refuses us: {text}"),
+            Self::TooLong => f.write_str("the command, its variables or the token are longer than 64 KiB"),
             Self::Wire(error) => {
                 write!(f, "this is no server of commands, or another version of one: {error}")
             }
