@@ -219,10 +219,10 @@ async fn a_request_that_the_connection_does_not_carry_is_a_fault_and_input_is_cu
     let command = client.start(&asked()).unwrap();
     server.says(1, FromServer::Started { credit: ROOM }).await;
     assert_eq!(soon("credit", command.write(&[b'x'; 1 << 16])).await.unwrap(), 65_507 - 5);
-    let large = Request::of(What::Words(vec![vec![b'x'; 65_510]]));
-    let large = client.start(&large).unwrap();
     let longer = Request::of(What::Words(vec![vec![b'x'; 1 << 16]]));
     assert!(matches!(client.start(&longer), Err(Fault::TooLong)));
+    let large = Request::of(What::Words(vec![vec![b'x'; 65_510]]));
+    let large = client.start(&large).unwrap();
     let told = next(&large, &mut [0]).await.unwrap_err().to_string();
     assert!(told.contains("where 65507 is the most"), "{told}");
 }
