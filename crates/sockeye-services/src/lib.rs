@@ -16,6 +16,9 @@ pub mod exec_client;
 mod hello;
 mod reply;
 mod session;
+mod teller;
+mod time;
+mod time32;
 mod upper;
 
 use sockeye::ServiceRow;
@@ -32,6 +35,8 @@ pub static ALL: &[&ServiceRow] = &[
     &upper::UPPER,
     &hello::HELLO,
     &reply::REPLY,
+    &time32::TIME32,
+    &time::TIME,
 ];
 
 #[cfg(test)]
