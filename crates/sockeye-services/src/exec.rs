@@ -42,7 +42,7 @@ pub(crate) static EXEC: ServiceRow = ServiceRow {
     carries: Carries::Either,
     speaks: &[Protocol::Text],
     may: May::Run,
-    port: 7707,
+    port: 7709,
     example: "sockeye run tcp:localhost:PORT -- uptime",
     build: |given, ctx| Ok(Arc::new(Exec::new(Settings::read(given, ctx)?))),
 };
