@@ -7,6 +7,7 @@
 //! - [`cut`]: what is typed into messages.
 //! - [`diag`]: asking the kernel about a socket, as bytes.
 //! - [`dscp`]: the classes of traffic, by name and number.
+//! - [`exec`]: commands that run elsewhere, as they go over the wire.
 //! - [`fault`]: what a bad network does, decided by a seed.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
 //! - [`hex`]: bytes in hexadecimal, for people.
@@ -38,6 +39,7 @@ pub mod crowd;
 pub mod cut;
 pub mod diag;
 pub mod dscp;
+pub mod exec;
 pub mod fault;
 pub mod frame;
 pub mod hex;

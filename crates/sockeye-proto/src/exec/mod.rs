@@ -1,0 +1,3 @@
+//! Commands that run elsewhere, as they go over the wire.
+
+pub mod parts;
