@@ -8,7 +8,7 @@ use lexopt::Arg;
 use sockeye::proto::printable;
 use sockeye::proto::suggest::nearest;
 use sockeye::proto::unit;
-use sockeye::{Family, Names, Resolver};
+use sockeye::{Family, Names, Resolver, ServiceFlag};
 
 use crate::failure::Failure;
 use crate::flag::{self, Flag};
@@ -93,19 +93,20 @@ fn known(
 ) -> Option<(&'static str, bool)> {
     let all = flag::COMMON.iter().chain(verb.flags);
     let of_verb = all.map(|flag: &&Flag| (flag.long, flag.short, flag.value.is_some()));
-    let of_service = service_flags(group).map(|name| (name, None, true));
+    let of_service = service_flags(group).map(|flag| (flag.name, None, flag.value.is_some()));
     let mut all = of_verb.chain(of_service);
     all.find(|(long, short, _)| is(long, *short)).map(|(long, _, takes_value)| (long, takes_value))
 }
 
-fn service_flags(group: &Group) -> impl Iterator<Item = &'static str> {
+fn service_flags(group: &Group) -> impl Iterator<Item = &'static ServiceFlag> {
     let service = sockeye_services::ALL.iter().find(|row| Some(row.name) == group.service.as_deref());
-    service.into_iter().flat_map(|row| row.flags.iter().map(|flag| flag.name))
+    service.into_iter().flat_map(|row| row.flags)
 }
 
 fn unknown(verb: &Verb, group: &Group, typed: &str) -> Failure {
     let name = typed.trim_start_matches('-');
-    let names = flag::COMMON.iter().chain(verb.flags).map(|flag| flag.long).chain(service_flags(group));
+    let of_verb = flag::COMMON.iter().chain(verb.flags).map(|flag| flag.long);
+    let names = of_verb.chain(service_flags(group).map(|flag| flag.name));
     let of_another = sockeye_services::ALL.iter().find(|row| row.flags.iter().any(|flag| flag.name == name));
     let hint = match (of_another.filter(|_| verb.takes == Takes::Groups), nearest(name, names)) {
         (Some(row), _) => format!("--{name} is a flag of {}, and stands behind that word", row.name),
@@ -201,5 +202,11 @@ impl Group {
     /// The value of a flag in this group.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.flags.iter().rev().find(|(given, _)| *given == name).and_then(|(_, value)| value.as_deref())
+    }
+
+    /// What a flag of this group's service was set to, each time it was given: nothing where it takes no value.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let given = self.flags.iter().filter(move |(given, _)| *given == name);
+        given.map(|(_, value)| value.as_deref().unwrap_or_default())
     }
 }

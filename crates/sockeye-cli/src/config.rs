@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 
 use sockeye::proto::suggest::nearest;
-use sockeye::{Error, Op, ServiceRow};
+use sockeye::{Error, Given, Op, ServiceRow};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -164,9 +164,9 @@ fn order(source: &Source<'_>, entry: &Spanned<DeValue<'_>>) -> Result<Order, Fai
     for entry in entries(source, table.get("options"), "options")? {
         options.extend(option(source, entry)?);
     }
-    let values = flags(source, &entries(source, table.get("flags"), "flags")?, row)?;
+    let given = given(source, &entries(source, table.get("flags"), "flags")?, row)?;
     let addresses = addresses(source, listen, &options, row)?;
-    Ok(Order { row, addresses, values, shown })
+    Ok(Order { row, addresses, given, shown })
 }
 
 fn example_of(row: &ServiceRow) -> String {
@@ -194,27 +194,34 @@ fn entries<'a>(
     Ok(in_order(entries))
 }
 
-/// The values of a service's own flags, in the order of its row.
-fn flags(
-    source: &Source<'_>,
-    given: &[Entry<'_>],
-    row: &'static ServiceRow,
-) -> Result<Vec<Option<String>>, Fault> {
-    let mut values = vec![None; row.flags.len()];
-    for (key, value) in given {
+/// What a service's own flags are set to.
+fn given(source: &Source<'_>, set: &[Entry<'_>], row: &'static ServiceRow) -> Result<Given, Fault> {
+    let mut given = Given::default();
+    for (key, value) in set {
         let name = key.get_ref().as_ref();
-        let known = row.flags.iter().zip(&mut values).find(|(flag, _)| flag.name == name);
-        let Some((_, set)) = known else {
+        let Some(flag) = row.flags.iter().find(|flag| flag.name == name) else {
             let fault = source.fault(key.span(), format!("{} has no flag {name:?}", row.name));
             return Err(match nearest(name, row.flags.iter().map(|flag| flag.name)) {
                 Some(near) => fault.hint(format!("did you mean {near:?}?")),
                 None => fault.hint(format!("see sockeye serve --help for {}", row.name)),
             });
         };
-        let expected = || source.fault(value.span(), format!("{name}: expected text or a number"));
-        *set = Some(text(value.get_ref()).ok_or_else(expected)?);
+        let expected = |what: &str| source.fault(value.span(), format!("{name}: expected {what}"));
+        match (flag.value, value.get_ref()) {
+            (None, DeValue::Boolean(false)) => {}
+            (None, DeValue::Boolean(true)) => given.set(flag, ""),
+            (None, _) => return Err(expected("true or false")),
+            (Some(_), DeValue::Array(values)) if flag.repeats => {
+                for value in values.iter() {
+                    given.set(flag, text(value.get_ref()).ok_or_else(|| expected("a list of texts"))?);
+                }
+            }
+            (Some(_), value) => {
+                given.set(flag, text(value).ok_or_else(|| expected("text or a number"))?);
+            }
+        }
     }
-    Ok(values)
+    Ok(given)
 }
 
 /// The addresses of an entry, each with the options of the entry.

@@ -175,11 +175,10 @@ fn services() -> Page {
     }
 }
 
-/// What `serve` without arguments shows: where each service is, and a line to type.
-pub(crate) fn what_to_try(own_name: &str) -> String {
-    let mut text =
-        "\nevery service, for this machine alone; a line to type for each, elsewhere:\n\n".to_owned();
-    for row in SERVICES {
+/// What `serve` without arguments shows: where each of its services is, and a line to type.
+pub(crate) fn what_to_try(services: &[&ServiceRow], own_name: &str) -> String {
+    let mut text = "\nservices for this machine alone; a line to type for each, elsewhere:\n\n".to_owned();
+    for row in services {
         let example = row.example.replace("PORT", &row.port.to_string()).replace("sockeye", own_name);
         text.push_str(&format!("  {:8} {}  {example}\n", row.name, row.port));
     }
@@ -188,7 +187,10 @@ pub(crate) fn what_to_try(own_name: &str) -> String {
 }
 
 fn of_service(row: &ServiceRow) -> impl Iterator<Item = Row> {
-    let flags = row.flags.iter().map(|flag| Row::inner(format!("--{} {}", flag.name, flag.value), flag.help));
+    let flags = row.flags.iter().map(|flag| {
+        let value = flag.value.map_or_else(String::new, |value| format!(" {value}"));
+        Row::inner(format!("--{}{value}", flag.name), flag.help)
+    });
     std::iter::once(Row::new(row.name, row.help)).chain(flags)
 }
 
@@ -226,7 +228,7 @@ mod tests {
 
     fn texts() -> Vec<String> {
         let pages = pages().into_iter().chain([overview()]);
-        pages.map(|page| page.text()).chain([what_to_try("sockeye")]).collect()
+        pages.map(|page| page.text()).chain([what_to_try(SERVICES, "sockeye")]).collect()
     }
 
     #[test]

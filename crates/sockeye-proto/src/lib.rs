@@ -7,18 +7,20 @@
 //! - [`cut`]: what is typed into messages.
 //! - [`diag`]: asking the kernel about a socket, as bytes.
 //! - [`dscp`]: the classes of traffic, by name and number.
-//! - [`exec`]: commands that run elsewhere, as they go over the wire.
+//! - [`exec`]: messages that have commands run on another machine.
 //! - [`fault`]: what a bad network does, decided by a seed.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
 //! - [`hex`]: bytes in hexadecimal, for people.
 //! - [`http`]: the head of a request for one page.
 //! - [`newline`]: line feeds into the line ends that old protocols want.
+//! - [`ntp`]: asking for the time, and telling it.
 //! - [`openmetrics`]: counts as text that monitoring programs read.
 //! - [`pace`]: how soon the next bytes may follow, at so many a second.
 //! - [`pcapng`]: what went over a connection, as packets in a capture.
 //! - [`printable`]: foreign bytes made safe for a terminal.
 //! - [`queue`]: what waits for a peer, bounded in bytes, and what becomes of what finds no room.
 //! - [`race`]: in which order the addresses of a name are tried.
+//! - [`ranges`]: ranges of numbers in a text, which stand for as many texts.
 //! - [`reflect`]: whom a datagram service answers.
 //! - [`retry`]: when to try again what failed.
 //! - [`shape`]: bytes or messages.
@@ -45,12 +47,14 @@ pub mod frame;
 pub mod hex;
 pub mod http;
 pub mod newline;
+pub mod ntp;
 pub mod openmetrics;
 pub mod pace;
 pub mod pcapng;
 pub mod printable;
 pub mod queue;
 pub mod race;
+pub mod ranges;
 pub mod reflect;
 pub mod retry;
 pub mod shape;

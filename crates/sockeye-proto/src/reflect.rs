@@ -35,6 +35,14 @@ pub fn is_near(ip: IpAddr) -> bool {
     }
 }
 
+/// Who counts as one with an address: a whole network on IPv6, where each user has one (RFC 6177).
+pub(crate) fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.into(),
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !(u128::MAX >> 56)).into(),
+    }
+}
+
 /// What becomes of peers beyond this machine and private networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Outsiders {
@@ -88,14 +96,9 @@ impl Guard {
         }
     }
 
-    /// A whole network counts as one on IPv6, where each user has one (RFC 6177).
     fn counter(&mut self, ip: IpAddr) -> Option<&mut Counter> {
-        let network = match ip.to_canonical() {
-            IpAddr::V4(_) => ip.to_canonical(),
-            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !(u128::MAX >> 56)).into(),
-        };
         let count = u64::try_from(self.counters.len()).unwrap_or(u64::MAX).max(1);
-        let hash = self.secret.hash_one(network) % count;
+        let hash = self.secret.hash_one(network(ip)) % count;
         self.counters.get_mut(usize::try_from(hash).unwrap_or_default())
     }
 }

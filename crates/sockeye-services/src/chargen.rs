@@ -22,7 +22,7 @@ pub(crate) static CHARGEN: ServiceRow = ServiceRow {
     may: May::Answer,
     port: 7702,
     example: "sockeye dial tcp:localhost:PORT | head",
-    build: |_| Ok(Arc::new(Chargen)),
+    build: |_, _| Ok(Arc::new(Chargen)),
 };
 
 /// The printable characters of ASCII, from the space on.

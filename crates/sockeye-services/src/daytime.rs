@@ -21,7 +21,7 @@ pub(crate) static DAYTIME: ServiceRow = ServiceRow {
     may: May::Answer,
     port: 7703,
     example: "sockeye dial tcp:localhost:PORT",
-    build: |_| Ok(Arc::new(Daytime)),
+    build: |_, _| Ok(Arc::new(Daytime)),
 };
 
 struct Daytime;

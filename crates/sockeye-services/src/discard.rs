@@ -22,7 +22,7 @@ pub(crate) static DISCARD: ServiceRow = ServiceRow {
     may: May::Answer,
     port: 7701,
     example: "head -c 1G /dev/zero | sockeye dial tcp:localhost:PORT",
-    build: |_| Ok(Arc::new(Discard)),
+    build: |_, _| Ok(Arc::new(Discard)),
 };
 
 struct Discard;

@@ -18,7 +18,7 @@ pub(crate) static ECHO: ServiceRow = ServiceRow {
     may: May::Answer,
     port: 7700,
     example: "echo hi | nc -N localhost PORT",
-    build: |_| Ok(Arc::new(Echo)),
+    build: |_, _| Ok(Arc::new(Echo)),
 };
 
 struct Echo;

@@ -15,7 +15,7 @@ pub(crate) static HELLO: ServiceRow = ServiceRow {
     may: May::Answer,
     port: 7705,
     example: "sockeye dial tcp:localhost:PORT",
-    build: |_| Ok(Arc::new(Hello)),
+    build: |_, _| Ok(Arc::new(Hello)),
 };
 
 struct Hello;

@@ -12,15 +12,19 @@ use crate::session;
 pub(crate) static REPLY: ServiceRow = ServiceRow {
     name: "reply",
     help: "the same answer to each message",
-    flags: &[ServiceFlag { name: "text", value: "TEXT", help: "the answer; \"Hello, client!\" unless set" }],
+    flags: &[ServiceFlag {
+        name: "text",
+        value: Some("TEXT"),
+        repeats: false,
+        help: "the answer; \"Hello, client!\" unless set",
+    }],
     carries: Carries::Messages { frame: "frame=burst" },
     speaks: &[Protocol::Text],
     may: May::Answer,
     port: 7706,
     example: "echo hi | sockeye dial tcp:localhost:PORT",
-    build: |values| {
-        let text = values.first().cloned().flatten();
-        Ok(Arc::new(Reply { text: text.unwrap_or_else(|| "Hello, client!".to_owned()) }))
+    build: |given, _| {
+        Ok(Arc::new(Reply { text: given.value("text").unwrap_or("Hello, client!").to_owned() }))
     },
 };
 

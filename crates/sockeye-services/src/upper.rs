@@ -19,7 +19,7 @@ pub(crate) static UPPER: ServiceRow = ServiceRow {
     may: May::Answer,
     port: 7704,
     example: "echo hi | sockeye dial tcp:localhost:PORT",
-    build: |_| Ok(Arc::new(Upper)),
+    build: |_, _| Ok(Arc::new(Upper)),
 };
 
 struct Upper;

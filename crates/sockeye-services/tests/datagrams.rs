@@ -1,7 +1,7 @@
 //! Services over sockets that carry messages: over UDP without a session where they need none, over Unix sockets with
 //! one.
 
-use sockeye::{Ctx, Event, Message, Outsiders, Wants};
+use sockeye::{Ctx, Event, Given, Message, Outsiders, Wants};
 use sockeye_services::ALL;
 
 use crate::lab::{Serving, get, put, row, soon};
@@ -39,7 +39,7 @@ async fn over_udp_only_those_who_need_a_session_have_one() {
     for row in ALL {
         let mut ctx = Ctx::default();
         let mut events = ctx.events.subscribe(16, Wants::Connections);
-        let serving = Serving::start_in(row, &[], "udp-l:127.0.0.1:0", ctx).await;
+        let serving = Serving::start_in(row, &Given::default(), "udp-l:127.0.0.1:0", ctx).await;
         let mut client = serving.client().await;
         put(&mut client, b"hi").await;
         if row.name != "discard" {
@@ -47,7 +47,7 @@ async fn over_udp_only_those_who_need_a_session_have_one() {
             assert!(answered.unwrap(), "{}", row.name);
         }
         serving.stop().await;
-        let needs_one = (row.build)(&[]).unwrap().as_datagrams().is_none();
+        let needs_one = (row.build)(&Given::default(), &Ctx::default()).unwrap().as_datagrams().is_none();
         let told = events.try_recv();
         assert_eq!(matches!(told, Ok(Event::Opened { .. })), needs_one, "{}: {told:?}", row.name);
     }
@@ -58,7 +58,7 @@ async fn this_machine_is_answered_with_more_than_it_sent_whether_or_not_a_servic
     for outsiders in [Outsiders::Refused, Outsiders::Guarded] {
         let mut ctx = Ctx::default();
         ctx.limits.outsiders = outsiders;
-        let serving = Serving::start_in(row("reply"), &[], "udp-l:127.0.0.1:0", ctx).await;
+        let serving = Serving::start_in(row("reply"), &Given::default(), "udp-l:127.0.0.1:0", ctx).await;
         let mut client = serving.client().await;
         // More often than anybody else would be.
         for _ in 0..300 {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use sockeye::{Clock, Ctx};
+use sockeye::{Clock, Ctx, Given};
 
 use crate::lab::{EVERY_KIND, Serving, get, put, rest, row};
 
@@ -26,7 +26,7 @@ fn line() -> Vec<u8> {
 #[tokio::test]
 async fn who_connects_gets_the_line_and_the_end() {
     for word in ["mem-l:x", "tcp-l:127.0.0.1:0"] {
-        let serving = Serving::start_in(row("daytime"), &[], word, stopped_clock()).await;
+        let serving = Serving::start_in(row("daytime"), &Given::default(), word, stopped_clock()).await;
         let mut client = serving.client().await;
         assert_eq!(rest(&mut client).await.unwrap(), line(), "{word}");
         drop(client);
@@ -37,7 +37,7 @@ async fn who_connects_gets_the_line_and_the_end() {
 #[tokio::test]
 async fn each_message_gets_the_line() {
     for word in &EVERY_KIND[1..] {
-        let serving = Serving::start_in(row("daytime"), &[], word, stopped_clock()).await;
+        let serving = Serving::start_in(row("daytime"), &Given::default(), word, stopped_clock()).await;
         let mut client = serving.client().await;
         for question in [&b"?"[..], b"what time is it", b"\n"] {
             put(&mut client, question).await;
@@ -52,7 +52,8 @@ async fn each_message_gets_the_line() {
 /// TCP resets a connection that is closed with bytes unread, and a reset overtakes what was sent before it.
 #[tokio::test]
 async fn the_line_arrives_although_the_peer_keeps_sending() {
-    let serving = Serving::start_in(row("daytime"), &[], "tcp-l:127.0.0.1:0", stopped_clock()).await;
+    let serving =
+        Serving::start_in(row("daytime"), &Given::default(), "tcp-l:127.0.0.1:0", stopped_clock()).await;
     for round in 0..50 {
         let mut client = serving.client().await;
         for _ in 0..10 {

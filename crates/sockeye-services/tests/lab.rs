@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sockeye::proto::address::Address;
 use sockeye::proto::shape::Shape;
-use sockeye::{Carries, Conn, Ctx, Message, Result, Served, Service, ServiceRow};
+use sockeye::{Carries, Conn, Ctx, Given, Message, Result, Served, Service, ServiceRow};
 use tokio::task::JoinSet;
 
 /// How long a test waits for what should happen at once.
@@ -38,23 +38,18 @@ pub(crate) struct Serving {
 impl Serving {
     /// Serves a service without flags.
     pub(crate) async fn start(row: &'static ServiceRow, word: &str) -> Self {
-        Self::start_in(row, &[], word, Ctx::default()).await
+        Self::start_in(row, &Given::default(), word, Ctx::default()).await
     }
 
     /// Serves at `word`, with the frame that the service wants where its address gives bytes.
-    pub(crate) async fn start_in(
-        row: &'static ServiceRow,
-        flags: &[Option<String>],
-        word: &str,
-        ctx: Ctx,
-    ) -> Self {
+    pub(crate) async fn start_in(row: &'static ServiceRow, given: &Given, word: &str, ctx: Ctx) -> Self {
         let mut address = sockeye::parse(word, &[]).unwrap();
         if let Carries::Messages { frame } = row.carries
             && address.shape() == Shape::Bytes
         {
             address.insert(frame, sockeye::vocabulary()).unwrap();
         }
-        Self::start_service((row.build)(flags).unwrap(), &address, ctx).await
+        Self::start_service((row.build)(given, &ctx).unwrap(), &address, ctx).await
     }
 
     /// Serves a service that may be served elsewhere too.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sockeye::{Ctx, Event, Wants};
+use sockeye::{Ctx, Event, Given, Wants};
 use sockeye_services::ALL;
 use tokio::time::{Instant, sleep};
 
@@ -48,7 +48,7 @@ async fn a_peer_that_breaks_off_ends_its_own_connection_and_no_other() {
         for word in ["mem-l:x", "mem-l:x,frame=burst", "tcp-l:127.0.0.1:0"] {
             let mut ctx = Ctx::default();
             let mut events = ctx.events.subscribe(16, Wants::Connections);
-            let mut serving = Serving::start_in(row, &[], word, ctx).await;
+            let mut serving = Serving::start_in(row, &Given::default(), word, ctx).await;
             let (mut breaks, mut other) = (serving.client().await, serving.client().await);
             for client in [&mut breaks, &mut other] {
                 put(client, b"begin").await;

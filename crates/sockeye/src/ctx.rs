@@ -98,7 +98,7 @@ pub struct Limits {
 /// Whose a connection is, the kernel tells of Unix sockets, and of TCP and UDP on loopback: the user who opened the
 /// socket at the other end. A program that forwards connections is its own user's, whoever uses it. Of UDP it is the user
 /// who has the sender's port when the datagram is read, which is weaker: see that what runs something has connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Newcomers {
     /// Anybody's; nobody is asked whose they are unless a rule does.
     #[default]

@@ -112,7 +112,7 @@ pub use reload::{Reloaded, Reloads, Renewal};
 pub use resolve::{Family, LookupErrorKind, Names, Resolver};
 pub use rows::Rows;
 pub use scheme::{ALL as SCHEMES, Dial, Listen, Scheme, no_listener};
-pub use service::{BoxFuture, Built, Carries, Datagrams, May, Service, ServiceFlag, ServiceRow};
+pub use service::{BoxFuture, Built, Carries, Datagrams, Given, May, Service, ServiceFlag, ServiceRow};
 pub use show::show;
 pub use sockeye_proto as proto;
 pub use sockeye_proto::admission::Refusal;

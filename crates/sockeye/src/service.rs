@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use sockeye_proto::address::Address;
 use sockeye_proto::sniff::Protocol;
 
 use crate::conn::Conn;
@@ -30,6 +31,16 @@ pub trait Service: Send + Sync {
     fn as_datagrams(&self) -> Option<&dyn Datagrams> {
         None
     }
+
+    /// Whose connections it takes at that address: [`Newcomers::Anyone`] unless a service says otherwise. It is asked before
+    /// anything listens there.
+    ///
+    /// # Errors
+    /// A sentence for people: why it is not to be served there at all, and what would mend that.
+    fn newcomers(&self, address: &Address) -> std::result::Result<Newcomers, String> {
+        let _ = address;
+        Ok(Newcomers::Anyone)
+    }
 }
 
 /// A service that answers each datagram for itself.
@@ -38,7 +49,7 @@ pub trait Datagrams: Send + Sync {
     fn answer(&self, datagram: &Message, replies: &mut Replies, ctx: &Ctx);
 }
 
-/// What a service may do to this machine; the more, the more is asked of its peers.
+/// What a service may do to this machine. What may do more than answer is served only where somebody asks for it by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum May {
     /// Only answer.
@@ -47,16 +58,6 @@ pub enum May {
     Write,
     /// Run programs.
     Run,
-}
-
-impl May {
-    /// Whose connections such a service is for, where nothing else says who they are.
-    pub fn newcomers(self) -> Newcomers {
-        match self {
-            Self::Answer => Newcomers::Anyone,
-            Self::Write | Self::Run => Newcomers::Ours,
-        }
-    }
 }
 
 /// What a service wants its connections to carry.
@@ -90,20 +91,69 @@ pub struct ServiceRow {
     pub port: u16,
     /// A command that shows it at work, with `PORT` for its port.
     pub example: &'static str,
-    /// Makes it, from the values of its flags in the order of `flags`; or says what is wrong with one of them.
-    pub build: fn(&[Option<String>]) -> Built,
+    /// Makes it, from what its flags are set to, in the context that it will be served in; or says what is wrong with a flag.
+    pub build: fn(&Given, &Ctx) -> Built,
 }
 
 /// A service, or what is wrong with the value of one of its flags.
 pub type Built = std::result::Result<Arc<dyn Service>, String>;
 
-/// A flag of a service, with a value.
+/// A flag of a service.
 #[derive(Debug)]
 pub struct ServiceFlag {
     /// Its name, without the dashes.
     pub name: &'static str,
-    /// What stands for its value in help.
-    pub value: &'static str,
+    /// What stands for its value in help; `None` where it takes none.
+    pub value: Option<&'static str>,
+    /// Whether it may be given again, and each value counts; else the last one does.
+    pub repeats: bool,
     /// What it does, in one line, with its default.
     pub help: &'static str,
+}
+
+/// What the flags of a service are set to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given(Vec<(&'static str, String)>);
+
+impl Given {
+    /// Sets a flag; a value that it had before is kept where the flag repeats. One without a value is set to nothing.
+    pub fn set(&mut self, flag: &ServiceFlag, value: impl Into<String>) {
+        if !flag.repeats {
+            self.0.retain(|(name, _)| *name != flag.name);
+        }
+        self.0.push((flag.name, value.into()));
+    }
+
+    /// Whether a flag was given.
+    pub fn has(&self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
+    /// What a flag is set to.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.values(name).last()
+    }
+
+    /// All that a flag is set to, in the order in which it was.
+    pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(given, _)| *given == name).map(|(_, value)| value.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_has_its_last_value_and_one_that_repeats_has_all() {
+        let flag = |name, repeats| ServiceFlag { name, value: Some("TEXT"), repeats, help: "" };
+        let (once, often) = (flag("once", false), flag("often", true));
+        let mut given = Given::default();
+        for (flag, value) in [(&once, "a"), (&often, "b"), (&once, "c"), (&often, "d")] {
+            given.set(flag, value);
+        }
+        assert_eq!(given.values("once").collect::<Vec<_>>(), ["c"]);
+        assert_eq!(given.values("often").collect::<Vec<_>>(), ["b", "d"]);
+        assert_eq!((given.value("often"), given.has("never")), (Some("d"), false));
+    }
 }

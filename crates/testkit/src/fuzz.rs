@@ -11,6 +11,7 @@ use sockeye::proto::admission::{Refusal, Rule, Rules, Whom};
 use sockeye::proto::certificate::Certificate;
 use sockeye::proto::cut::{Cutter, Piece, TooLong};
 use sockeye::proto::diag::{self, Found, Transport};
+use sockeye::proto::exec::{FromClient, FromServer, MAX_MESSAGE};
 use sockeye::proto::fault::{FAULTS, Fault, Step, Stream, Traffic};
 use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
 use sockeye::proto::http::{Asked, asked};
@@ -35,6 +36,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("certificate", certificate),
     ("cut", cut),
     ("diag", diag),
+    ("exec", exec),
     ("fault", fault),
     ("frame", frame),
     ("http", http),
@@ -145,6 +147,23 @@ pub fn diag(data: &[u8]) {
             assert_ne!(data.get(84..88), Some(&[0; 4][..]), "an orphan has no user");
         }
     }
+}
+
+/// A message of those who run commands on other machines, of either side.
+///
+/// What is taken is encoded as a message that says the same.
+pub fn exec(data: &[u8]) {
+    let mut again = Vec::new();
+    if let Ok((command, said)) = FromClient::decode(data) {
+        said.encode(command, &mut again).expect("what was decoded is not too long");
+        assert_eq!(FromClient::decode(&again), Ok((command, said)));
+    }
+    again.clear();
+    if let Ok((command, said)) = FromServer::decode(data) {
+        said.encode(command, &mut again).expect("what was decoded is not too long");
+        assert_eq!(FromServer::decode(&again), Ok((command, said)));
+    }
+    assert!(again.len() <= MAX_MESSAGE);
 }
 
 /// Faults, a comma between them, and behind a zero byte what comes under them: as bytes, each in a read, and as messages

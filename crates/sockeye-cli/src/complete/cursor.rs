@@ -65,7 +65,9 @@ impl<'a> Cursor<'a> {
         if let Some(long) = word.strip_prefix("--") {
             return match self.flags().find(|flag| flag.long == long) {
                 Some(flag) if flag.value.is_some() => Next::Value(flag),
-                None if self.service_flags().any(|flag| flag.name == long) => Next::Text,
+                None if self.service_flags().any(|flag| flag.name == long && flag.value.is_some()) => {
+                    Next::Text
+                }
                 _ => Next::Any,
             };
         }

@@ -55,7 +55,12 @@ pub(crate) fn example() -> String {
         ));
         text.push_str("\n# The flags of the service itself.\n#[serve.flags]\n");
         for flag in row.flags {
-            text.push_str(&format!("# {}\n#{} = {}\n", flag.help, flag.name, quoted(flag.value)));
+            let value = match flag.value {
+                None => "true".to_owned(),
+                Some(value) if flag.repeats => format!("[{}]", quoted(value)),
+                Some(value) => quoted(value),
+            };
+            text.push_str(&format!("# {}\n#{} = {value}\n", flag.help, flag.name));
         }
     }
     text

@@ -6,7 +6,6 @@ mod posts;
 mod reload;
 
 use sockeye::{Ctx, Limits, Outsiders};
-use sockeye_services::ALL as SERVICES;
 
 use crate::args::{Group, Request};
 use crate::exit::Exit;
@@ -25,7 +24,7 @@ use crate::{flag, help, log, plan, say};
 
 pub(crate) static SERVE: Verb = Verb {
     name: "serve",
-    summary: "run services; with no argument all of them, on this machine",
+    summary: "run services; with no argument the harmless ones, on loopback",
     usage: "sockeye serve [FLAG]... [SERVICE [FLAG]... ADDR...]...",
     about: "A word without a colon is a service; the addresses and flags behind it are its own. tcp:8080 \
             and tcp-l:8080 are the same here, and port 0 lets the kernel choose: the address of each \
@@ -41,7 +40,7 @@ pub(crate) static SERVE: Verb = Verb {
             From systemd it takes the sockets whose addresses it is given, or fd-l:NAME by name, and tells when it \
             is ready.",
     examples: &[
-        ("sockeye serve", "all services on this machine, and what to try"),
+        ("sockeye serve", "the harmless services on this machine, and what to try"),
         ("sockeye serve echo tcp:8080 upper unix:/tmp/upper.sock", "two of them, elsewhere"),
         ("sockeye serve reply tcp:0 --text 'Come in.' --show", "a fixed answer, and see what comes"),
     ],
@@ -70,8 +69,9 @@ fn run(request: &Request) -> Result<Exit, Failure> {
     // Before the first service it is for all of them, behind one it is that service's own.
     let shown = request.groups.first().is_some_and(|group| group.has(&flag::SHOW));
     if named.is_empty() {
-        let orders = SERVICES.iter().map(|row| Order::on_its_own_port(row)).collect::<Result<Vec<_>, _>>()?;
-        return carry_out(request, &orders, None, &help::what_to_try(&own_name()));
+        let orders = Order::harmless()?;
+        let rows: Vec<_> = orders.iter().map(|order| order.row).collect();
+        return carry_out(request, &orders, None, &help::what_to_try(&rows, &own_name()));
     }
     let orders = named.into_iter().map(|group| Order::read(group, shown)).collect::<Result<Vec<_>, _>>()?;
     carry_out(request, &orders, None, "")

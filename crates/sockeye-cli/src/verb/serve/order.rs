@@ -3,7 +3,7 @@
 use sockeye::proto::address::Address;
 use sockeye::proto::shape::Shape;
 use sockeye::proto::suggest::nearest;
-use sockeye::{Carries, ServiceRow};
+use sockeye::{Carries, Given, May, ServiceRow};
 use sockeye_services::ALL as SERVICES;
 
 use crate::args::{Group, Word};
@@ -16,8 +16,8 @@ pub(crate) struct Order {
     pub(crate) row: &'static ServiceRow,
     /// At least one.
     pub(crate) addresses: Vec<Address>,
-    /// In the order of the row's flags.
-    pub(crate) values: Vec<Option<String>>,
+    /// What the flags of the service are set to.
+    pub(crate) given: Given,
     /// Whether its messages are shown.
     pub(crate) shown: bool,
 }
@@ -35,14 +35,21 @@ impl Order {
         let read =
             |word: &Word| Self::framed(sockeye::parse_listener(&word.text, &word.beside)?, row.carries);
         let addresses = group.words.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let values = row.flags.iter().map(|flag| group.value(flag.name).map(str::to_owned)).collect();
-        Ok(Self { row, addresses, values, shown: shown || group.has(&flag::SHOW) })
+        let mut given = Given::default();
+        for flag in row.flags {
+            group.values(flag.name).for_each(|value| given.set(flag, value));
+        }
+        Ok(Self { row, addresses, given, shown: shown || group.has(&flag::SHOW) })
     }
 
-    /// The service on the loopback port that is its own.
-    pub(super) fn on_its_own_port(row: &'static ServiceRow) -> Result<Self, Failure> {
+    /// All services that do no harm to this machine, whoever asks, each on the loopback port that is its own.
+    pub(super) fn harmless() -> Result<Vec<Self>, Failure> {
+        SERVICES.iter().filter(|row| row.may == May::Answer).map(|row| Self::on_its_own_port(row)).collect()
+    }
+
+    fn on_its_own_port(row: &'static ServiceRow) -> Result<Self, Failure> {
         let address = Self::framed(sockeye::parse_listener(&format!("tcp:{}", row.port), &[])?, row.carries)?;
-        Ok(Self { row, addresses: vec![address], values: vec![None; row.flags.len()], shown: true })
+        Ok(Self { row, addresses: vec![address], given: Given::default(), shown: true })
     }
 
     /// The service of that name, or what to try instead.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sockeye::proto::address::{Address, Port, Target, Written};
-use sockeye::{Ctx, Fork, Limits, May, Member, Rows, Service};
+use sockeye::{Ctx, Fork, Limits, Member, Newcomers, Rows, Service};
 
 use super::Order;
 use super::posts::{Stand, is_same_place};
@@ -72,14 +72,15 @@ impl Party<'_> {
     }
 
     /// The context in which it is listened on. Where several share it, the strictest says whose connections may come.
-    pub(super) fn ctx(&self, ctx: &Ctx) -> Ctx {
-        let may = self.0.iter().map(|guest| guest.order.row.may).max().unwrap_or(May::Answer);
+    pub(super) fn ctx(&self, ctx: &Ctx) -> Result<Ctx, Failure> {
+        let newcomers = self.0.iter().map(Guest::newcomers).collect::<Result<Vec<_>, _>>()?;
+        let newcomers = newcomers.into_iter().max().unwrap_or_default();
         let events = match &*self.0 {
             [alone] => alone.events(ctx),
             _ => ctx.events.without_messages(),
         };
-        let limits = Limits { newcomers: may.newcomers(), ..ctx.limits };
-        Ctx { stop: ctx.stop.child(), events, limits, ..ctx.clone() }
+        let limits = Limits { newcomers, ..ctx.limits };
+        Ok(Ctx { stop: ctx.stop.child(), events, limits, ..ctx.clone() })
     }
 
     /// What tells them apart where there are several. `ctx` is the one that [`Party::ctx`] was made of.
@@ -104,6 +105,16 @@ impl Guest<'_> {
         let layers = self.address.layers().iter().map(|layer| layer.grammar());
         let in_front = layers.filter(|layer| layer.written == Written::InFront).map(|layer| layer.name);
         in_front.fold(self.order.row.name.to_owned(), |name, layer| format!("{name} over {layer}"))
+    }
+
+    fn newcomers(&self) -> Result<Newcomers, Failure> {
+        self.stand.service.newcomers(self.address).map_err(|why| {
+            let name = self.order.row.name;
+            Failure::usage(
+                format!("{name} {}: {why}", self.address),
+                format!("see sockeye serve --help for {name}"),
+            )
+        })
     }
 
     fn events(&self, ctx: &Ctx) -> sockeye::Events {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sockeye::proto::address::Address;
-use sockeye::{Ctx, Service, ServiceRow, Terms, fixed};
+use sockeye::{Ctx, Given, Service, ServiceRow, Terms, fixed};
 
 use super::Order;
 use super::party::parties;
@@ -27,7 +27,7 @@ struct Post {
 /// A service, and what it was made from. One for all addresses of an order: what it keeps, it keeps for all of them.
 pub(super) struct Stand {
     row: &'static ServiceRow,
-    values: Vec<Option<String>>,
+    given: Given,
     pub(super) service: Arc<dyn Service>,
 }
 
@@ -65,7 +65,7 @@ impl Posts {
     /// # Errors
     /// One of them cannot be carried out; nothing was changed.
     pub(super) async fn prepare(&self, orders: &[Order], ctx: &Ctx) -> Result<Change, Failure> {
-        let stands = orders.iter().map(|order| Ok((order, self.stand(order)?)));
+        let stands = orders.iter().map(|order| Ok((order, self.stand(order, ctx)?)));
         let orders = stands.collect::<Result<Vec<_>, Failure>>()?;
         let mut next: Vec<Next> = Vec::new();
         for party in parties(&orders) {
@@ -73,7 +73,7 @@ impl Posts {
             let Some((address, service)) = party.address().zip(party.service(fork.as_ref())) else {
                 continue;
             };
-            let ctx = party.ctx(ctx);
+            let ctx = party.ctx(ctx)?;
             let kept = self.0.iter().enumerate().find(|(at, post)| {
                 let is_taken = next.iter().any(|next| matches!(&next.from, From::Kept(of, _) if of == at));
                 !is_taken && is_same_place(&post.address, &address)
@@ -97,16 +97,16 @@ impl Posts {
         Ok(Change(next))
     }
 
-    fn stand(&self, order: &Order) -> Result<Arc<Stand>, Failure> {
+    fn stand(&self, order: &Order, ctx: &Ctx) -> Result<Arc<Stand>, Failure> {
         let is_at =
             |post: &&Post| order.addresses.iter().any(|address| is_same_place(&post.address, address));
-        let is_it = |stand: &&Arc<Stand>| stand.row.name == order.row.name && stand.values == order.values;
+        let is_it = |stand: &&Arc<Stand>| stand.row.name == order.row.name && stand.given == order.given;
         if let Some(stand) = self.0.iter().filter(is_at).flat_map(|post| &post.stands).find(is_it) {
             return Ok(stand.clone());
         }
         let usage = |wrong| Failure::usage(wrong, format!("see sockeye serve --help for {}", order.row.name));
-        let service = (order.row.build)(&order.values).map_err(usage)?;
-        Ok(Arc::new(Stand { row: order.row, values: order.values.clone(), service }))
+        let service = (order.row.build)(&order.given, ctx).map_err(usage)?;
+        Ok(Arc::new(Stand { row: order.row, given: order.given.clone(), service }))
     }
 
     /// Serves what was made ready, and tells where the new listeners are. Those that are not wanted any more take nobody

@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
+use super::super::ExecError;
+use super::super::fields::{Fields, put_string};
+
 /// What each datagram begins with, before its version.
 const MAGIC: &[u8; 4] = b"skyx";
 /// The version of this wire.
@@ -91,32 +94,36 @@ impl<'a> Datagram<'a> {
     /// # Errors
     /// It is no datagram of this wire, or of another version.
     pub fn read(bytes: &'a [u8]) -> Result<(Id, Self), DatagramError> {
-        let mut rest = bytes.strip_prefix(MAGIC).ok_or(DatagramError::OtherProtocol)?;
-        Self::read_rest(&mut rest).ok_or(DatagramError::Malformed)?
+        let rest = bytes.strip_prefix(MAGIC).ok_or(DatagramError::OtherProtocol)?;
+        Self::read_rest(Fields(rest)).map_err(|_| DatagramError::Malformed)?
     }
 
     /// What stands behind the magic.
-    fn read_rest(rest: &mut &'a [u8]) -> Option<Result<(Id, Self), DatagramError>> {
-        let [version, kind] = take(rest)?;
-        let id = take(rest)?;
+    fn read_rest(mut fields: Fields<'a>) -> Result<Result<(Id, Self), DatagramError>, ExecError> {
+        let [version, kind] = fields.bytes()?;
+        let id = fields.bytes()?;
         if version != VERSION {
-            return Some(Err(DatagramError::Version { version, id }));
+            return Ok(Err(DatagramError::Version { version, id }));
         }
         let datagram = match kind {
-            1 => Self::Request { token: sized(rest)?, command: std::mem::take(rest) },
+            1 => Self::Request { token: fields.string()?, command: std::mem::take(&mut fields.0) },
             2 => Self::Ack(Ack {
-                next: u64::from_be_bytes(take(rest)?),
-                got: u16::from_be_bytes(take(rest)?),
-                asks: take(rest)? == [1],
+                next: u64::from_be_bytes(fields.bytes()?),
+                got: fields.short()?,
+                asks: fields.byte()? == 1,
             }),
             3 => Self::Drop,
             17 => Self::Taken,
-            18 => Self::Part { number: u64::from_be_bytes(take(rest)?), message: std::mem::take(rest) },
+            18 => Self::Part {
+                number: u64::from_be_bytes(fields.bytes()?),
+                message: std::mem::take(&mut fields.0),
+            },
             19 => Self::Gone,
-            20 => Self::Refused { message: std::mem::take(rest) },
-            _ => return None,
+            20 => Self::Refused { message: std::mem::take(&mut fields.0) },
+            other => return Err(ExecError::Type(other)),
         };
-        rest.is_empty().then_some(Ok((id, datagram)))
+        fields.end()?;
+        Ok(Ok((id, datagram)))
     }
 
     /// Puts it behind what is in `out`.
@@ -136,9 +143,7 @@ impl<'a> Datagram<'a> {
             }
             Self::Refused { message } => out.extend_from_slice(message),
             Self::Request { token, command } => {
-                // What does not fit into a datagram is refused where that is sent.
-                out.extend(u32::try_from(token.len()).unwrap_or(u32::MAX).to_be_bytes());
-                out.extend_from_slice(token);
+                put_string(token, out);
                 out.extend_from_slice(command);
             }
             Self::Drop | Self::Gone | Self::Taken => {}
@@ -163,18 +168,4 @@ impl<'a> Datagram<'a> {
             Self::Refused { .. } => 20,
         }
     }
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, left) = rest.split_first_chunk()?;
-    *rest = left;
-    Some(*taken)
-}
-
-/// Bytes behind their length.
-fn sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = usize::try_from(u32::from_be_bytes(take(rest)?)).ok()?;
-    let (taken, left) = rest.split_at_checked(length)?;
-    *rest = left;
-    Some(taken)
 }

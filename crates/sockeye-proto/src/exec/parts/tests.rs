@@ -218,14 +218,18 @@ fn script() -> impl Strategy<Value = Script> {
 fn datagram() -> impl Strategy<Value = (Id, Vec<u8>)> {
     let bytes = || prop::collection::vec(any::<u8>(), 0..40);
     let kind = (0..7_u8, bytes(), bytes(), any::<(u64, u16, bool)>());
-    (any::<Id>(), kind).prop_map(|(id, (kind, one, two, (next, got, asks)))| {
+    (any::<Id>(), kind).prop_map(|(id, (kind, mut one, two, (next, got, asks)))| {
         let datagram = match kind {
             0 => Datagram::Ack(Ack { next, got, asks }),
             1 => Datagram::Drop,
             2 => Datagram::Gone,
             3 => Datagram::Part { number: next, message: &one },
             4 => Datagram::Refused { message: &one },
-            5 => Datagram::Request { token: &one, command: &two },
+            5 => {
+                // No zero byte is in a token.
+                one.retain(|byte| *byte != 0);
+                Datagram::Request { token: &one, command: &two }
+            }
             _ => Datagram::Taken,
         };
         (id, datagram.bytes(&id))
