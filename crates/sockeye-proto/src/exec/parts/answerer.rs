@@ -97,7 +97,8 @@ impl Answerer {
     /// The client tells what it has. What is there by then frees its room at once.
     pub fn hear(&mut self, ack: Ack, now: Duration) {
         let sent = self.parts.iter().take_while(|part| part.left.is_some()).count();
-        let Some(taken) = ack.next.checked_sub(self.first).and_then(|taken| usize::try_from(taken).ok()) else {
+        let Some(taken) = ack.next.checked_sub(self.first).and_then(|taken| usize::try_from(taken).ok())
+        else {
             // Older than what was heard already, but a sign of life.
             self.heard = now;
             return;

@@ -80,7 +80,10 @@ impl fmt::Display for DatagramError {
             Self::Malformed => f.write_str("a datagram of the exec wire that cannot be read"),
             Self::OtherProtocol => f.write_str("a datagram that is not of the exec wire"),
             Self::Version { version, .. } => {
-                write!(f, "version {version} of the exec wire over datagrams; version {VERSION} is spoken here")
+                write!(
+                    f,
+                    "version {version} of the exec wire over datagrams; version {VERSION} is spoken here"
+                )
             }
         }
     }
@@ -110,7 +113,11 @@ impl<'a> Datagram<'a> {
             2 => Self::Ack(Ack {
                 next: u64::from_be_bytes(fields.bytes()?),
                 got: fields.short()?,
-                asks: fields.byte()? == 1,
+                asks: match fields.byte()? {
+                    0 => false,
+                    1 => true,
+                    other => return Err(ExecError::Kind(other)),
+                },
             }),
             3 => Self::Drop,
             17 => Self::Taken,

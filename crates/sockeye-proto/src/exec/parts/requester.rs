@@ -152,7 +152,8 @@ impl Requester {
             return Ok(None);
         }
         self.acks = self.acks.saturating_sub(1);
-        let got = self.here.iter().enumerate().fold(0, |got, (bit, part)| got | u16::from(part.is_some()) << bit);
+        let got =
+            self.here.iter().enumerate().fold(0, |got, (bit, part)| got | u16::from(part.is_some()) << bit);
         self.scratch.clear();
         Datagram::Ack(Ack { next: self.next, got, asks }).write(&self.id, &mut self.scratch);
         Ok(Some(&self.scratch))

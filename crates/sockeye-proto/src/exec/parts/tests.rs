@@ -301,6 +301,12 @@ fn on_a_good_network_nothing_waits_for_a_timer() {
 }
 
 #[test]
+fn a_request_that_comes_again_once_all_is_over_is_not_run_again() {
+    let scripts = vec![plain(0); 100];
+    converse(&scripts, Weather { loss: 0, doubling: 1000, longest: 300 }, 3);
+}
+
+#[test]
 fn a_part_that_is_lost_among_others_is_sent_again_before_a_timer_runs_out() {
     let (id, now) = ([1; 16], Duration::ZERO);
     let mut answerer = Answerer::new(id, now);
