@@ -11,6 +11,7 @@ mod daytime;
 mod discard;
 mod echo;
 mod exchange;
+mod exec;
 mod hello;
 mod reply;
 mod session;
@@ -30,6 +31,7 @@ pub static ALL: &[&ServiceRow] = &[
     &upper::UPPER,
     &hello::HELLO,
     &reply::REPLY,
+    &exec::EXEC,
 ];
 
 #[cfg(test)]
