@@ -1,6 +1,8 @@
 //! `exec`: commands for those who may run them, many at once on a connection, each with its own streams.
 
 mod house;
+mod job;
+mod parts;
 mod policy;
 mod record;
 mod settings;
@@ -13,6 +15,7 @@ use sockeye::{
 };
 
 use self::house::House;
+use self::parts::Desk;
 use self::settings::Settings;
 
 pub(crate) static EXEC: ServiceRow = ServiceRow {
@@ -56,20 +59,27 @@ static FLAGS: &[ServiceFlag] = &[
 
 /// What all connections of a server of commands share.
 pub(crate) struct Exec {
-    settings: Settings,
+    settings: Arc<Settings>,
     house: Arc<House>,
+    /// For datagrams.
+    desk: Arc<Desk>,
 }
 
 impl Exec {
     fn new(settings: Settings) -> Self {
         let house = House::new(settings.most, settings.most_per_peer);
-        Self { settings, house }
+        let settings = Arc::new(settings);
+        let desk = Desk::new(settings.clone(), house.clone());
+        Self { settings, house, desk }
     }
 }
 
 impl Service for Exec {
     fn serve<'a>(&'a self, conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
+            if conn.is_lossy() {
+                return self.desk.serve(conn, ctx).await;
+            }
             drop((conn, ctx));
             Ok(())
         })
