@@ -102,7 +102,7 @@ fn verbs() -> Section {
 }
 
 fn exit_codes() -> Section {
-    let rows = exit::MEANINGS.iter().map(|(exit, meaning)| Row::new((*exit as u8).to_string(), *meaning));
+    let rows = exit::MEANINGS.iter().map(|(exit, meaning)| Row::new(exit.code().to_string(), *meaning));
     Section::rows("exit codes", rows)
 }
 
