@@ -28,6 +28,7 @@
 //! - [`sniff`]: which protocol a peer speaks, by its first bytes.
 //! - [`mod@strftime`]: times as text, in the formats of C.
 //! - [`suggest`]: the name that was meant by one that is not known.
+//! - [`tries`]: when to ask again what may be lost.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
 //! - [`way`]: in or out.
 //! - [`websocket`]: frames and handshakes of WebSocket.
@@ -64,6 +65,7 @@ pub mod shape;
 pub mod sniff;
 pub mod strftime;
 pub mod suggest;
+pub mod tries;
 pub mod unit;
 pub mod way;
 pub mod websocket;
