@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod aside;
 mod backlog;
 pub mod blocking;
 mod buffer;
