@@ -15,6 +15,7 @@ mod datagrams;
 mod daytime;
 mod echo;
 mod exec;
+mod exec_client;
 mod hello;
 mod lab;
 mod rows;

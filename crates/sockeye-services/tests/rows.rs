@@ -37,7 +37,7 @@ async fn a_drain_lets_a_conversation_go_on_to_its_end() {
         for word in EVERY_KIND {
             let serving = Serving::start(row, word).await;
             let mut client = serving.client().await;
-            put(&mut client, b"begin").await;
+            put(&mut client, b"begin\n").await;
             sleep(Duration::from_millis(500)).await;
             serving.ctx.stop.drain();
             client.shutdown_write().await.unwrap();
