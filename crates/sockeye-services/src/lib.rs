@@ -12,6 +12,7 @@ mod daytime;
 mod discard;
 mod echo;
 mod exchange;
+mod exec;
 pub mod exec_client;
 mod hello;
 mod reply;
@@ -37,6 +38,7 @@ pub static ALL: &[&ServiceRow] = &[
     &reply::REPLY,
     &time32::TIME32,
     &time::TIME,
+    &exec::EXEC,
 ];
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod chargen;
 mod datagrams;
 mod daytime;
 mod echo;
+mod exec;
 mod exec_client;
 mod hello;
 mod lab;
