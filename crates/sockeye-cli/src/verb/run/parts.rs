@@ -14,7 +14,7 @@ const MOST: usize = 256 << 10;
 /// Runs it, and passes on what it says.
 pub(super) async fn run(conn: Conn, order: &Order, ends: &mut Ends, ctx: &Ctx) -> Result<End, Halt> {
     let input = if order.request.has_input { input(ends, ctx).await? } else { Vec::new() };
-    let mut parts = Parts::new(conn, &order.token, &order.request, &input)?;
+    let mut parts = Parts::new(conn, &order.token, &order.request, &input, ctx)?;
     let mut buffer = ctx.buffers.lend(Size::Small);
     let ended = loop {
         let (stream, bytes) = match parts.next(&mut buffer).await? {
