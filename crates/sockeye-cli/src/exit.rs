@@ -42,6 +42,12 @@ pub(crate) const MEANINGS: &[(Exit, &str)] = &[
     (Exit::Interrupted, "interrupted"),
 ];
 
+/// Those of a verb that runs commands elsewhere, beside these.
+pub(crate) const OF_COMMANDS: &[(&str, &str)] = &[
+    ("255", "the command never ran, or its connection was lost"),
+    ("others", "the command's own; of one that was killed, 128 and the number of the signal"),
+];
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())

@@ -108,7 +108,7 @@ pub(crate) static RETRY: Flag = Flag {
 };
 pub(crate) static RSH: Flag = Flag {
     value: Some("SERVER"),
-    example: "tcp:localhost:7710",
+    example: "tcp:localhost:7707",
     ..flag("rsh", "be called as a remote shell by rsync, git and tar: HOST COMMAND... follow")
 };
 pub(crate) static SEND_ONLY: Flag = flag("send-only", "drop what comes, and end with standard input");

@@ -26,7 +26,9 @@
 //! - [`retry`]: when to try again what failed.
 //! - [`shape`]: bytes or messages.
 //! - [`sniff`]: which protocol a peer speaks, by its first bytes.
+//! - [`mod@strftime`]: times as text, in the formats of C.
 //! - [`suggest`]: the name that was meant by one that is not known.
+//! - [`tries`]: when to ask again what may be lost.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
 //! - [`way`]: in or out.
 //! - [`websocket`]: frames and handshakes of WebSocket.
@@ -61,7 +63,9 @@ pub mod reflect;
 pub mod retry;
 pub mod shape;
 pub mod sniff;
+pub mod strftime;
 pub mod suggest;
+pub mod tries;
 pub mod unit;
 pub mod way;
 pub mod websocket;

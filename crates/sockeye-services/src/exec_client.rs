@@ -61,7 +61,7 @@ impl Client {
     /// The token is longer than a message may be.
     pub fn new(conn: Conn, token: &[u8], ctx: &Ctx) -> Result<Self, Fault> {
         let link = Link::new(conn, ctx.buffers.clone());
-        link.lock().post(0, &FromClient::Hello { version: VERSION, token })?;
+        link.post(|state| state.post(0, &FromClient::Hello { version: VERSION, token }))?;
         Ok(Self(Arc::new(link)))
     }
 
@@ -74,12 +74,12 @@ impl Client {
         poll_fn(|cx| self.0.poll_until(cx, |state| state.most())).await
     }
 
-    /// Starts a command. It is sent when somebody waits for anything of this connection.
+    /// Starts a command.
     ///
     /// # Errors
     /// The connection has failed, or the request is longer than a message may be (64 KiB).
     pub fn start(&self, request: &Request) -> Result<Command, Fault> {
-        let number = self.0.lock().start(request)?;
+        let number = self.0.post(|state| state.start(request))?;
         Ok(Command::new(self.0.clone(), number))
     }
 }

@@ -1,11 +1,12 @@
 //! The services that sockeye brings: a row each.
 //!
 //! Each stands on the library alone, and none on another. What several of them do in the same way is in `session`, in
-//! `exchange` where peers are sent what others say, and in [`access`] who may have something run or written. [`exec_client`] is the other
-//! side of `exec`.
+//! `exchange` where peers are sent what others say, in [`access`] who may have something run or written, in [`ask`] how
+//! others are asked for the time, and in [`exec_client`] how they are asked to run something.
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod ask;
 mod broker;
 mod chargen;
 mod daytime;
@@ -17,6 +18,9 @@ pub mod exec_client;
 mod hello;
 mod reply;
 mod session;
+mod teller;
+mod time;
+mod time32;
 mod upper;
 
 use sockeye::ServiceRow;
@@ -33,6 +37,8 @@ pub static ALL: &[&ServiceRow] = &[
     &upper::UPPER,
     &hello::HELLO,
     &reply::REPLY,
+    &time32::TIME32,
+    &time::TIME,
     &exec::EXEC,
 ];
 

@@ -91,6 +91,6 @@ impl Command {
 
 impl Drop for Command {
     fn drop(&mut self) {
-        self.link.drop_command(self.number);
+        self.link.post(|state| state.drop_command(self.number));
     }
 }

@@ -23,7 +23,9 @@ pub enum Fault {
         /// The most that a datagram holds.
         most: usize,
     },
-    /// What came is not of this wire, or what was to be sent does not fit in it.
+    /// What was to be sent is longer than a message may be (64 KiB). Only that is not sent.
+    TooLong,
+    /// What came is not of this wire.
     Wire(ExecError),
 }
 
@@ -38,6 +40,7 @@ impl fmt::Display for Fault {
                 f,
                 "the command and its input are {size} bytes, and one datagram holds {most}; tcp: or unix: takes any number"
             ),
+            Self::TooLong => f.write_str("the command, its variables or the token are longer than 64 KiB"),
             Self::Wire(error) => {
                 write!(f, "this is no server of commands, or another version of one: {error}")
             }

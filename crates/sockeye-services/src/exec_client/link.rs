@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use sockeye::proto::exec::{ExecError, FromClient, FromServer, MAX_BODY, Request};
+use sockeye::proto::exec::{ExecError, FromClient, FromServer, HEAD, MAX_BODY, Request};
 use sockeye::{Buffers, Conn, Size};
 
 use super::ROOM;
@@ -68,7 +68,7 @@ impl Link {
         Self { state: Mutex::new(state), waker: Waker::from(wakers.clone()), wakers }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,10 +134,12 @@ impl Link {
         self.poll(cx, |state, cx| {
             loop {
                 ready!(state.poll_send(cx));
+                let most =
+                    state.conn.max_message().map_or(MAX_BODY, |most| most.saturating_sub(HEAD).min(MAX_BODY));
                 let Some(slot) = state.slots.get_mut(&number).filter(|slot| !slot.is_over()) else {
                     return Poll::Ready(Ok(0));
                 };
-                let taken = data.get(..data.len().min(slot.credit.left()).min(MAX_BODY)).unwrap_or_default();
+                let taken = data.get(..data.len().min(slot.credit.left()).min(most)).unwrap_or_default();
                 if !taken.is_empty() && state.fault.is_none() {
                     slot.credit.spend(taken.len());
                     state.post(number, &FromClient::Input(taken))?;
@@ -172,11 +174,12 @@ impl Link {
         })
     }
 
-    /// Nobody waits for a command any more.
-    pub(super) fn drop_command(&self, number: u32) {
+    /// Makes something that is to be sent, and sends what goes at once; the rest goes when somebody waits for anything.
+    pub(super) fn post<T>(&self, make: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
-        state.drop_command(number);
+        let made = make(&mut state);
         let (Poll::Ready(()) | Poll::Pending) = state.poll_send(&mut Context::from_waker(&self.waker));
+        made
     }
 }
 
@@ -188,7 +191,8 @@ impl State {
 
     /// Puts a message behind what is to be sent.
     pub(super) fn post(&mut self, command: u32, message: &FromClient<'_>) -> Result<(), Fault> {
-        Ok(self.outgoing.post(command, message)?)
+        // Nothing else keeps a message of ours from being one.
+        self.outgoing.post(command, message).map_err(|_| Fault::TooLong)
     }
 
     /// Asks for a command, and says its number.
@@ -203,7 +207,8 @@ impl State {
         Ok(number)
     }
 
-    fn drop_command(&mut self, number: u32) {
+    /// Nobody waits for a command any more.
+    pub(super) fn drop_command(&mut self, number: u32) {
         let Some(slot) = self.slots.get_mut(&number) else { return };
         if slot.is_over() {
             self.slots.remove(&number);
@@ -234,7 +239,14 @@ impl State {
             if self.outgoing.is_empty() {
                 return Poll::Ready(());
             }
-            self.is_unheard = ready!(self.outgoing.poll_send(&mut self.conn, cx)).is_err();
+            match ready!(self.outgoing.poll_send(&mut self.conn, cx)) {
+                Ok(()) => {}
+                Err(error) if error.is_refusal() => {
+                    self.outgoing.clear();
+                    (self.fault, self.has_news) = (Some(error.into()), true);
+                }
+                Err(_) => self.is_unheard = true,
+            }
         }
     }
 

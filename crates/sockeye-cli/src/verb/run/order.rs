@@ -31,7 +31,13 @@ impl Order {
         let mut asked = exec::Request::of(what(request)?);
         asked.variables = request.values(&flag::ENV).map(variable).collect::<Result<_, _>>()?;
         asked.folder = request.value(&flag::CWD).unwrap_or_default().as_bytes().to_vec();
-        asked.terminal = request.has(&flag::PTY).then(terminal::window);
+        if request.has(&flag::PTY) {
+            asked.terminal = Some(terminal::window());
+            // What kind of terminal it is, unless they were told something else.
+            let kind = std::env::var_os("TERM").map(|kind| (b"TERM".to_vec(), kind.into_vec()));
+            let is_told = asked.variables.iter().any(|(name, _)| name == b"TERM");
+            asked.variables.extend(kind.filter(|_| !is_told));
+        }
         asked.has_input = !request.has(&flag::RECV_ONLY);
         // The two are shown as one, in the order in which they were written.
         asked.is_joined = request.has(&flag::FOLD) && !request.has(&flag::JSON);
@@ -74,7 +80,7 @@ fn what(request: &Request) -> Result<exec::What, Failure> {
         )),
         (None, _) => Err(Failure::usage(
             "there is no command",
-            "put it behind --, as in: sockeye run tcp:localhost:7710 -- uptime",
+            "put it behind --, as in: sockeye run tcp:localhost:7707 -- uptime",
         )),
     }
 }

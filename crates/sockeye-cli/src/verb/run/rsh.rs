@@ -57,6 +57,7 @@ mod tests {
             (&["host", "-n", "x", "-l"], &["x", "-l"]),
         ] {
             let words = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+            let command: Vec<Vec<u8>> = command.iter().map(|word| word.as_bytes().to_vec()).collect();
             assert_eq!(super::command(words).unwrap(), command);
         }
         let bytes = vec![b"h".to_vec(), b"rm".to_vec(), b"'\xff \xc3'\xbc".to_vec()];
