@@ -37,6 +37,11 @@ pub(crate) static DIR: Flag = Flag {
     example: "/usr/local/share/man",
     ..flag("dir", "write to files below this folder")
 };
+pub(crate) static ENCODING: Flag = Flag {
+    value: Some("NAME"),
+    example: "gbk",
+    ..flag("encoding", "with --wire raw: how the server writes text (default: utf-8)")
+};
 pub(crate) static ENV: Flag = Flag {
     value: Some("NAME=VALUE"),
     example: "LANG=C",
@@ -147,6 +152,12 @@ pub(crate) static WAIT: Flag = Flag {
         "wait",
         "after the end of input, be done when nothing came for so long; 1s where the peer cannot tell its end",
     )
+};
+pub(crate) static WIRE: Flag = Flag {
+    value: Some("WIRE"),
+    example: "raw",
+    choices: &["raw"],
+    ..flag("wire", "raw: a line of shell as text, and text back, as the servers of tutorials have it")
 };
 
 /// The flags that every verb has.

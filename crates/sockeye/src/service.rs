@@ -61,15 +61,28 @@ pub enum May {
 }
 
 /// What a service wants its connections to carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy)]
 pub enum Carries {
     /// Whatever the address gives.
     Either,
+    /// As its flags say.
+    Given(fn(&Given) -> Self),
     /// Messages; where the address gives bytes, this option puts the frame on that makes messages of them.
     Messages {
         /// Such as `frame=burst`.
         frame: &'static str,
     },
+}
+
+impl Carries {
+    /// The frame that is put on what carries bytes, where the flags of the service are so set.
+    pub fn frame(self, given: &Given) -> Option<&'static str> {
+        match self {
+            Self::Either => None,
+            Self::Given(carries) => carries(given).frame(given),
+            Self::Messages { frame } => Some(frame),
+        }
+    }
 }
 
 /// A service that can be named on a command line.
