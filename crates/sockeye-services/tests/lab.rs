@@ -44,7 +44,7 @@ impl Serving {
     /// Serves at `word`, with the frame that the service wants where its address gives bytes.
     pub(crate) async fn start_in(row: &'static ServiceRow, given: &Given, word: &str, ctx: Ctx) -> Self {
         let mut address = sockeye::parse(word, &[]).unwrap();
-        if let Carries::Messages { frame } = row.carries
+        if let Some(frame) = row.carries.frame()
             && address.shape() == Shape::Bytes
         {
             address.insert(frame, sockeye::vocabulary()).unwrap();

@@ -48,7 +48,12 @@ impl Order {
     }
 
     fn on_its_own_port(row: &'static ServiceRow) -> Result<Self, Failure> {
-        let address = Self::framed(sockeye::parse_listener(&format!("tcp:{}", row.port), &[])?, row.carries)?;
+        let scheme = match row.carries {
+            Carries::Datagrams { .. } => "udp",
+            Carries::Either | Carries::Messages { .. } => "tcp",
+        };
+        let address = sockeye::parse_listener(&format!("{scheme}:{}", row.port), &[])?;
+        let address = Self::framed(address, row.carries)?;
         Ok(Self { row, addresses: vec![address], given: Given::default(), shown: true })
     }
 
@@ -69,7 +74,7 @@ impl Order {
 
     /// Puts the frame on that the service wants, where the address gives bytes and says nothing itself.
     pub(crate) fn framed(mut address: Address, carries: Carries) -> Result<Address, Failure> {
-        if let (Carries::Messages { frame }, Shape::Bytes) = (carries, address.shape()) {
+        if let (Some(frame), Shape::Bytes) = (carries.frame(), address.shape()) {
             address.insert(frame, sockeye::vocabulary())?;
         }
         Ok(address)
