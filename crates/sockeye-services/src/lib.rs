@@ -12,6 +12,7 @@ mod discard;
 mod echo;
 mod exchange;
 mod hello;
+mod ntp;
 mod reply;
 mod session;
 mod upper;
@@ -30,6 +31,7 @@ pub static ALL: &[&ServiceRow] = &[
     &upper::UPPER,
     &hello::HELLO,
     &reply::REPLY,
+    &ntp::NTP,
 ];
 
 #[cfg(test)]
