@@ -25,6 +25,7 @@
 //! - [`retry`]: when to try again what failed.
 //! - [`shape`]: bytes or messages.
 //! - [`sniff`]: which protocol a peer speaks, by its first bytes.
+//! - [`mod@strftime`]: times as text, in the formats of C.
 //! - [`suggest`]: the name that was meant by one that is not known.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
 //! - [`way`]: in or out.
@@ -59,6 +60,7 @@ pub mod reflect;
 pub mod retry;
 pub mod shape;
 pub mod sniff;
+pub mod strftime;
 pub mod suggest;
 pub mod unit;
 pub mod way;

@@ -5,12 +5,9 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sockeye::proto::shape::Shape;
-use sockeye::{
-    BoxFuture, Carries, Conn, Ctx, Datagrams, May, Message, Protocol, Replies, Result, Service, ServiceRow,
-};
+use sockeye::{Carries, May, Protocol, ServiceRow};
 
-use crate::session;
+use crate::teller::Teller;
 
 pub(crate) static DAYTIME: ServiceRow = ServiceRow {
     name: "daytime",
@@ -21,34 +18,8 @@ pub(crate) static DAYTIME: ServiceRow = ServiceRow {
     may: May::Answer,
     port: 7703,
     example: "sockeye dial tcp:localhost:PORT",
-    build: |_, _| Ok(Arc::new(Daytime)),
+    build: |_, _| Ok(Arc::new(Teller(|now| line(now, TimeZone::system()).into_bytes()))),
 };
-
-struct Daytime;
-
-impl Service for Daytime {
-    fn serve<'a>(&'a self, mut conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move {
-            match conn.shape() {
-                Shape::Bytes => {
-                    conn.write_all(line(ctx.clock.wall(), TimeZone::system()).as_bytes()).await?;
-                    conn.farewell(ctx).await
-                }
-                Shape::Messages => session::answer(conn, ctx, self).await,
-            }
-        })
-    }
-
-    fn as_datagrams(&self) -> Option<&dyn Datagrams> {
-        Some(self)
-    }
-}
-
-impl Datagrams for Daytime {
-    fn answer(&self, _: &Message, replies: &mut Replies, ctx: &Ctx) {
-        replies.add().extend_from_slice(line(ctx.clock.wall(), TimeZone::system()).as_bytes());
-    }
-}
 
 /// As the RFC's first example: `Tuesday, February 22, 1982 17:37:43-PST`, with CR and LF.
 fn line(now: SystemTime, zone: TimeZone) -> String {

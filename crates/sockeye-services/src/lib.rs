@@ -1,7 +1,8 @@
 //! The services that sockeye brings: a row each.
 //!
 //! Each stands on the library alone, and none on another. What several of them do in the same way is in `session`, in
-//! `exchange` where peers are sent what others say, and in [`access`] who may have something run or written.
+//! `exchange` where peers are sent what others say, and in [`access`] who may have something run or written. [`exec_client`] is the other
+//! side of `exec`.
 #![forbid(unsafe_code)]
 
 pub mod access;
@@ -11,10 +12,15 @@ mod daytime;
 mod discard;
 mod echo;
 mod exchange;
+mod exec;
+pub mod exec_client;
 mod hello;
 mod ntp;
 mod reply;
 mod session;
+mod teller;
+mod time;
+mod time32;
 mod upper;
 
 use sockeye::ServiceRow;
@@ -31,6 +37,9 @@ pub static ALL: &[&ServiceRow] = &[
     &upper::UPPER,
     &hello::HELLO,
     &reply::REPLY,
+    &time32::TIME32,
+    &time::TIME,
+    &exec::EXEC,
     &ntp::NTP,
 ];
 

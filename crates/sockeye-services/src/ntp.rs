@@ -34,8 +34,8 @@ pub(crate) static NTP: ServiceRow = ServiceRow {
     carries: Carries::Datagrams { frame: "frame=len32" },
     speaks: &[],
     may: May::Answer,
-    port: 7707,
-    example: "ntpdig -p PORT localhost",
+    port: 7710,
+    example: "sockeye time ntp:localhost:PORT",
     build,
 };
 

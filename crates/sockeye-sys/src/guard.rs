@@ -8,6 +8,7 @@
 mod command;
 mod descendants;
 mod report;
+mod request;
 mod watch;
 
 use std::ffi::{CString, c_char};
@@ -18,9 +19,10 @@ use std::ptr;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Gid, Pid, Rlimit, Uid};
+use rustix::process::{Gid, Pid, Resource, Rlimit, Uid};
 
 pub use self::report::{Report, Step};
+pub use self::request::Request;
 
 /// What is to be run, and as whom.
 #[derive(Debug)]
@@ -39,8 +41,10 @@ pub struct Command {
     pub session: bool,
     /// Whether its standard input is a terminal that is to control its session.
     pub terminal: bool,
-    /// Its limits of open files; ours where it is `None`.
-    pub open_files: Option<Rlimit>,
+    /// The limits in which it differs from us (getrlimit(2)).
+    pub limits: Vec<(Resource, Rlimit)>,
+    /// Whether nothing that it executes gives it rights that it has not (prctl(2), PR_SET_NO_NEW_PRIVS).
+    pub no_new_privileges: bool,
 }
 
 /// Whose rights a command has.
@@ -61,8 +65,8 @@ pub struct Guard {
     /// soon as it runs. It comes from the command itself, which may stop its guard at once.
     pub starting: OwnedFd,
     /// A socket to the guard, which does not block: a [`Report`] of how the command ended comes from it, and the end of
-    /// file when nothing that the command started is left. To shut it down for writing, or to close it, asks the guard to
-    /// end everything: SIGTERM, and a second later SIGKILL.
+    /// file when nothing that the command started is left. Each [`Request`] that is sent is one message; to shut it down
+    /// for writing, or to close it, asks the guard to end everything: SIGTERM, and a second later SIGKILL.
     pub channel: OwnedFd,
     /// A pidfd_open(2) of the guard, which has to be reaped: see [`reap`].
     pub process: OwnedFd,
@@ -76,7 +80,7 @@ pub struct Guard {
 /// # Errors
 /// No more processes or descriptors; whether the command itself could be run is told by [`Guard::starting`].
 pub fn start(command: &Command, streams: &[OwnedFd; 3]) -> io::Result<Guard> {
-    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let (starting, failure) = pipe_with(PipeFlags::CLOEXEC)?;
     for end in [&ours, &starting] {
         fcntl_setfl(end, fcntl_getfl(end)? | OFlags::NONBLOCK)?;

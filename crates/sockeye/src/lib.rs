@@ -56,7 +56,7 @@ mod option;
 mod owner;
 mod peer;
 mod pipe;
-mod process;
+pub mod process;
 mod relay;
 mod reload;
 mod resolve;
@@ -89,7 +89,7 @@ pub use error::{
     Alert, Cause, CertificateFault, Error, FileFault, Kind, Limit, Op, PathTaken, Refused, Result, RuleFault,
     Side, TlsFault, Unshared, Unstarted,
 };
-pub use event::{Doubt, Dropped, Ended, Event, Events, SHOWN, Seen, Style, Wants, Way};
+pub use event::{Doubt, Dropped, Ended, Event, Events, Outcome, SHOWN, Seen, Style, Wants, Way};
 pub use exit::Exit;
 pub use fork::{Fork, Member};
 pub use handed::Handed;
@@ -106,7 +106,6 @@ pub use option::{
 pub use owner::is_gone;
 pub use peer::{Endpoint, Peer, Tls, UnixName};
 pub use pipe::Pipes;
-pub use process::check_program;
 pub use relay::{End, Flow, Forward, Moved, Plan, relay};
 pub use reload::{Reloaded, Reloads, Renewal};
 pub use resolve::{Family, LookupErrorKind, Names, Resolver};

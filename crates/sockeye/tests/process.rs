@@ -2,12 +2,14 @@
 
 mod end;
 mod found;
+mod program;
 mod terminal;
 
 use std::fs::Permissions;
 use std::future::poll_fn;
 use std::os::unix::fs::PermissionsExt as _;
 
+use sockeye::process::check_program;
 use sockeye::proto::address::Address;
 use sockeye::{Cause, Conn, Ctx, Exit, Kind, Op, Unstarted};
 
@@ -161,7 +163,7 @@ fn what_cannot_be_started_is_named_and_why() {
             // Who starts it later is told before, where that is certain.
             let is_certain =
                 matches!(error.cause(), Cause::Unstarted(Unstarted::Folder(_) | Unstarted::Program(_), _));
-            let before = sockeye::check_program(&address(word, options)).err();
+            let before = check_program(&address(word, options)).err();
             let before = before.map(|error| (error.to_string(), error.cause().to_string()));
             let told = (error.to_string(), error.cause().to_string());
             assert_eq!(before, is_certain.then_some(told), "{word} {options:?}");
@@ -175,8 +177,7 @@ fn what_cannot_be_started_is_named_and_why() {
         let error = try_dial(&script, &[], &Ctx::default()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound);
         for runs in [&script, "exec:true", "sh:no-such", "pty:sh", "tcp:localhost:1"] {
-            sockeye::check_program(&address(runs, &["cwd=/"][..usize::from(!runs.starts_with("tcp"))]))
-                .unwrap();
+            check_program(&address(runs, &["cwd=/"][..usize::from(!runs.starts_with("tcp"))])).unwrap();
         }
     });
 }

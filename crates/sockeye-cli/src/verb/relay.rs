@@ -88,7 +88,7 @@ pub(super) fn serve(
     left: &Address,
     right: &Address,
 ) -> Result<Exit, Failure> {
-    sockeye::check_program(right)?;
+    sockeye::process::check_program(right)?;
     session::run(request, Threads::Many, 1, async |ctx| {
         let interrupts = Interrupts::listen()?;
         // Whom to let through is for the other side to say.

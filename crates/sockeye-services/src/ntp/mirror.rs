@@ -213,7 +213,8 @@ mod tests {
 
     #[test]
     fn what_our_clock_is_off_makes_it_worse() {
-        let at = |micros| Timestamp::of(SystemTime::UNIX_EPOCH + Duration::from_micros(1_000_000 + micros));
+        let at =
+            |micros: u64| Timestamp::of(SystemTime::UNIX_EPOCH + Duration::from_micros(1_000_000 + micros));
         let answer = Packet {
             leap: Leap::Insert,
             stratum: 2,

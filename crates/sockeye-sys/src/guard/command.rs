@@ -6,11 +6,10 @@ use std::ptr;
 
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Resource, Signal, chdir, getppid, ioctl_tiocsctty, set_parent_process_death_signal, setrlimit,
-    setsid,
+    Pid, Signal, chdir, getppid, ioctl_tiocsctty, set_parent_process_death_signal, setrlimit, setsid,
 };
 use rustix::thread::{
-    clear_ambient_capability_set, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    clear_ambient_capability_set, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 use super::report::{Report, Step};
@@ -39,14 +38,17 @@ fn execute(prepared: &Prepared<'_>, guard: Pid, held: &OwnedFd) -> Result<Infall
     if command.terminal {
         ioctl_tiocsctty(rustix::stdio::stdin()).map_err(|errno| (Step::Terminal, errno))?;
     }
-    if let Some(limit) = &command.open_files {
-        setrlimit(Resource::Nofile, *limit).map_err(|errno| (Step::OpenFiles, errno))?;
+    for (resource, limit) in &command.limits {
+        setrlimit(*resource, *limit).map_err(|errno| (Step::Limits, errno))?;
     }
     if let Some(identity) = &command.identity {
         become_other(identity).map_err(|errno| (Step::Identity, errno))?;
     }
     if let Some(folder) = &command.folder {
         chdir(folder.as_c_str()).map_err(|errno| (Step::Folder, errno))?;
+    }
+    if command.no_new_privileges {
+        set_no_new_privs(true).map_err(|errno| (Step::Identity, errno))?;
     }
     // After the change of user, which would undo it. A guard that was killed takes the command with it.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|errno| (Step::Process, errno))?;

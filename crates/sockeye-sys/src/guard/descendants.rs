@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 
 use rustix::fs::{Mode, OFlags, RawDir, open};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, getpid, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
+    Pid, PidfdFlags, Signal, getpgid, getpid, kill_process, kill_process_group, pidfd_open, pidfd_send_signal,
 };
 
 /// How deep the family is looked through at once. Who is deeper moves up as those above end.
@@ -20,28 +20,40 @@ const LIST: usize = 2048;
 
 /// Sends both signals, if there are two, to every descendant of this process; whether any of them could be reached.
 pub(super) fn signal(command: Pid, signals: &[Signal]) -> bool {
+    let mut is_reached = false;
+    let is_known = each(&mut |process, parent| is_reached |= reach(process, parent, signals));
+    // A kernel without these lists: then whoever stayed in the command's session is all that is known.
+    let unknown = if is_known { &[] } else { signals };
+    unknown.iter().fold(is_reached, |is_reached, signal| {
+        // Both, since the command may have left its group.
+        kill_process(command, *signal).is_ok() | kill_process_group(command, *signal).is_ok() | is_reached
+    })
+}
+
+/// Whether any descendant of this process is in this process group. Its number may be a stranger's by now, once all that
+/// were in it have ended.
+pub(super) fn is_in(group: Pid) -> bool {
+    let mut is_in = false;
+    each(&mut |process, _| is_in |= getpgid(Some(process)) == Ok(group));
+    is_in
+}
+
+/// Visits every descendant of this process, with its parent; `false` where the kernel keeps no lists of them.
+fn each(visit: &mut dyn FnMut(Pid, Pid)) -> bool {
     let (guard, mut list) = (getpid(), [0; LIST]);
-    match children(guard, &mut list) {
-        Some(list) => numbers(list)
-            .fold(false, |is_reached, child| descend(child, guard, DEEPEST, signals) | is_reached),
-        // A kernel without these lists: then whoever stayed in the command's session is all that is known.
-        None => signals.iter().fold(false, |is_reached, signal| {
-            // Both, since the command may have left its group.
-            kill_process(command, *signal).is_ok() | kill_process_group(command, *signal).is_ok() | is_reached
-        }),
-    }
+    let Some(list) = children(guard, &mut list) else { return false };
+    numbers(list).for_each(|child| descend(child, guard, DEEPEST, visit));
+    true
 }
 
 /// A parent before its children, so that it does not go on when they end; but they are read before, for a parent that
 /// has ended has none.
-fn descend(process: Pid, parent: Pid, depth: usize, signals: &[Signal]) -> bool {
+fn descend(process: Pid, parent: Pid, depth: usize, visit: &mut dyn FnMut(Pid, Pid)) {
     let mut list = [0; LIST];
     let list = children(process, &mut list).unwrap_or_default();
-    let is_reached = reach(process, parent, signals);
-    match depth.checked_sub(1) {
-        Some(depth) => numbers(list)
-            .fold(is_reached, |is_reached, child| descend(child, process, depth, signals) | is_reached),
-        None => is_reached,
+    visit(process, parent);
+    if let Some(depth) = depth.checked_sub(1) {
+        numbers(list).for_each(|child| descend(child, process, depth, visit));
     }
 }
 

@@ -16,8 +16,8 @@ pub enum Report {
 pub enum Step {
     /// Making its processes, streams and session.
     Process,
-    /// Setting its limit of open files.
-    OpenFiles,
+    /// Setting its limits.
+    Limits,
     /// Making its standard input its terminal.
     Terminal,
     /// Becoming its user and group.
@@ -31,7 +31,7 @@ pub enum Step {
 /// Every step, each with the number that stands for it in a report.
 const STEPS: [(i32, Step); 6] = [
     (0, Step::Process),
-    (1, Step::OpenFiles),
+    (1, Step::Limits),
     (2, Step::Terminal),
     (3, Step::Identity),
     (4, Step::Folder),

@@ -8,11 +8,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Pid, Resource, Signal, WaitOptions, getpid, getrlimit, set_child_subreaper, setpgid, wait,
+    Pid, Resource, Signal, WaitOptions, getpgid, getpid, getrlimit, kill_process, kill_process_group,
+    set_child_subreaper, setpgid, wait,
 };
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::report::{Report, Step};
+use super::request::Request;
 use super::{Prepared, command, copy_process, descendants};
 
 /// How long whatever is asked to end by SIGTERM has before SIGKILL.
@@ -129,8 +131,32 @@ impl Watch {
             let (Ok(_) | Err(_)) = rustix::io::read(&self.signals, &mut [0; 1024]);
         }
         if channel {
-            self.end();
+            self.hear();
         }
+    }
+
+    /// Does what it is asked to, and ends everything where nobody is left who could ask.
+    fn hear(&mut self) {
+        let mut request = [0; Request::SIZE];
+        match rustix::io::read(&self.channel, &mut request) {
+            Ok(Request::SIZE) => {
+                if let Some(request) = Request::from_bytes(request) {
+                    self.signal(request);
+                }
+            }
+            Err(Errno::INTR) => {}
+            Ok(_) | Err(_) => self.end(),
+        }
+    }
+
+    /// The command has not been reaped yet, and so its number is its own.
+    fn signal(&self, Request { signal, group }: Request) {
+        let leads = || getpgid(Some(self.command)).is_ok_and(|group| group == self.command);
+        let (Ok(()) | Err(_)) = match group.filter(|group| descendants::is_in(*group)) {
+            Some(group) => kill_process_group(group, signal),
+            None if leads() => kill_process_group(self.command, signal),
+            None => kill_process(self.command, signal),
+        };
     }
 
     /// Asks everything to end; those who were stopped must go on to hear it.

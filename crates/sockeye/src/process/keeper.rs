@@ -6,26 +6,27 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
-use rustix::net::{Shutdown, shutdown};
+use rustix::net::{SendFlags, Shutdown, send, shutdown};
 use rustix::process::{Signal, pidfd_send_signal};
-use sockeye_sys::guard::{self, Guard, Report};
+use sockeye_sys::guard::{self, Guard, Report, Request};
 use sockeye_sys::readiness::Watched;
 use tokio::sync::oneshot;
 
-use super::{Child, Job};
+use super::handle::Handle;
+use super::job::Job;
 use crate::error::Cause;
 use crate::event::{Event, Events, Wants};
 use crate::exit::Exit;
 
 /// Who waits for a command to run.
-type Ready = oneshot::Sender<Result<Child, Cause>>;
+type Ready = oneshot::Sender<Result<Handle, Cause>>;
 
 /// Starts a command, gives it to `ready`, and tells how it ended. Returns when the guard is gone, which is some two
 /// seconds at most after nobody holds the command any more, or some six where one has become another user; until then
 /// a command has no limit.
 pub(super) async fn keep(job: Job, name: Arc<str>, ready: Ready, events: Events) {
     // Only a runtime that shuts down starts no such thread.
-    let Ok((started, job)) = tokio::task::spawn_blocking(move || (job.start(), job)).await else { return };
+    let Ok((started, job)) = tokio::task::spawn_blocking(move || (job.run(), job)).await else { return };
     let (kept, starting) = match started.and_then(Kept::new) {
         Ok((kept, starting)) => (Arc::new(kept), starting),
         Err(cause) => return answer(ready, Err(cause)),
@@ -50,16 +51,33 @@ impl Kept {
         Ok((kept, watch(guard.starting)?))
     }
 
-    /// Asks for the end of all that the guard keeps. A command can stop its guard, which must go on to hear this.
+    /// Asks the guard for something. One that is gone has nothing left to do it to.
+    pub(super) fn ask(&self, request: Request) -> io::Result<()> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        match send(&self.channel, &request.to_bytes(), flags) {
+            Ok(_) | Err(Errno::PIPE | Errno::CONNRESET) => {
+                self.wake();
+                Ok(())
+            }
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Asks for the end of all that the guard keeps.
     pub(super) fn end(&self) {
         let (Ok(()) | Err(_)) = shutdown(&self.channel, Shutdown::Write);
+        self.wake();
+    }
+
+    /// A command can stop its guard, which must go on to hear what it is asked.
+    fn wake(&self) {
         let (Ok(()) | Err(_)) = pidfd_send_signal(&self.process, Signal::CONT);
     }
 }
 
-/// Where nobody waits any more, the child is dropped, which ends it.
-fn answer(ready: Ready, child: Result<Child, Cause>) {
-    let (Ok(()) | Err(_)) = ready.send(child);
+/// Where nobody waits any more, the handle is dropped, which ends the command.
+fn answer(ready: Ready, command: Result<Handle, Cause>) {
+    let (Ok(()) | Err(_)) = ready.send(command);
 }
 
 /// Hears whether a command runs, and its guard to its end.
@@ -72,21 +90,21 @@ async fn hear(
     events: &Events,
 ) {
     let (ended, coming) = oneshot::channel();
-    let child = Child { guard: kept.clone(), coming, exit: None };
+    let command = Handle::new(kept.clone(), coming);
     let failure = tokio::select! {
         failure = next(&starting) => failure,
         () = ready.closed() => None,
     };
     drop(starting);
-    let (child, mut ended) = match failure {
+    let (command, mut ended) = match failure {
         // What was to become the command ends too, and nobody is told of that.
         Some(Report::Failed(step, errno)) => (Err(job.unstarted(step, errno)), None),
-        Some(Report::Exited(_) | Report::Killed(_)) | None => (Ok(child), Some(ended)),
+        Some(Report::Exited(_) | Report::Killed(_)) | None => (Ok(command), Some(ended)),
     };
     let caller = job.caller.clone();
     // With it go our copies of the command's streams, whose end would not be seen otherwise.
     drop(job);
-    answer(ready, child);
+    answer(ready, command);
     while let Some(report) = next(&kept.channel).await {
         let exit = match report {
             Report::Exited(code) => Exit::Code(code),
@@ -138,6 +156,6 @@ async fn reap(process: &Watched) {
 }
 
 /// Waits until a call that had nothing to read may have something.
-pub(super) fn poll_again(file: &Watched, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+fn poll_again(file: &Watched, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     file.poll_read_ready(cx).map_ok(|mut ready| ready.clear_ready())
 }

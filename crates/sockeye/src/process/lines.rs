@@ -1,21 +1,19 @@
 //! What a command says on its standard error, told line by line.
 
-use std::future::poll_fn;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::task::{Poll, ready};
 
-use rustix::io::Errno;
-use sockeye_sys::readiness::Watched;
-
-use super::keeper::poll_again;
+use super::streams::Output;
 use crate::event::{Event, Events, SHOWN, Wants};
 use crate::peer::Peer;
 
 /// Tells each line that comes from the pipe, which does not block, as an event, until its end. A command never waits
 /// for those who read events, who may miss some.
-pub(crate) async fn tell_lines(pipe: OwnedFd, command: Arc<str>, caller: Option<Arc<Peer>>, events: Events) {
-    let Ok(pipe) = Watched::new(pipe) else { return };
+pub(crate) async fn tell_lines(
+    mut pipe: Output,
+    command: Arc<str>,
+    caller: Option<Arc<Peer>>,
+    events: Events,
+) {
     let mut line = Line::default();
     let tell = |line: &[u8]| {
         let (command, caller) = (command.clone(), caller.clone());
@@ -23,21 +21,10 @@ pub(crate) async fn tell_lines(pipe: OwnedFd, command: Arc<str>, caller: Option<
     };
     let mut buffer = [0; 1024];
     loop {
-        let read = poll_fn(|cx| {
-            loop {
-                match rustix::io::read(&pipe, &mut buffer) {
-                    Err(Errno::INTR) => {}
-                    Err(Errno::AGAIN) => ready!(poll_again(&pipe, cx))?,
-                    read => return Poll::Ready(read.map_err(std::io::Error::from)),
-                }
-            }
-        });
-        match read.await {
+        match pipe.read(&mut buffer).await {
             Ok(read) if read > 0 => line.take(buffer.get(..read).unwrap_or_default(), tell),
             _ => return line.finish(tell),
         }
-        // One that says much must not keep others from their turn.
-        tokio::task::coop::consume_budget().await;
     }
 }
 

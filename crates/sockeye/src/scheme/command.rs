@@ -1,23 +1,22 @@
 //! `exec:` and `sh:`: a command with pipes as its standard input and output.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::io::Errno;
 use sockeye_proto::address::{Address, Form, SchemeGrammar, Value};
 use sockeye_proto::shape::Shape;
 
 use super::Scheme;
-use super::descriptor::{Descriptors, Way};
 use crate::conn::{Bytes, Conn};
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
 use crate::exit::Exit;
-use crate::lent::Direction;
+use crate::lent::{Direction, Lent};
 use crate::peer::Peer;
-use crate::process::{Child, Command, tell_lines};
+use crate::process::{Input, Job, Output, Program, Running, tell_lines};
 use crate::service::BoxFuture;
 
 pub(super) static EXEC: Scheme = Scheme {
@@ -57,28 +56,25 @@ fn dial<'a>(address: &'a Address, ctx: &'a Ctx) -> BoxFuture<'a, Result<Conn>> {
 }
 
 async fn open(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> {
-    let (input, to_command) = pipe_with(PipeFlags::CLOEXEC)?;
-    let (from_command, output) = pipe_with(PipeFlags::CLOEXEC)?;
-    let (errors, log) = errors(address, &output)?;
-    [Some(&to_command), Some(&from_command), log.as_ref()].into_iter().flatten().try_for_each(no_waiting)?;
-    let command = Command { address, streams: [input, output, errors], terminal: false };
-    let child = command.start(ctx).await?;
+    let (input, stdin) = Input::pipe()?;
+    let (output, stdout) = Output::pipe()?;
+    let (stderr, log) = errors(address, &stdout)?;
+    let name: Arc<str> = address.bare_word().into();
+    let job = Job::new(Program::of(address), [stdin, stdout, stderr], false);
+    let command = job.start(name.clone(), ctx).await?;
     if let Some(log) = log {
-        let name = address.bare_word().into();
         ctx.tasks.spawn(tell_lines(log, name, ctx.caller.clone(), ctx.events.clone()));
     }
-    let reading = Way::new(from_command, Direction::Read)?;
-    let writing = Way::new(to_command, Direction::Write)?;
-    let pipes = Descriptors::of_command(reading, writing);
-    Ok(Conn::bytes(Running { pipes, child }, Peer::new(address.scheme().name)))
+    let running = Running { input: Some(input), output, errors: None, command };
+    Ok(Conn::bytes(running, Peer::new(address.scheme().name)))
 }
 
 /// Where the command's standard error goes, and where that is read if it is.
-fn errors(address: &Address, output: &OwnedFd) -> io::Result<(OwnedFd, Option<OwnedFd>)> {
+fn errors(address: &Address, output: &OwnedFd) -> io::Result<(OwnedFd, Option<Output>)> {
     match address.options().value("stderr") {
         Some(Value::Choice("merge")) => Ok((output.try_clone()?, None)),
         Some(Value::Choice("log")) => {
-            let (log, errors) = pipe_with(PipeFlags::CLOEXEC)?;
+            let (log, errors) = Output::pipe()?;
             Ok((errors, Some(log)))
         }
         _ => match rustix::stdio::stderr().try_clone_to_owned() {
@@ -89,35 +85,36 @@ fn errors(address: &Address, output: &OwnedFd) -> io::Result<(OwnedFd, Option<Ow
     }
 }
 
-/// An end of a pipe that is ours: the flag is not shared with the other end.
-fn no_waiting(end: &OwnedFd) -> io::Result<()> {
-    Ok(fcntl_setfl(end, fcntl_getfl(end.as_fd())? | OFlags::NONBLOCK)?)
-}
-
-/// A command, and our ends of its pipes.
-struct Running {
-    pipes: Descriptors,
-    child: Child,
-}
-
+/// Both ways of a command. Reading goes on where nobody reads what is written: a command may read no more, and still have
+/// something to say.
 impl Bytes for Running {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.pipes.poll_read(cx, buffer)
+        self.output.poll_read(cx, buffer)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.pipes.poll_write(cx, bytes)
+        match &mut self.input {
+            Some(input) => input.poll_write(cx, bytes),
+            None => Poll::Ready(Err(Errno::BADF.into())),
+        }
     }
 
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.pipes.poll_shutdown_write(cx)
+        self.input.as_mut().map_or(Poll::Ready(Ok(())), |input| input.poll_shutdown(cx))
     }
 
     fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Exit>> {
-        self.child.poll_exit(cx).map(Some)
+        self.command.poll_exit(cx).map(Some)
     }
 
     fn abort(&mut self) {
-        self.child.end();
+        self.command.end();
+    }
+
+    fn lend(&self, direction: Direction) -> Option<Lent<'_>> {
+        match direction {
+            Direction::Read => Some(self.output.lend()),
+            Direction::Write => self.input.as_ref()?.lend(),
+        }
     }
 }

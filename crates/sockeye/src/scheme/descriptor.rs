@@ -30,9 +30,7 @@ pub(super) struct Descriptors {
     /// The pipe was opened by its name, and perhaps nobody has opened it to write yet: until somebody has, reading
     /// would look like its end.
     pub(super) awaits_writer: bool,
-    /// Whether there is no point in reading on where nobody reads what we write.
-    ends_together: bool,
-    /// Nobody reads what we write any more.
+    /// Nobody reads what we write any more, and so there is no point in reading on.
     broken: bool,
 }
 
@@ -123,27 +121,14 @@ fn ready_now(file: BorrowedFd<'_>, direction: Direction) -> bool {
 }
 
 impl Descriptors {
-    /// As [`Descriptors::new`], but reading goes on where nobody reads what we write: a command may read no more, and
-    /// still have something to say.
-    pub(super) fn of_command(reading: Way, writing: Way) -> Self {
-        Self { ends_together: false, ..Self::new(Some(reading), Some(writing)) }
-    }
-
     pub(super) fn new(reading: Option<Way>, writing: Option<Way>) -> Self {
-        Self {
-            reading,
-            writing,
-            on_shutdown: || Ok(()),
-            awaits_writer: false,
-            ends_together: true,
-            broken: false,
-        }
+        Self { reading, writing, on_shutdown: || Ok(()), awaits_writer: false, broken: false }
     }
 }
 
 impl Bytes for Descriptors {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.broken && self.ends_together {
+        if self.broken {
             return Poll::Ready(Err(Errno::PIPE.into()));
         }
         if self.awaits_writer {

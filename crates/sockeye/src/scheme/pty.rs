@@ -2,20 +2,20 @@
 
 use std::io;
 use std::path::Path;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use sockeye_proto::address::{Address, Form, Kind, OptionGrammar, SchemeGrammar, Side, Value};
 use sockeye_proto::shape::Shape;
+use sockeye_sys::readiness::Watched;
 
 use super::Scheme;
-use super::descriptor::{Descriptors, Way};
 use crate::conn::{Bytes, Conn};
 use crate::ctx::Ctx;
 use crate::error::{Cause, Error, Op, Result};
 use crate::exit::Exit;
-use crate::lent::Direction;
 use crate::peer::Peer;
-use crate::process::{Child, Command, Link, Terminal};
+use crate::process::{Handle, Input, Job, Link, Output, Program, Terminal};
 use crate::service::BoxFuture;
 
 const fn option(name: &'static str, kind: Kind, help: &'static str) -> OptionGrammar {
@@ -67,64 +67,42 @@ async fn open(address: &Address, ctx: &Ctx) -> std::result::Result<Conn, Cause> 
         Some(Value::Text(link)) => Some(Link::make(Path::new(link), &path)?),
         _ => None,
     };
-    let streams = [theirs.try_clone()?, theirs.try_clone()?, theirs];
-    let child = Command { address, streams, terminal: true }.start(ctx).await?;
-    let reading = Way::new(ours.try_clone()?, Direction::Read)?;
-    let writing = Way::new(ours, Direction::Write)?;
-    let terminal = AtTerminal {
-        terminal: Descriptors::of_command(reading, writing),
-        child,
-        end,
-        is_mid_line: false,
-        _link: link,
-    };
+    let stdio = [theirs.try_clone()?, theirs.try_clone()?, theirs];
+    let ours = Arc::new(Watched::new(ours).map_err(|(_, error)| error)?);
+    let (input, output) = (Input::terminal(ours.clone(), end), Output::terminal(ours));
+    let command = Job::new(Program::of(address), stdio, true).start(address.bare_word().into(), ctx).await?;
+    let terminal = AtTerminal { input, output, command, _link: link };
     let conn = Conn::bytes(terminal, Peer::new(PTY.grammar.name));
     Ok(if raw { conn.without_half_close() } else { conn })
 }
 
 /// A program, and our side of its terminal.
 struct AtTerminal {
-    terminal: Descriptors,
-    child: Child,
-    /// What stands for the end of the input, unless the terminal is raw: then there is no way to tell it.
-    end: Option<u8>,
-    /// Whether a line was begun and not ended: then the first mark of the end only passes that on, and a second is
-    /// needed (termios(3), VEOF).
-    is_mid_line: bool,
+    input: Input,
+    output: Output,
+    command: Handle,
     /// Removed with the terminal.
     _link: Option<Link>,
 }
 
 impl Bytes for AtTerminal {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.terminal.poll_read(cx, buffer)
+        self.output.poll_read(cx, buffer)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(self.terminal.poll_write(cx, bytes))?;
-        if let Some(last) = bytes.get(..written).and_then(<[u8]>::last) {
-            self.is_mid_line = !matches!(last, b'\n' | b'\r');
-        }
-        Poll::Ready(Ok(written))
+        self.input.poll_write(cx, bytes)
     }
 
     fn poll_shutdown_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(end) = self.end {
-            ready!(self.terminal.poll_write(cx, &[end]))?;
-            if self.is_mid_line {
-                self.is_mid_line = false;
-            } else {
-                self.end = None;
-            }
-        }
-        Poll::Ready(Ok(()))
+        self.input.poll_shutdown(cx)
     }
 
     fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<Option<Exit>> {
-        self.child.poll_exit(cx).map(Some)
+        self.command.poll_exit(cx).map(Some)
     }
 
     fn abort(&mut self) {
-        self.child.end();
+        self.command.end();
     }
 }
