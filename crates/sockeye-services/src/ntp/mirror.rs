@@ -211,6 +211,55 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn what_a_server_said_counts_until_it_is_silent_for_long_or_says_something_else() {
+        let said = Arc::new(Mutex::new(None));
+        let mut ctx = Ctx::default();
+        let mut events = ctx.events.subscribe(9, Wants::Trouble);
+        let address = address("127.0.0.1").unwrap();
+        let mut asking = Asking {
+            server: "it".into(),
+            address,
+            ctx,
+            conn: None,
+            said: said.clone(),
+            interval: NEAR,
+            misses: MISSES,
+            is_trusted: None,
+        };
+        let answers = |stratum, reference_id: &[u8; 4]| Exchange {
+            asked: Timestamp::UNKNOWN,
+            answer: Packet {
+                mode: Mode::Server,
+                stratum,
+                reference_id: ReferenceId(*reference_id),
+                ..Packet::request(Timestamp::UNKNOWN)
+            },
+            came: Timestamp::UNKNOWN,
+        };
+        let stratum = || said.lock().unwrap().map(|status: Status| status.stratum);
+        asking.miss(None);
+        assert!(matches!(events.try_recv(), Ok(Event::ClockDoubted { why: Doubt::Silent(None), .. })));
+        asking.hear(answers(2, b"\x7f\0\0\x01"));
+        assert!(matches!(events.try_recv(), Ok(Event::ClockTrusted { .. })));
+        // It is asked less often, and what it said still counts, also while it misses a few.
+        asking.hear(answers(0, b"RATE"));
+        (1..MISSES).for_each(|_| asking.miss(None));
+        assert_eq!((stratum(), asking.interval), (Some(2), 2 * NEAR));
+        assert!(events.try_recv().is_err());
+        asking.miss(None);
+        assert_eq!(stratum(), None);
+        assert!(matches!(events.try_recv(), Ok(Event::ClockDoubted { .. })));
+        asking.hear(answers(2, b"\x7f\0\0\x01"));
+        asking.hear(answers(16, b"\0\0\0\0"));
+        assert_eq!(stratum(), None);
+        assert!(matches!(events.try_recv(), Ok(Event::ClockTrusted { .. })));
+        assert!(matches!(events.try_recv(), Ok(Event::ClockDoubted { why: Doubt::Unsynchronised, .. })));
+        asking.hear(answers(0, b"DENY"));
+        assert_eq!((stratum(), asking.interval), (None, RAREST));
+        assert!(events.try_recv().is_err(), "it was doubted before");
+    }
+
     #[test]
     fn what_our_clock_is_off_makes_it_worse() {
         let at =
