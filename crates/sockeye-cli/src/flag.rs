@@ -37,6 +37,11 @@ pub(crate) static EXEC: Flag = Flag {
     example: "cat",
     ..flag("exec", "many peers at once: this program with its arguments for each")
 };
+pub(crate) static FORMAT: Flag = Flag {
+    value: Some("FORMAT"),
+    example: "%H:%M",
+    ..flag("format", "what to ask a strftime service for; its own choice unless set")
+};
 pub(crate) static FRAME: Flag = Flag {
     value: Some("FRAME"),
     example: "line",
@@ -44,6 +49,11 @@ pub(crate) static FRAME: Flag = Flag {
 };
 pub(crate) static HELP: Flag = Flag { short: Some('h'), ..flag("help", "this text") };
 pub(crate) static HEX: Flag = flag("hex", "as --chunks, with a hex dump of each piece");
+pub(crate) static INTERVAL: Flag = Flag {
+    value: Some("TIME"),
+    example: "200ms",
+    ..flag("interval", "from one question to an NTP server to the next; 200ms, and 2s with --watch")
+};
 pub(crate) static JSON: Flag = flag("json", "one JSON object a line");
 pub(crate) static KEEP: Flag = flag("keep", "serve one peer after another, not just the first");
 pub(crate) static LINES: Flag =
@@ -73,6 +83,11 @@ pub(crate) static PUBLIC: Flag =
     flag("public", "answer datagrams of any peer, never with more bytes than it sent");
 pub(crate) static RAW: Flag = flag("raw", "write what comes as it is, also to a terminal");
 pub(crate) static RECV_ONLY: Flag = flag("recv-only", "read no standard input");
+pub(crate) static SAMPLES: Flag = Flag {
+    value: Some("COUNT"),
+    example: "8",
+    ..flag("samples", "how many answers of each NTP server; 8, and with --watch without end")
+};
 pub(crate) static SEND_ONLY: Flag = flag("send-only", "drop what comes, and end with standard input");
 pub(crate) static SH: Flag = Flag {
     value: Some("LINE"),
@@ -91,6 +106,11 @@ pub(crate) static THREADS: Flag = Flag {
     example: "2",
     ..flag("threads", "how many serve connections (default: one less than there are cores, and at least one)")
 };
+pub(crate) static TIME_LIMIT: Flag = Flag {
+    value: Some("TIME"),
+    example: "5s",
+    ..flag("timeout", "how long each may take, beside the intervals between questions; 5s unless set")
+};
 pub(crate) static V4: Flag = Flag { short: Some('4'), ..flag("ipv4", "IPv4 alone") };
 pub(crate) static V6: Flag = Flag { short: Some('6'), ..flag("ipv6", "IPv6 alone") };
 pub(crate) static VERBOSE: Flag = Flag { short: Some('v'), ..flag("verbose", "tell of each connection") };
@@ -102,6 +122,7 @@ pub(crate) static WAIT: Flag = Flag {
         "after the end of input, be done when nothing came for so long; 1s where the peer cannot tell its end",
     )
 };
+pub(crate) static WATCH: Flag = flag("watch", "go on asking NTP servers, and draw how their offset changes");
 
 /// The flags that every verb has.
 pub(crate) static COMMON: &[&Flag] = &[&V4, &V6, &NUMERIC, &OPTION, &PLAN, &LOG, &VERBOSE, &HELP];

@@ -7,6 +7,7 @@ mod listen;
 mod opts;
 mod relay;
 pub(crate) mod serve;
+mod time;
 
 use std::ops::RangeInclusive;
 
@@ -52,8 +53,16 @@ pub(crate) enum Takes {
 }
 
 /// Every verb.
-pub(crate) static ALL: &[&Verb] =
-    &[&dial::DIAL, &listen::LISTEN, &relay::RELAY, &check::CHECK, &serve::SERVE, &opts::OPTS, &r#gen::GEN];
+pub(crate) static ALL: &[&Verb] = &[
+    &dial::DIAL,
+    &listen::LISTEN,
+    &relay::RELAY,
+    &check::CHECK,
+    &serve::SERVE,
+    &time::TIME,
+    &opts::OPTS,
+    &r#gen::GEN,
+];
 
 /// The verb of that name.
 pub(crate) fn find(name: &str) -> Result<&'static Verb, Failure> {
