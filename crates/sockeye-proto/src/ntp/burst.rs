@@ -12,7 +12,7 @@ pub struct Plan {
     pub samples: usize,
     /// From one question to the next.
     pub spacing: Duration,
-    /// All is over after so long, with what came until then.
+    /// All is over after so long, with what came until then; where somebody answers, the spacing comes on top.
     pub limit: Duration,
 }
 
@@ -92,7 +92,8 @@ impl Burst {
 
     /// What is to be done now.
     pub fn step(&mut self, now: Duration) -> Step {
-        if self.is_given_up || self.kiss.is_some() || now >= self.plan.limit {
+        let limit = self.limit();
+        if self.is_given_up || self.kiss.is_some() || now >= limit {
             return Step::End;
         }
         if self.tries.next(now) == Next::GiveUp {
@@ -103,12 +104,17 @@ impl Burst {
         let is_over = self.is_given_up || self.heard.len() + self.lost >= self.plan.samples;
         match self.tries.next(now) {
             _ if is_over => Step::End,
-            Next::Ask if self.tries.made() == 0 && now < self.due => {
-                Step::Wait(self.due.min(self.plan.limit))
-            }
-            Next::Wait(until) => Step::Wait(until.min(self.plan.limit)),
+            Next::Ask if self.tries.made() == 0 && now < self.due => Step::Wait(self.due.min(limit)),
+            Next::Wait(until) => Step::Wait(until.min(limit)),
             Next::Ask | Next::GiveUp => Step::Ask,
         }
+    }
+
+    /// When all is over.
+    fn limit(&self) -> Duration {
+        let questions = if self.status.is_some() { self.plan.samples } else { 0 };
+        let between = self.plan.spacing.saturating_mul(u32::try_from(questions).unwrap_or(u32::MAX));
+        self.plan.limit.saturating_add(between)
     }
 
     /// The request to be sent at `sent`, which is now by the clock that is compared. `chance` is any number, each as likely,
@@ -166,6 +172,11 @@ impl Burst {
     pub fn reading(&self, now: Duration) -> Option<Reading> {
         let reading = Reading::of(&self.heard, self.status.as_ref()?, now)?;
         Some(Reading { lost: self.lost, doubts: self.doubts, kiss: self.kiss, ..reading })
+    }
+
+    /// How many datagrams were not believed.
+    pub fn doubts(&self) -> usize {
+        self.doubts
     }
 
     /// What the server asked for instead of telling the time.
@@ -227,6 +238,9 @@ mod tests {
         assert_eq!((reading, took), (None, millis(3500)));
         let (reading, took) = dead.asked(Plan { limit: millis(800), ..PLAN });
         assert_eq!((reading, took), (None, millis(800)));
+        let lame = Server { way: [millis(150); 2], ..Server::default() };
+        let (reading, took) = lame.asked(Plan { limit: millis(400), ..PLAN });
+        assert_eq!((reading.unwrap().samples, took), (6, millis(2000)));
     }
 
     #[test]

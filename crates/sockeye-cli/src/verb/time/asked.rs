@@ -75,26 +75,29 @@ fn spoken(text: &str) -> Result<Option<(Way, String)>, Failure> {
         if host == "-" {
             return Err(Failure::usage("- has no clock that could be asked", "name a host: ntp:HOST"));
         }
-        return with_port(Way::Ntp, "udp", text, ntp::PORT).map(Some);
+        return with_port("ntp", "udp", text, ntp::PORT).map(|text| Some((Way::Ntp, text)));
     }
     for (name, way, scheme, port) in PROTOCOLS {
         let Some(rest) = text.strip_prefix(name) else { continue };
         if let Some(target) = rest.strip_prefix(':') {
-            return with_port(way, scheme, target, port).map(Some);
+            return with_port(name, scheme, target, port).map(|text| Some((way, text)));
         }
         if let Some(address) = rest.strip_prefix('+') {
             let inet = ["tcp", "udp"].into_iter().find_map(|scheme| {
                 address.strip_prefix(scheme)?.strip_prefix(':').map(|target| (scheme, target))
             });
             return match inet {
-                Some((scheme, target)) => with_port(way, scheme, target, port).map(Some),
+                Some((scheme, target)) => {
+                    with_port(&format!("{name}+{scheme}"), scheme, target, port).map(|text| Some((way, text)))
+                }
                 None => Ok(Some((way, address.to_owned()))),
             };
         }
     }
     let (before, after) = text.split_once(':').unwrap_or((text, ""));
     let is_port = after.parse::<u16>().is_ok();
-    if is_port && !before.contains('+') && sockeye::vocabulary().scheme(before).is_none() {
+    let is_scheme = sockeye::vocabulary().scheme(before.strip_suffix("-l").unwrap_or(before)).is_some();
+    if is_port && !is_scheme && !before.contains('+') {
         let hint = format!("NTP is ntp:{text}, a strftime service udp:{text} or tcp:{text}");
         return Err(Failure::usage(format!("{text}: what is spoken there?"), hint));
     }
@@ -102,14 +105,17 @@ fn spoken(text: &str) -> Result<Option<(Way, String)>, Failure> {
 }
 
 /// The address of a target that may have no port.
-fn with_port(way: Way, scheme: &str, text: &str, port: u16) -> Result<(Way, String), Failure> {
+fn with_port(protocol: &str, scheme: &str, text: &str, port: u16) -> Result<String, Failure> {
     let (target, options) = text.find(',').and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""));
+    if target.is_empty() {
+        return Err(Failure::usage("no host is named", format!("{protocol}:localhost is this machine")));
+    }
     if target.parse::<Ipv6Addr>().is_ok() {
-        return Err(bracketed(scheme, target));
+        return Err(bracketed(protocol, target));
     }
     let has_port = if target.starts_with('[') { !target.ends_with(']') } else { target.contains(':') };
     let port = if has_port { String::new() } else { format!(":{port}") };
-    Ok((way, format!("{scheme}:{target}{port}{options}")))
+    Ok(format!("{scheme}:{target}{port}{options}"))
 }
 
 fn bracketed(protocol: &str, host: &str) -> Failure {
@@ -154,11 +160,11 @@ mod tests {
     fn what_leads_nowhere_says_what_to_write() {
         for (text, want) in [
             ("::1", "write ntp:[::1]"),
-            ("daytime:::1", "write tcp:[::1]"),
+            ("daytime:::1", "write daytime:[::1]"),
             ("localhost:1123", "NTP is ntp:localhost:1123"),
             ("ntp+tcp:host", "NTP goes by messages"),
             ("-", "name a host"),
-            ("ntp:", "HOST"),
+            ("ntp:", "ntp:localhost is this machine"),
             ("udp-l:7708", "is listened on"),
             ("npt:host", "npt"),
         ] {

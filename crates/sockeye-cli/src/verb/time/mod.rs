@@ -83,9 +83,8 @@ fn run(request: &Request) -> Result<Exit, Failure> {
                 return watch.run(request, &all, &ctx).await;
             }
             let (samples, spacing) = (samples.unwrap_or(SAMPLES), interval.unwrap_or(INTERVAL));
-            let between = spacing.saturating_mul(u32::try_from(samples).unwrap_or(u32::MAX));
-            let plan = Plan { samples, spacing, limit: limit.saturating_add(between) };
-            report::print(request, &ask_all(all, plan, limit, &ctx).await)
+            let plan = Plan { samples, spacing, limit };
+            report::print(request, &ask_all(all, plan, &ctx).await)
         };
         tokio::select! {
             exit = asking => Ok(exit),
@@ -136,13 +135,13 @@ fn patient(ctx: Ctx, limit: Duration) -> Ctx {
 }
 
 /// Asks all at once; what came of it, in the order in which they were named.
-async fn ask_all(all: Vec<Asked>, plan: Plan, limit: Duration, ctx: &Ctx) -> Vec<Answered> {
+async fn ask_all(all: Vec<Asked>, plan: Plan, ctx: &Ctx) -> Vec<Answered> {
     let mut tasks = JoinSet::new();
     for (at, asked) in all.into_iter().enumerate() {
         let ctx = ctx.clone();
         tasks.spawn(async move {
             let began = Instant::now();
-            let answer = ask(&asked, plan, limit, &ctx).await;
+            let answer = ask(&asked, plan, &ctx).await;
             (at, Answered { asked, took: began.elapsed(), answer })
         });
     }
@@ -151,8 +150,8 @@ async fn ask_all(all: Vec<Asked>, plan: Plan, limit: Duration, ctx: &Ctx) -> Vec
     answered.into_iter().map(|(_, answered)| answered).collect()
 }
 
-async fn ask(asked: &Asked, plan: Plan, limit: Duration, ctx: &Ctx) -> Result<Answer, Fault> {
-    let address = &asked.address;
+async fn ask(asked: &Asked, plan: Plan, ctx: &Ctx) -> Result<Answer, Fault> {
+    let (address, limit) = (&asked.address, plan.limit);
     match &asked.way {
         Way::Daytime => ask::text(address, limit, ctx).await.map(Answer::Text),
         Way::Format(format) => ask::format(address, format, limit, ctx).await.map(Answer::Text),

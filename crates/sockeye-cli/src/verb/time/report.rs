@@ -71,7 +71,9 @@ fn hint(fault: &Fault) -> Option<Cow<'static, str>> {
         }
         Fault::Failed(error) => return hint::of(error),
         Fault::Kiss(_) => "ask another server, or this one later",
-        Fault::Silent(_) => "is it a time server? what goes there, or comes back, may be dropped on the way",
+        Fault::Silent { .. } => {
+            "is it a time server? what goes there, or comes back, may be dropped on the way"
+        }
         Fault::Ended | Fault::Malformed { .. } => "it may serve something else on that port",
     };
     Some(hint.into())
@@ -81,7 +83,7 @@ fn hint(fault: &Fault) -> Option<Cow<'static, str>> {
 fn exit(fault: &Fault) -> Exit {
     match fault {
         Fault::Failed(error) => Failure::Run(error.clone()).exit(),
-        Fault::Silent(_) => Exit::TimeLimit,
+        Fault::Silent { .. } => Exit::TimeLimit,
         Fault::Ended | Fault::Kiss(_) | Fault::Malformed { .. } => Exit::Failed,
     }
 }
