@@ -39,6 +39,13 @@ pub(crate) fn to_people(text: &str) {
     while !rest.is_empty() && has_room() && write_some(&mut rest) {}
 }
 
+/// Writes a part of a line to standard error, for people at a terminal. What finds no room is dropped.
+pub(crate) fn part(text: &[u8]) {
+    if has_room() {
+        let (Ok(_) | Err(_)) = rustix::io::write(rustix::stdio::stderr(), text);
+    }
+}
+
 /// As [`to_people`], for a thread that may be held for as long as standard error is.
 pub(crate) fn patiently(text: &str) {
     let text = line_of(text);

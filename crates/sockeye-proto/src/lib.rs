@@ -7,6 +7,7 @@
 //! - [`cut`]: what is typed into messages.
 //! - [`diag`]: asking the kernel about a socket, as bytes.
 //! - [`dscp`]: the classes of traffic, by name and number.
+//! - [`encoding`]: text as bytes, in the encodings of the Web.
 //! - [`exec`]: messages that have commands run on another machine.
 //! - [`fault`]: what a bad network does, decided by a seed.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
@@ -43,6 +44,7 @@ pub mod crowd;
 pub mod cut;
 pub mod diag;
 pub mod dscp;
+pub mod encoding;
 pub mod exec;
 pub mod fault;
 pub mod frame;

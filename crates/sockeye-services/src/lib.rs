@@ -1,8 +1,8 @@
 //! The services that sockeye brings: a row each.
 //!
 //! Each stands on the library alone, and none on another. What several of them do in the same way is in `session`, in
-//! `exchange` where peers are sent what others say, in [`access`] who may have something run or written, and in
-//! [`ask`] how others are asked for the time.
+//! `exchange` where peers are sent what others say, in [`access`] who may have something run or written, in [`ask`] how
+//! others are asked for the time, and in [`exec_client`] how they are asked to run something.
 #![forbid(unsafe_code)]
 
 pub mod access;
@@ -13,6 +13,8 @@ mod daytime;
 mod discard;
 mod echo;
 mod exchange;
+mod exec;
+pub mod exec_client;
 mod hello;
 mod reply;
 mod session;
@@ -37,6 +39,7 @@ pub static ALL: &[&ServiceRow] = &[
     &reply::REPLY,
     &time32::TIME32,
     &time::TIME,
+    &exec::EXEC,
 ];
 
 #[cfg(test)]

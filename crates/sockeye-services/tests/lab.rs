@@ -53,7 +53,8 @@ impl Serving {
     }
 
     /// Serves a service that may be served elsewhere too.
-    pub(crate) async fn start_service(service: Arc<dyn Service>, address: &Address, ctx: Ctx) -> Self {
+    pub(crate) async fn start_service(service: Arc<dyn Service>, address: &Address, mut ctx: Ctx) -> Self {
+        ctx.limits.newcomers = service.newcomers(address).unwrap();
         let listening = sockeye::listen(address, &ctx).await.unwrap();
         let scheme = address.scheme().name;
         let word = match scheme {
@@ -63,6 +64,11 @@ impl Serving {
         let (mut tasks, served_in) = (JoinSet::new(), ctx.clone());
         tasks.spawn(async move { sockeye::serve(listening, service, "served", &served_in).await });
         Self { ctx, tasks, word }
+    }
+
+    /// The address that clients dial.
+    pub(crate) fn word(&self) -> &str {
+        &self.word
     }
 
     /// A client, which takes what comes as it comes.

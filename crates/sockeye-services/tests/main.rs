@@ -14,6 +14,8 @@ mod chargen;
 mod datagrams;
 mod daytime;
 mod echo;
+mod exec;
+mod exec_client;
 mod hello;
 mod lab;
 mod rows;

@@ -127,6 +127,22 @@ pub enum Event {
         /// The other end.
         peer: Arc<Peer>,
     },
+    /// A command that a peer asked a service for is over, or was refused: what there is to know of it, once.
+    Ran {
+        /// Who asked for it.
+        peer: Arc<Peer>,
+        /// Its words, as a shell would read them, or its line for a shell; of a long one the beginning. Empty where a peer was
+        /// refused before it asked for any.
+        command: Arc<str>,
+        /// Bytes that came for it to read.
+        received: u64,
+        /// Bytes that it said and that went to the peer.
+        sent: u64,
+        /// How long it ran; nothing where it did not.
+        lasted: Duration,
+        /// How it came out.
+        outcome: Outcome,
+    },
     /// A connection is open that was tried more than once, or was lost: `reconnect=`.
     Reached {
         /// What was dialled.
@@ -215,6 +231,17 @@ pub enum Event {
     },
 }
 
+/// How a command came out that a peer had asked for.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It was ended, for this reason: a limit ran out, or the peer is gone.
+    Ended(Arc<str>),
+    /// It ended by itself, or by a signal.
+    Exited(Exit),
+    /// It did not run, for this reason.
+    Refused(Arc<str>),
+}
+
 /// What was seen on a connection.
 #[derive(Debug, Clone)]
 pub enum Seen {
@@ -276,6 +303,7 @@ impl Event {
             Self::Message { .. } => "message",
             Self::Missed { .. } => "missed",
             Self::Opened { .. } => "opened",
+            Self::Ran { .. } => "ran",
             Self::Reached { .. } => "reached",
             Self::Refused { .. } => "refused",
             Self::Retrying { .. } => "retrying",
@@ -376,7 +404,7 @@ impl Ended {
 pub enum Wants {
     /// Listeners that cannot accept, refuse somebody or are stopping, an identity that cannot be kept, peers that are not
     /// verified, messages that were lost, the seed of faults, connections that are opened anew or come to a bad end which was
-    /// not their peer's breaking off, what commands say on their standard error, and what goes over connections whose
+    /// not their peer's breaking off, commands that peers ask for, what commands say on their standard error, and what goes over connections whose
     /// address asks for that (`log=`).
     Trouble,
     /// Every connection that begins and ends, what faults did to it, and every command that ends.

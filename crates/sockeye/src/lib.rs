@@ -89,7 +89,7 @@ pub use error::{
     Alert, Cause, CertificateFault, Error, FileFault, Kind, Limit, Op, PathTaken, Refused, Result, RuleFault,
     Side, TlsFault, Unshared, Unstarted,
 };
-pub use event::{Dropped, Ended, Event, Events, SHOWN, Seen, Style, Wants, Way};
+pub use event::{Dropped, Ended, Event, Events, Outcome, SHOWN, Seen, Style, Wants, Way};
 pub use exit::Exit;
 pub use fork::{Fork, Member};
 pub use handed::Handed;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sockeye::proto::fault::Deeds;
 use sockeye::proto::printable;
 use sockeye::proto::unit::{print_duration, print_flow, rounded};
-use sockeye::{Cause, Dropped, Ended, Error, Event, Kind, Limit, Op, Peer, Way};
+use sockeye::{Cause, Dropped, Ended, Error, Event, Kind, Limit, Op, Outcome, Peer, Way};
 
 use crate::failure::one_line;
 use crate::{hint, say};
@@ -43,6 +43,9 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Opened { listener, peer, .. } if verbose => format!("{peer} came to {listener}"),
         Event::Opened { .. } => return None,
+        Event::Ran { peer, command, received, sent, lasted, outcome } => {
+            ran(peer, command, (*received, *sent, *lasted), outcome)
+        }
         Event::Reached { address, attempts, after } => reached(address, *attempts, *after),
         Event::Refused { listener, peer, why, newcomers: 1 } => {
             format!("{listener}: {} was refused: {why}", who(peer))
@@ -82,6 +85,25 @@ fn message(peer: &Peer, way: Way, payload: &[u8], size: usize) -> String {
         more => format!(" … and {more} bytes more"),
     };
     format!("{peer} {does} {}{rest}", printable::line(payload))
+}
+
+fn ran(
+    peer: &Peer,
+    command: &str,
+    (received, sent, lasted): (u64, u64, Duration),
+    outcome: &Outcome,
+) -> String {
+    let (peer, command) = (who(peer), printable::line(command.as_bytes()));
+    let how = match outcome {
+        Outcome::Refused(why) if command.is_empty() => return format!("{peer} may run nothing: {why}"),
+        Outcome::Refused(why) => {
+            return format!("{peer} did not get to run {command}: {}", printable::line(why.as_bytes()));
+        }
+        Outcome::Exited(exit) => exit.to_string(),
+        Outcome::Ended(why) => format!("was ended, {why}"),
+    };
+    let (came, went) = (print_flow(received, "in", lasted), print_flow(sent, "out", lasted));
+    format!("{peer} ran {command}, which {how} after {}, {came}, {went}", print_duration(rounded(lasted)))
 }
 
 fn reached(address: &str, attempts: u32, after: Duration) -> String {

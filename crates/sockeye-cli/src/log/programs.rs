@@ -1,7 +1,7 @@
 //! Events as JSON objects for programs.
 
 use serde_json::{Value, json};
-use sockeye::{Ended, Event, Exit, Peer, Way};
+use sockeye::{Ended, Event, Exit, Outcome, Peer, Way};
 
 use super::{set, timed, traffic};
 use crate::failure::one_line;
@@ -39,6 +39,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
         Event::Opened { id, listener, peer } => {
             json!({ "id": id, "service": &**listener, "peer": peer.to_string() })
         }
+        Event::Ran { .. } => ran(event),
         Event::Reached { address, attempts, after } => json!({
             "address": &**address, "attempts": attempts, "seconds": after.as_secs_f64(),
         }),
@@ -67,6 +68,17 @@ pub(super) fn for_programs(event: &Event) -> Value {
     if let Event::Traffic { at, .. } = event {
         traffic::set_time(&mut object, *at);
     }
+    object
+}
+
+/// A command that was run for a peer.
+fn ran(event: &Event) -> Value {
+    let Event::Ran { peer, command, received, sent, lasted, outcome } = event else { return json!({}) };
+    let mut object = json!({
+        "peer": peer.to_string(), "user": peer.user, "names": peer.tls.as_ref().map(|tls| &tls.names),
+        "command": &**command, "received": received, "sent": sent, "seconds": lasted.as_secs_f64(),
+    });
+    set_outcome(&mut object, outcome);
     object
 }
 
@@ -104,6 +116,15 @@ fn exited(command: &str, caller: Option<&Peer>, exit: Exit) -> Value {
     };
     let caller = caller.map(ToString::to_string);
     json!({ "command": command, "peer": caller, "code": code, "signal": signal })
+}
+
+fn set_outcome(object: &mut Value, outcome: &Outcome) {
+    match outcome {
+        Outcome::Ended(why) => set(object, "ended", &**why),
+        Outcome::Exited(Exit::Code(code)) => set(object, "code", *code),
+        Outcome::Exited(Exit::Signal(signal)) => set(object, "signal", *signal),
+        Outcome::Refused(why) => set(object, "refused", &**why),
+    }
 }
 
 fn said(command: &str, caller: Option<&Peer>, line: &[u8]) -> Value {
