@@ -17,7 +17,7 @@ fn harmless() -> impl Iterator<Item = &'static ServiceRow> {
 fn beginning(row: &ServiceRow) -> &'static [u8] {
     match row.carries {
         Carries::Datagrams { .. } => b"\0\0\0\x05begin",
-        Carries::Either | Carries::Messages { .. } => b"begin\n",
+        Carries::Either | Carries::Given(_) | Carries::Messages { .. } => b"begin\n",
     }
 }
 
