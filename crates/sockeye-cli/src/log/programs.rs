@@ -9,7 +9,18 @@ use crate::hint;
 
 /// An event as one object.
 pub(super) fn for_programs(event: &Event) -> Value {
-    let mut object = match event {
+    let mut object = told(event);
+    set(&mut object, "event", event.name());
+    let mut object = timed(object);
+    if let Event::Traffic { at, .. } = event {
+        traffic::set_time(&mut object, *at);
+    }
+    object
+}
+
+/// What is told of it, beside its name and its time.
+fn told(event: &Event) -> Value {
+    match event {
         Event::AcceptFailed { listener, error } => {
             json!({ "service": &**listener, "error": one_line(error) })
         }
@@ -64,13 +75,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
         Event::Unverified { address } => json!({ "address": &**address }),
         Event::Unrecorded { error } => json!({ "error": one_line(error) }),
         _ => json!({}),
-    };
-    set(&mut object, "event", event.name());
-    let mut object = timed(object);
-    if let Event::Traffic { at, .. } = event {
-        traffic::set_time(&mut object, *at);
     }
-    object
 }
 
 fn doubted(keeper: Option<&str>, why: &Doubt) -> Value {
