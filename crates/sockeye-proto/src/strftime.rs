@@ -386,7 +386,7 @@ mod tests {
             ("%-10", "ends within"),
             ("%1000000Y", "more than 1024 bytes"),
             ("%99999999999999999999999A", "more than 1024 bytes"),
-            (&"%600d%600d"[..], "more than 1024 bytes"),
+            ("%600d%600d", "more than 1024 bytes"),
             (&"x".repeat(257), "at most 256 bytes"),
         ] {
             let error = made(format, &THEN).unwrap_err().to_string();

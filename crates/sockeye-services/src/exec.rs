@@ -6,6 +6,8 @@ mod feed;
 mod house;
 mod inbox;
 mod outbox;
+mod job;
+mod parts;
 mod policy;
 mod record;
 mod session;
@@ -32,6 +34,7 @@ use self::outbox::Outbox;
 use self::policy::No;
 use self::record::Record;
 use self::session::Session;
+use self::parts::Desk;
 use self::settings::Settings;
 use crate::access::Denied;
 
@@ -76,20 +79,27 @@ static FLAGS: &[ServiceFlag] = &[
 
 /// What all connections of a server of commands share.
 pub(crate) struct Exec {
-    settings: Settings,
+    settings: Arc<Settings>,
     house: Arc<House>,
+    /// For datagrams.
+    desk: Arc<Desk>,
 }
 
 impl Exec {
     fn new(settings: Settings) -> Self {
         let house = House::new(settings.most, settings.most_per_peer);
-        Self { settings, house }
+        let settings = Arc::new(settings);
+        let desk = Desk::new(settings.clone(), house.clone());
+        Self { settings, house, desk }
     }
 }
 
 impl Service for Exec {
     fn serve<'a>(&'a self, mut conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
+            if conn.is_lossy() {
+                return self.desk.serve(conn, ctx).await;
+            }
             let mut inbox = Inbox::new(&ctx.buffers, HELLO);
             // A port that is only looked at is no failure.
             let Some(hello) = first(&mut inbox, &mut conn, ctx.limits.handshake).await? else {

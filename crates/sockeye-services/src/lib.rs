@@ -1,11 +1,12 @@
 //! The services that sockeye brings: a row each.
 //!
 //! Each stands on the library alone, and none on another. What several of them do in the same way is in `session`, in
-//! `exchange` where peers are sent what others say, and in [`access`] who may have something run or written. [`exec_client`] is the other
-//! side of `exec`.
+//! `exchange` where peers are sent what others say, in [`access`] who may have something run or written, in [`ask`] how
+//! others are asked for the time, and in [`exec_client`] how they are asked to run something.
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod ask;
 mod broker;
 mod chargen;
 mod daytime;

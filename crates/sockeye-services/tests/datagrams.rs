@@ -1,7 +1,7 @@
 //! Services over sockets that carry messages: over UDP without a session where they need none, over Unix sockets with
 //! one.
 
-use sockeye::{Ctx, Event, Given, Message, Outsiders, Wants};
+use sockeye::{Ctx, Event, Given, May, Message, Outsiders, Wants};
 use sockeye_services::ALL;
 
 use crate::lab::{Serving, get, put, row, soon};
@@ -36,7 +36,7 @@ async fn each_message_is_answered_over_every_kind_of_socket_that_carries_message
 
 #[tokio::test]
 async fn over_udp_only_those_who_need_a_session_have_one() {
-    for row in ALL {
+    for row in ALL.iter().filter(|row| row.may == May::Answer) {
         let mut ctx = Ctx::default();
         let mut events = ctx.events.subscribe(16, Wants::Connections);
         let serving = Serving::start_in(row, &Given::default(), "udp-l:127.0.0.1:0", ctx).await;

@@ -39,14 +39,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
         Event::Opened { id, listener, peer } => {
             json!({ "id": id, "service": &**listener, "peer": peer.to_string() })
         }
-        Event::Ran { peer, command, received, sent, lasted, outcome } => {
-            let mut object = json!({
-                "peer": peer.to_string(), "user": peer.user, "names": peer.tls.as_ref().map(|tls| &tls.names),
-                "command": &**command, "received": received, "sent": sent, "seconds": lasted.as_secs_f64(),
-            });
-            set_outcome(&mut object, outcome);
-            object
-        }
+        Event::Ran { .. } => ran(event),
         Event::Reached { address, attempts, after } => json!({
             "address": &**address, "attempts": attempts, "seconds": after.as_secs_f64(),
         }),
@@ -75,6 +68,17 @@ pub(super) fn for_programs(event: &Event) -> Value {
     if let Event::Traffic { at, .. } = event {
         traffic::set_time(&mut object, *at);
     }
+    object
+}
+
+/// A command that was run for a peer.
+fn ran(event: &Event) -> Value {
+    let Event::Ran { peer, command, received, sent, lasted, outcome } = event else { return json!({}) };
+    let mut object = json!({
+        "peer": peer.to_string(), "user": peer.user, "names": peer.tls.as_ref().map(|tls| &tls.names),
+        "command": &**command, "received": received, "sent": sent, "seconds": lasted.as_secs_f64(),
+    });
+    set_outcome(&mut object, outcome);
     object
 }
 

@@ -71,14 +71,15 @@ impl<'a> Session<'a> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         for _ in 0..AT_ONCE {
-            let has_acted = self.commands.outbox.has_room() && self.commands.take_turn(cx);
+            let had_room = self.commands.outbox.has_room();
+            let has_acted = had_room && self.commands.take_turn(cx);
             if has_acted && self.commands.outbox.has_room() {
                 continue;
             }
             // Nobody has a turn, or what was said fills a buffer.
             let is_written = self.commands.outbox.poll_drain(&mut self.conn, cx)?.is_ready();
             let has_heard = self.commands.outbox.may_answer() && self.poll_hear(cx)?.is_ready();
-            if has_heard || has_acted && is_written {
+            if has_heard || is_written && (has_acted || !had_room) {
                 continue;
             }
             if self.commands.is_empty() && self.is_ending && is_written {

@@ -78,7 +78,7 @@ impl Job {
             limits: self.limits(),
             no_new_privileges: program.no_new_privileges,
         };
-        guard::start(&command, stdio).map_err(|error| self.because(guard::Step::Process, error))
+        guard::start(command, stdio).map_err(|error| self.because(guard::Step::Process, error))
     }
 
     /// The limits in which it differs from us. That of files keeps our hard limit: a command may raise its own again.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, Shutdown, send, shutdown};
 use rustix::process::{Signal, pidfd_send_signal};
-use sockeye_sys::guard::{self, Guard, Report, Request};
+use sockeye_sys::guard::{self, Guard, Memory, Report, Request};
 use sockeye_sys::readiness::Watched;
 use tokio::sync::oneshot;
 
@@ -27,12 +27,12 @@ type Ready = oneshot::Sender<Result<Handle, Cause>>;
 pub(super) async fn keep(job: Job, name: Arc<str>, ready: Ready, events: Events) {
     // Only a runtime that shuts down starts no such thread.
     let Ok((started, job)) = tokio::task::spawn_blocking(move || (job.run(), job)).await else { return };
-    let (kept, starting) = match started.and_then(Kept::new) {
-        Ok((kept, starting)) => (Arc::new(kept), starting),
+    let (kept, starting, memory) = match started.and_then(Kept::new) {
+        Ok((kept, starting, memory)) => (Arc::new(kept), starting, memory),
         Err(cause) => return answer(ready, Err(cause)),
     };
     hear(&kept, starting, job, name, ready, &events).await;
-    reap(&kept.process).await;
+    reap(&kept.process, memory).await;
 }
 
 /// A guard whose word is waited for.
@@ -44,11 +44,11 @@ pub(super) struct Kept {
 
 impl Kept {
     /// The guard, and what tells whether its command runs.
-    fn new(guard: Guard) -> Result<(Self, Watched), Cause> {
+    fn new(guard: Guard) -> Result<(Self, Watched, Memory), Cause> {
         let watch = |file| Watched::new(file).map_err(|(_, error)| error);
         // Where there is no room to watch, the guard ends, and is a zombie for as long as this process lives.
         let kept = Self { channel: watch(guard.channel)?, process: watch(guard.process)? };
-        Ok((kept, watch(guard.starting)?))
+        Ok((kept, watch(guard.starting)?, guard.memory))
     }
 
     /// Asks the guard for something. One that is gone has nothing left to do it to.
@@ -139,10 +139,11 @@ async fn next(reports: &Watched) -> Option<Report> {
 }
 
 /// Takes what is left of a guard, which is about to end.
-async fn reap(process: &Watched) {
+async fn reap(process: &Watched, memory: Memory) {
+    let mut memory = Some(memory);
     poll_fn(|cx| {
         loop {
-            match guard::reap(process) {
+            match guard::reap(process, &mut memory) {
                 Ok(false) => {
                     if ready!(poll_again(process, cx)).is_err() {
                         return Poll::Ready(());
