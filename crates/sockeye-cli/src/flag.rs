@@ -37,6 +37,11 @@ pub(crate) static DIR: Flag = Flag {
     example: "/usr/local/share/man",
     ..flag("dir", "write to files below this folder")
 };
+pub(crate) static ENCODING: Flag = Flag {
+    value: Some("NAME"),
+    example: "gbk",
+    ..flag("encoding", "with --wire raw: how the server writes text (default: utf-8)")
+};
 pub(crate) static ENV: Flag = Flag {
     value: Some("NAME=VALUE"),
     example: "LANG=C",
@@ -47,6 +52,11 @@ pub(crate) static EXEC: Flag = Flag {
     example: "cat",
     ..flag("exec", "many peers at once: this program with its arguments for each")
 };
+pub(crate) static FORMAT: Flag = Flag {
+    value: Some("FORMAT"),
+    example: "%H:%M",
+    ..flag("format", "what to ask a strftime service for; its own choice unless set")
+};
 pub(crate) static FOLD: Flag = flag("fold", "show equal answers once, with the hosts that gave them");
 pub(crate) static FRAME: Flag = Flag {
     value: Some("FRAME"),
@@ -55,6 +65,11 @@ pub(crate) static FRAME: Flag = Flag {
 };
 pub(crate) static HELP: Flag = Flag { short: Some('h'), ..flag("help", "this text") };
 pub(crate) static HEX: Flag = flag("hex", "as --chunks, with a hex dump of each piece");
+pub(crate) static INTERVAL: Flag = Flag {
+    value: Some("TIME"),
+    example: "200ms",
+    ..flag("interval", "from one question to an NTP server to the next; 200ms, and 2s with --watch")
+};
 pub(crate) static HOSTS: Flag = Flag {
     value: Some("FILE"),
     example: "hosts.txt",
@@ -96,6 +111,11 @@ pub(crate) static PUBLIC: Flag =
     flag("public", "answer datagrams of any peer, never with more bytes than it sent");
 pub(crate) static RAW: Flag = flag("raw", "write what comes as it is, also to a terminal");
 pub(crate) static RECV_ONLY: Flag = flag("recv-only", "read no standard input");
+pub(crate) static SAMPLES: Flag = Flag {
+    value: Some("COUNT"),
+    example: "8",
+    ..flag("samples", "how many answers of each NTP server; 8, and with --watch without end")
+};
 pub(crate) static RETRY: Flag = Flag {
     value: Some("COUNT"),
     example: "3",
@@ -126,6 +146,11 @@ pub(crate) static THREADS: Flag = Flag {
     example: "2",
     ..flag("threads", "how many serve connections (default: one less than there are cores, and at least one)")
 };
+pub(crate) static TIME_LIMIT: Flag = Flag {
+    value: Some("TIME"),
+    example: "5s",
+    ..flag("timeout", "how long each may take, beside the intervals between questions; 5s unless set")
+};
 pub(crate) static TIMEOUT: Flag = Flag {
     value: Some("TIME"),
     example: "30s",
@@ -147,6 +172,13 @@ pub(crate) static WAIT: Flag = Flag {
         "wait",
         "after the end of input, be done when nothing came for so long; 1s where the peer cannot tell its end",
     )
+};
+pub(crate) static WATCH: Flag = flag("watch", "go on asking NTP servers, and draw how their offset changes");
+pub(crate) static WIRE: Flag = Flag {
+    value: Some("WIRE"),
+    example: "raw",
+    choices: &["raw"],
+    ..flag("wire", "raw: a line of shell as text, and text back, as the servers of tutorials have it")
 };
 
 /// The flags that every verb has.

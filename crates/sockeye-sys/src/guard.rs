@@ -19,7 +19,7 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd, RawFd};
 use std::ptr;
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Gid, Resource, Rlimit, Uid};
@@ -94,7 +94,7 @@ pub fn start(command: Command, streams: &[OwnedFd; 3]) -> io::Result<Guard> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let (starting, failure) = pipe_with(PipeFlags::CLOEXEC)?;
     for end in [&ours, &starting] {
-        fcntl_setfl(end, fcntl_getfl(end)? | OFlags::NONBLOCK)?;
+        fcntl_setfl(end, OFlags::NONBLOCK)?;
     }
     let prepared = Box::new(Prepared {
         arguments: pointers(&command.arguments),

@@ -1,7 +1,7 @@
 //! Events as JSON objects for programs.
 
 use serde_json::{Value, json};
-use sockeye::{Ended, Event, Exit, Outcome, Peer, Way};
+use sockeye::{Doubt, Ended, Event, Exit, Outcome, Peer, Way};
 
 use super::{set, timed, traffic};
 use crate::failure::one_line;
@@ -16,6 +16,8 @@ pub(super) fn for_programs(event: &Event) -> Value {
         Event::AcceptResumed { listener, failures } => {
             json!({ "service": &**listener, "failures": failures })
         }
+        Event::ClockDoubted { keeper, why } => doubted(keeper.as_deref(), why),
+        Event::ClockTrusted { keeper } => json!({ "keeper": keeper.as_deref() }),
         Event::Closed { id, peer, received, sent, lasted, ended } => {
             let (how, error) = how(ended);
             json!({
@@ -69,6 +71,15 @@ pub(super) fn for_programs(event: &Event) -> Value {
         traffic::set_time(&mut object, *at);
     }
     object
+}
+
+fn doubted(keeper: Option<&str>, why: &Doubt) -> Value {
+    let (why, error) = match why {
+        Doubt::Denied => ("denied", None),
+        Doubt::Silent(error) => ("silent", error.as_ref().map(one_line)),
+        Doubt::Unsynchronised => ("unsynchronised", None),
+    };
+    json!({ "keeper": keeper, "why": why, "error": error })
 }
 
 /// A command that was run for a peer.

@@ -10,6 +10,8 @@ mod one;
 mod order;
 mod outcome;
 mod output;
+mod parts;
+mod raw;
 mod rsh;
 mod screen;
 mod signals;
@@ -58,6 +60,8 @@ pub(super) static RUN: Verb = Verb {
         &flag::TIMEOUT,
         &flag::RETRY,
         &flag::RSH,
+        &flag::WIRE,
+        &flag::ENCODING,
     ],
     takes: Takes::Command,
     words: 0..=1024,

@@ -39,6 +39,8 @@ mod serve;
 mod standard;
 mod systemd;
 mod terminal;
+mod time;
+mod time_services;
 mod tls;
 mod udp;
 mod udp_burst;

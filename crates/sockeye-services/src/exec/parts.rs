@@ -79,6 +79,11 @@ impl Desk {
         self.since.elapsed()
     }
 
+    /// Whether a command is asked for by this id for the first time.
+    fn is_new(&self, id: &Id) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).is_new(id, self.now())
+    }
+
     /// Serves a peer, until we are to hurry: datagrams have no end. Where it is dropped, its commands are ended.
     pub(super) async fn serve(self: &Arc<Self>, mut conn: Conn, ctx: &Ctx) -> Result<()> {
         let peer = conn.peer().clone();
@@ -143,6 +148,11 @@ impl Session {
                 None
             }
             (None, Datagram::Ack(Ack { asks: true, .. })) => Some(Datagram::Gone.bytes(&id)),
+            (None, Datagram::Drop) => {
+                // Its request may have been overtaken: it is not to run any more.
+                self.desk.is_new(&id);
+                Some(Datagram::Gone.bytes(&id))
+            }
             (None, _) => None,
         }
     }
@@ -172,11 +182,7 @@ impl Clerk {
                 return self.say(Datagram::Refused { message: &refusal(&no) }.bytes(&self.id)).await;
             }
         };
-        let is_new = {
-            let mut seen = self.desk.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.is_new(&self.id, self.desk.now())
-        };
-        if !is_new {
+        if !self.desk.is_new(&self.id) {
             return self.say(Datagram::Gone.bytes(&self.id)).await;
         }
         let mut answerer = Answerer::new(self.id, self.desk.now());
@@ -188,6 +194,7 @@ impl Clerk {
             }
         };
         self.answer(answerer, job).await;
+        self.say(Datagram::Gone.bytes(&self.id)).await;
     }
 
     /// Reads the request, and whether its peer may ask.

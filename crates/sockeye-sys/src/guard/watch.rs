@@ -76,6 +76,8 @@ struct Watch {
     /// Readable when a child has ended.
     signals: OwnedFd,
     command: Pid,
+    /// The command has ended, and its number is no longer its own.
+    is_over: bool,
     ending: Option<Ending>,
 }
 
@@ -104,7 +106,7 @@ impl Watch {
         // stays in the group: it may have no number here that one could go back to (pid_namespaces(7)).
         let (Ok(()) | Err(_)) = setpgid(None, None);
         close_range(0, 2);
-        Ok(Self { channel, signals, command, ending: None })
+        Ok(Self { channel, signals, command, is_over: false, ending: None })
     }
 
     /// Returns when no process is left that the command, or what it started, has started, and that may be signalled.
@@ -182,14 +184,19 @@ impl Watch {
         loop {
             let (pid, status) = match wait(WaitOptions::NOHANG) {
                 Ok(Some(ended)) => ended,
-                Ok(None) => return true,
+                Ok(None) => {
+                    if self.is_over {
+                        self.end();
+                    }
+                    return true;
+                }
                 Err(Errno::INTR) => continue,
                 Err(_) => return false,
             };
             if pid == self.command {
                 let killed = status.terminating_signal().map(Report::Killed);
                 tell(&self.channel, killed.unwrap_or(Report::Exited(status.exit_status().unwrap_or(0))));
-                self.end();
+                self.is_over = true;
             }
         }
     }

@@ -12,26 +12,40 @@ use sockeye_sys::guard::{self, Guard, Memory, Report, Request};
 use sockeye_sys::readiness::Watched;
 use tokio::sync::oneshot;
 
-use super::handle::Handle;
-use super::job::Job;
 use crate::error::Cause;
 use crate::event::{Event, Events, Wants};
 use crate::exit::Exit;
+use crate::peer::Peer;
 
-/// Who waits for a command to run.
-type Ready = oneshot::Sender<Result<Handle, Cause>>;
+/// Who is told how a command ends.
+pub(super) struct Told {
+    pub(super) name: Arc<str>,
+    pub(super) caller: Option<Arc<Peer>>,
+    pub(super) events: Events,
+    /// Whether it ran at all; else nobody is told of an end.
+    pub(super) runs: oneshot::Receiver<()>,
+    pub(super) ended: oneshot::Sender<Exit>,
+}
 
-/// Starts a command, gives it to `ready`, and tells how it ended. Returns when the guard is gone, which is some two
-/// seconds at most after nobody holds the command any more, or some six where one has become another user; until then
-/// a command has no limit.
-pub(super) async fn keep(job: Job, name: Arc<str>, ready: Ready, events: Events) {
-    // Only a runtime that shuts down starts no such thread.
-    let Ok((started, job)) = tokio::task::spawn_blocking(move || (job.run(), job)).await else { return };
-    let (kept, starting, memory) = match started.and_then(Kept::new) {
-        Ok((kept, starting, memory)) => (Arc::new(kept), starting, memory),
-        Err(cause) => return answer(ready, Err(cause)),
-    };
-    hear(&kept, starting, job, name, ready, &events).await;
+/// Tells how a command ended. Returns when the guard is gone, which is some two seconds at most after nobody holds the
+/// command any more, or some six where one has become another user; until then a command has no limit.
+pub(super) async fn keep(kept: Arc<Kept>, memory: Memory, mut told: Told) {
+    while let Some(report) = next(&kept.channel).await {
+        let exit = match report {
+            Report::Exited(code) => Exit::Code(code),
+            Report::Killed(signal) => Exit::Signal(signal),
+            Report::Failed(..) => continue,
+        };
+        if (&mut told.runs).await.is_err() {
+            break;
+        }
+        let Told { name, caller, events, ended, .. } = told;
+        events.tell(Wants::Connections, || Event::Exited { command: name, caller, exit });
+        let (Ok(()) | Err(_)) = ended.send(exit);
+        break;
+    }
+    // Nothing but the end follows.
+    while next(&kept.channel).await.is_some() {}
     reap(&kept.process, memory).await;
 }
 
@@ -44,7 +58,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// The guard, and what tells whether its command runs.
-    fn new(guard: Guard) -> Result<(Self, Watched, Memory), Cause> {
+    pub(super) fn new(guard: Guard) -> Result<(Self, Watched, Memory), Cause> {
         let watch = |file| Watched::new(file).map_err(|(_, error)| error);
         // Where there is no room to watch, the guard ends, and is a zombie for as long as this process lives.
         let kept = Self { channel: watch(guard.channel)?, process: watch(guard.process)? };
@@ -75,51 +89,8 @@ impl Kept {
     }
 }
 
-/// Where nobody waits any more, the handle is dropped, which ends the command.
-fn answer(ready: Ready, command: Result<Handle, Cause>) {
-    let (Ok(()) | Err(_)) = ready.send(command);
-}
-
-/// Hears whether a command runs, and its guard to its end.
-async fn hear(
-    kept: &Arc<Kept>,
-    starting: Watched,
-    job: Job,
-    name: Arc<str>,
-    mut ready: Ready,
-    events: &Events,
-) {
-    let (ended, coming) = oneshot::channel();
-    let command = Handle::new(kept.clone(), coming);
-    let failure = tokio::select! {
-        failure = next(&starting) => failure,
-        () = ready.closed() => None,
-    };
-    drop(starting);
-    let (command, mut ended) = match failure {
-        // What was to become the command ends too, and nobody is told of that.
-        Some(Report::Failed(step, errno)) => (Err(job.unstarted(step, errno)), None),
-        Some(Report::Exited(_) | Report::Killed(_)) | None => (Ok(command), Some(ended)),
-    };
-    let caller = job.caller.clone();
-    // With it go our copies of the command's streams, whose end would not be seen otherwise.
-    drop(job);
-    answer(ready, command);
-    while let Some(report) = next(&kept.channel).await {
-        let exit = match report {
-            Report::Exited(code) => Exit::Code(code),
-            Report::Killed(signal) => Exit::Signal(signal),
-            Report::Failed(..) => continue,
-        };
-        let Some(ended) = ended.take() else { continue };
-        let (command, caller) = (name.clone(), caller.clone());
-        events.tell(Wants::Connections, || Event::Exited { command, caller, exit });
-        let (Ok(()) | Err(_)) = ended.send(exit);
-    }
-}
-
 /// The next report; `None` when no more comes. Cancel safe.
-async fn next(reports: &Watched) -> Option<Report> {
+pub(super) async fn next(reports: &Watched) -> Option<Report> {
     poll_fn(|cx| {
         loop {
             let mut report = [0; Report::SIZE];
