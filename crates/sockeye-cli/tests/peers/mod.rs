@@ -17,6 +17,7 @@ mod client;
 mod commands;
 mod crowd;
 mod dial;
+mod exec;
 mod family;
 mod flood;
 mod groups;
