@@ -43,7 +43,10 @@ pub(super) static RUN: Verb = Verb {
         ("tar c . | sockeye run unix:/run/exec.sock --cwd /srv -- tar x", "copy a folder"),
         ("sockeye run --fold 'tcp:web[01-20]:7709' --sh 'uname -r'", "see which hosts differ"),
         ("sockeye run --pty tcp:localhost:7709 -- bash", "work there"),
-        ("sockeye run --rsh unix:/run/exec.sock host 'ls -l'", "what rsync -e 'sockeye run --rsh unix:...' calls"),
+        (
+            "sockeye run --rsh unix:/run/exec.sock host 'ls -l'",
+            "what rsync -e 'sockeye run --rsh unix:...' calls",
+        ),
     ],
     flags: &[
         &flag::SH_LINE,

@@ -87,7 +87,7 @@ impl Asking {
     async fn ask_once(&mut self) {
         let answer = timeout(LIMIT, self.ask()).await;
         match answer {
-            Ok(Ok(Some(answer))) => self.hear(answer),
+            Ok(Ok(Some(answer))) => self.hear(&answer),
             Ok(Err(error)) => self.miss(Some(error)),
             Ok(Ok(None)) | Err(_) => self.miss(None),
         }
@@ -121,7 +121,7 @@ impl Asking {
         Ok(None)
     }
 
-    fn hear(&mut self, exchange: Exchange) {
+    fn hear(&mut self, exchange: &Exchange) {
         self.misses = 0;
         match exchange.answer.kiss() {
             None => {
@@ -240,22 +240,22 @@ mod tests {
         let stratum = || said.lock().unwrap().map(|status: Status| status.stratum);
         asking.miss(None);
         assert!(matches!(events.try_recv(), Ok(Event::ClockDoubted { why: Doubt::Silent(None), .. })));
-        asking.hear(answers(2, b"\x7f\0\0\x01"));
+        asking.hear(&answers(2, b"\x7f\0\0\x01"));
         assert!(matches!(events.try_recv(), Ok(Event::ClockTrusted { .. })));
         // It is asked less often, and what it said still counts, also while it misses a few.
-        asking.hear(answers(0, b"RATE"));
+        asking.hear(&answers(0, b"RATE"));
         (1..MISSES).for_each(|_| asking.miss(None));
         assert_eq!((stratum(), asking.interval), (Some(2), 2 * NEAR));
         assert!(events.try_recv().is_err());
         asking.miss(None);
         assert_eq!(stratum(), None);
         assert!(matches!(events.try_recv(), Ok(Event::ClockDoubted { .. })));
-        asking.hear(answers(2, b"\x7f\0\0\x01"));
-        asking.hear(answers(16, b"\0\0\0\0"));
+        asking.hear(&answers(2, b"\x7f\0\0\x01"));
+        asking.hear(&answers(16, b"\0\0\0\0"));
         assert_eq!(stratum(), None);
         assert!(matches!(events.try_recv(), Ok(Event::ClockTrusted { .. })));
         assert!(matches!(events.try_recv(), Ok(Event::ClockDoubted { why: Doubt::Unsynchronised, .. })));
-        asking.hear(answers(0, b"DENY"));
+        asking.hear(&answers(0, b"DENY"));
         assert_eq!((stratum(), asking.interval), (None, RAREST));
         assert!(events.try_recv().is_err(), "it was doubted before");
     }

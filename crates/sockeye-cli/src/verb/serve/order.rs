@@ -3,7 +3,7 @@
 use sockeye::proto::address::Address;
 use sockeye::proto::shape::Shape;
 use sockeye::proto::suggest::nearest;
-use sockeye::{Given, May, ServiceRow};
+use sockeye::{Carries, Given, May, ServiceRow};
 use sockeye_services::ALL as SERVICES;
 
 use crate::args::{Group, Word};

@@ -48,7 +48,7 @@ pub(super) fn print(request: &Request, all: &[Answered]) -> Exit {
         [Answered { asked, answer: Err(fault), .. }] => {
             let hint = hint(fault).map_or_else(String::new, |hint| format!("\n{INDENT}{hint}"));
             let text = format!("{NAME}: no time from {}: {fault}", asked.name);
-            let object = json!({ "event": "failed", "error": text, "exit": exit(fault) as u8 });
+            let object = json!({ "event": "failed", "error": text, "exit": exit(fault).code() });
             say::note_lines(request, object, &format!("{}{hint}", printable::line(text.as_bytes())));
             String::new()
         }
