@@ -1,6 +1,7 @@
 //! What was typed: flags and words, checked against the verb's rows, and nothing decided yet.
 
 use std::ffi::{OsStr, OsString};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(crate) struct Group {
 pub(crate) struct Request {
     /// The first has no service.
     pub(crate) groups: Vec<Group>,
+    /// The words of a command that is not ours, any bytes; `None` where there was no place for one.
+    pub(crate) command: Option<Vec<OsString>>,
     /// What was handed to us beside them.
     pub(crate) parent: Arc<Parent>,
 }
@@ -50,13 +53,20 @@ pub(crate) fn text(word: OsString) -> Result<String, Failure> {
 /// Reads what stands behind a verb.
 pub(crate) fn read(verb: &'static Verb, words: impl Iterator<Item = OsString>) -> Result<Request, Failure> {
     let mut parser = lexopt::Parser::from_args(words);
-    let mut request = Request { groups: vec![Group::default()], parent: Arc::default() };
+    let mut request = Request { groups: vec![Group::default()], command: None, parent: Arc::default() };
     loop {
         // Standard input and output with options begins like a flag, and is none.
         let is_address = |word: &OsStr| word.as_encoded_bytes().starts_with(b"-,");
         if let Some(word) = parser.try_raw_args().and_then(|mut raw| raw.next_if(is_address)) {
             request.take_word(verb, text(word)?);
             continue;
+        }
+        if verb.takes == Takes::Command
+            && let Some(mut raw) = parser.try_raw_args()
+            && raw.next_if(|word| word == "--").is_some()
+        {
+            request.command = Some(raw.collect());
+            break;
         }
         let wrong = |error: lexopt::Error| Failure::usage(error.to_string(), see(verb));
         let Some(arg) = parser.next().map_err(wrong)? else { break };
@@ -79,6 +89,11 @@ pub(crate) fn read(verb: &'static Verb, words: impl Iterator<Item = OsString>) -
             word.beside.extend(value);
         } else {
             group.flags.push((name, value));
+        }
+        // A program that calls us as its remote shell goes on with words of its own.
+        if name == flag::RSH.long {
+            request.command = Some(parser.raw_args().map_err(wrong)?.collect());
+            break;
         }
     }
     request.check_number_of_words(verb)?;
@@ -162,6 +177,23 @@ impl Request {
     /// The value of a flag; the last, where it was given more than once.
     pub(crate) fn value(&self, flag: &Flag) -> Option<&str> {
         self.groups.iter().rev().find_map(|group| group.value(flag.long))
+    }
+
+    /// Every value of a flag, as often as it was given.
+    pub(crate) fn values(&self, flag: &Flag) -> impl Iterator<Item = &str> {
+        let all = self.groups.iter().flat_map(|group| &group.flags);
+        all.filter(|(name, _)| *name == flag.long).filter_map(|(_, value)| value.as_deref())
+    }
+
+    /// The value of a flag that is a number.
+    pub(crate) fn number(&self, flag: &Flag, range: RangeInclusive<usize>) -> Result<Option<usize>, Failure> {
+        let Some(text) = self.value(flag) else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let wrong = || {
+            let hint = format!("write {} to {}", range.start(), range.end());
+            Failure::usage(format!("--{} {text}: not such a number", flag.long), hint)
+        };
+        number.map(Some).ok_or_else(wrong)
     }
 
     /// The value of a flag that is a length of time.

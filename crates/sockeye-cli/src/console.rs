@@ -122,6 +122,12 @@ impl Console {
     }
 }
 
+/// Standard output or standard error, for bytes from elsewhere. They are made safe for a terminal that is to be `safe`.
+pub(crate) async fn outlet(word: &str, safe: bool, ctx: &Ctx) -> Result<Conn, Failure> {
+    let conn = sockeye::dial(&sockeye::parse(word, &[])?, ctx).await?;
+    Ok(if safe { over(conn, "printable", |beneath| Io::Bytes(Box::new(Safe::over(beneath)))) } else { conn })
+}
+
 fn over(conn: Conn, name: &'static str, layer: impl FnOnce(Box<dyn Bytes>) -> Io) -> Conn {
     conn.layered(name, None, |io| match io {
         Io::Bytes(beneath) => layer(beneath),

@@ -6,15 +6,31 @@ use std::process::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// What was asked for was done. A closed standard output, and a server that drained when told to stop, are this.
-    Done = 0,
+    Done,
     /// The network or the peer failed.
-    Failed = 1,
+    Failed,
     /// What was typed makes no sense.
-    Usage = 2,
+    Usage,
     /// A time limit ran out.
-    TimeLimit = 124,
+    TimeLimit,
     /// Interrupted before it was done.
-    Interrupted = 130,
+    Interrupted,
+    /// As a command ended that was run elsewhere.
+    Command(u8),
+}
+
+impl Exit {
+    /// The number that the shell sees.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::TimeLimit => 124,
+            Self::Interrupted => 130,
+            Self::Command(code) => code,
+        }
+    }
 }
 
 /// Each code, and what help says of it.
@@ -26,8 +42,14 @@ pub(crate) const MEANINGS: &[(Exit, &str)] = &[
     (Exit::Interrupted, "interrupted"),
 ];
 
+/// Those of a verb that runs commands elsewhere, beside these.
+pub(crate) const OF_COMMANDS: &[(&str, &str)] = &[
+    ("255", "the command never ran, or its connection was lost"),
+    ("others", "the command's own; of one that was killed, 128 and the number of the signal"),
+];
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(exit.code())
     }
 }

@@ -54,7 +54,7 @@ impl Failure {
             Self::Start(error) => (error.to_string(), None),
             Self::Usage { reason, hint } => (reason.clone(), Some(hint.clone())),
         };
-        serde_json::json!({ "event": "failed", "error": error, "hint": hint, "exit": self.exit() as u8 })
+        serde_json::json!({ "event": "failed", "error": error, "hint": hint, "exit": self.exit().code() })
     }
 
     /// Tells it where that is asked for as JSON; otherwise it is still to be told.

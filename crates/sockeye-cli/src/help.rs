@@ -85,7 +85,11 @@ pub(crate) fn verb(verb: &Verb) -> Page {
     if verb.takes != Takes::Outputs {
         sections.push(Section::rows("addresses", schemes).noting("sockeye help address says more"));
     }
-    sections.extend([Section::commands("examples", verb.examples), exit_codes()]);
+    let mut exits = exit_codes();
+    if let (Takes::Command, Body::Rows(rows)) = (verb.takes, &mut exits.body) {
+        rows.extend(exit::OF_COMMANDS.iter().map(|(code, meaning)| Row::new(*code, *meaning)));
+    }
+    sections.extend([Section::commands("examples", verb.examples), exits]);
     Page {
         name: format!("sockeye-{}", verb.name),
         volume: 1,
@@ -102,7 +106,7 @@ fn verbs() -> Section {
 }
 
 fn exit_codes() -> Section {
-    let rows = exit::MEANINGS.iter().map(|(exit, meaning)| Row::new((*exit as u8).to_string(), *meaning));
+    let rows = exit::MEANINGS.iter().map(|(exit, meaning)| Row::new(exit.code().to_string(), *meaning));
     Section::rows("exit codes", rows)
 }
 

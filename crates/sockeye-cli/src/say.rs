@@ -12,14 +12,19 @@ use crate::log;
 
 /// Writes data to standard output. One that is closed is success: whoever read it had enough.
 pub(crate) fn data(text: &str) -> Exit {
+    more_data(text).err().unwrap_or(Exit::Done)
+}
+
+/// As [`data`], where more is to follow; an error is how to end instead.
+pub(crate) fn more_data(text: &str) -> Result<(), Exit> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Exit::Done,
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Exit::Done),
         Err(error) => {
             let failed = sockeye::Error::new(sockeye::Op::Write, error).on("standard output");
             line(&crate::failure::one_line(&failed));
-            Exit::Failed
+            Err(Exit::Failed)
         }
     }
 }
@@ -32,6 +37,13 @@ pub(crate) fn to_people(text: &str) {
     let text = line_of(text);
     let mut rest = text.as_bytes();
     while !rest.is_empty() && has_room() && write_some(&mut rest) {}
+}
+
+/// Writes a part of a line to standard error, for people at a terminal. What finds no room is dropped.
+pub(crate) fn part(text: &[u8]) {
+    if has_room() {
+        let (Ok(_) | Err(_)) = rustix::io::write(rustix::stdio::stderr(), text);
+    }
 }
 
 /// As [`to_people`], for a thread that may be held for as long as standard error is.

@@ -19,9 +19,14 @@ impl Interrupts {
 
     /// Waits for the next one. Cancel safe.
     pub(crate) async fn next(&mut self) {
+        self.next_is_keyboard().await;
+    }
+
+    /// As [`Interrupts::next`], and says whether it was SIGINT, which the keyboard sends. Cancel safe.
+    pub(crate) async fn next_is_keyboard(&mut self) -> bool {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => true,
+            _ = self.terminate.recv() => false,
         }
     }
 }

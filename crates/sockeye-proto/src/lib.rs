@@ -7,6 +7,7 @@
 //! - [`cut`]: what is typed into messages.
 //! - [`diag`]: asking the kernel about a socket, as bytes.
 //! - [`dscp`]: the classes of traffic, by name and number.
+//! - [`encoding`]: text as bytes, in the encodings of the Web.
 //! - [`exec`]: messages that have commands run on another machine.
 //! - [`fault`]: what a bad network does, decided by a seed.
 //! - [`frame`]: messages made of bytes, and bytes of messages.
@@ -27,6 +28,7 @@
 //! - [`sniff`]: which protocol a peer speaks, by its first bytes.
 //! - [`mod@strftime`]: times as text, in the formats of C.
 //! - [`suggest`]: the name that was meant by one that is not known.
+//! - [`tries`]: when to ask again what may be lost.
 //! - [`mod@unit`]: durations, sizes and modes as people type them.
 //! - [`way`]: in or out.
 //! - [`websocket`]: frames and handshakes of WebSocket.
@@ -42,6 +44,7 @@ pub mod crowd;
 pub mod cut;
 pub mod diag;
 pub mod dscp;
+pub mod encoding;
 pub mod exec;
 pub mod fault;
 pub mod frame;
@@ -62,6 +65,7 @@ pub mod shape;
 pub mod sniff;
 pub mod strftime;
 pub mod suggest;
+pub mod tries;
 pub mod unit;
 pub mod way;
 pub mod websocket;

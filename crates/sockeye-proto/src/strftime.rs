@@ -234,7 +234,7 @@ fn made<'a>(asked: Asked, moment: &Moment<'a>) -> Option<Made<'a>> {
         'P' => Made::Plain(if is_morning { "am" } else { "pm" }),
         'r' => Made::Format("%I:%M:%S %p"),
         'R' => Made::Format("%H:%M"),
-        's' => number(moment.unix, 1),
+        's' => Made::Number(moment.unix, 1, '_'),
         'S' => number(moment.second.into(), 2),
         't' => Made::Plain("\t"),
         'T' | 'X' => Made::Format("%H:%M:%S"),
@@ -386,7 +386,7 @@ mod tests {
             ("%-10", "ends within"),
             ("%1000000Y", "more than 1024 bytes"),
             ("%99999999999999999999999A", "more than 1024 bytes"),
-            (&"%600d%600d"[..], "more than 1024 bytes"),
+            ("%600d%600d", "more than 1024 bytes"),
             (&"x".repeat(257), "at most 256 bytes"),
         ] {
             let error = made(format, &THEN).unwrap_err().to_string();

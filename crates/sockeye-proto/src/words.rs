@@ -1,5 +1,6 @@
 //! A program and its arguments out of one text, without a shell: words between spaces, with a shell's quotes.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// What is wrong with a text that is to be split into words.
@@ -45,6 +46,21 @@ pub fn split(text: &str) -> Result<Vec<String>, WordsError> {
     if words.is_empty() { Err(WordsError::Empty) } else { Ok(words) }
 }
 
+/// Puts words into one text that a shell, and [`split`], take for the same words. A word in which a shell finds nothing
+/// goes as it is, every other one in single quotes.
+pub fn quote<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let quoted: Vec<Cow<'_, str>> = words.into_iter().map(quoted_word).collect();
+    quoted.join(" ")
+}
+
+fn quoted_word(word: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || "%+,-./:@_".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.into();
+    }
+    format!("'{}'", word.replace('\'', r"'\''")).into()
+}
+
 /// Takes what stands before the closing quote.
 fn quoted(rest: &mut std::str::Chars<'_>, quote: char, word: &mut String) -> Result<(), WordsError> {
     loop {
@@ -87,7 +103,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn words_are_quoted_only_where_a_shell_would_find_something() {
+        for (words, text) in [
+            (&["echo", "whole"][..], "echo whole"),
+            (&["ls", "-l", "/a_b", "ü:1,2@x%y+z.c"], "ls -l /a_b ü:1,2@x%y+z.c"),
+            (&["a b", "", "$HOME", "A=1", "~", "*"], "'a b' '' '$HOME' 'A=1' '~' '*'"),
+            (&["it's"], r"'it'\''s'"),
+        ] {
+            assert_eq!(quote(words.iter().copied()), text);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn words_that_were_quoted_come_back(words in prop::collection::vec(any::<String>(), 1..5)) {
+            prop_assert_eq!(split(&quote(words.iter().map(String::as_str))), Ok(words));
+        }
+
         #[test]
         fn words_in_single_quotes_come_back(words in prop::collection::vec("[^']{0,9}", 1..5)) {
             let text: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();

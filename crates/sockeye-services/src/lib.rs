@@ -1,17 +1,22 @@
 //! The services that sockeye brings: a row each.
 //!
 //! Each stands on the library alone, and none on another. What several of them do in the same way is in `session`, in
-//! `exchange` where peers are sent what others say, and in [`access`] who may have something run or written.
+//! `exchange` where peers are sent what others say, in [`access`] who may have something run or written, in [`ask`] how
+//! others are asked for the time, and in [`exec_client`] how they are asked to run something.
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod ask;
 mod broker;
 mod chargen;
 mod daytime;
 mod discard;
 mod echo;
 mod exchange;
+mod exec;
+pub mod exec_client;
 mod hello;
+mod ntp;
 mod reply;
 mod session;
 mod teller;
@@ -35,6 +40,8 @@ pub static ALL: &[&ServiceRow] = &[
     &reply::REPLY,
     &time32::TIME32,
     &time::TIME,
+    &exec::EXEC,
+    &ntp::NTP,
 ];
 
 #[cfg(test)]

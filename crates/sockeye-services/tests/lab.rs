@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sockeye::proto::address::Address;
 use sockeye::proto::shape::Shape;
-use sockeye::{Carries, Conn, Ctx, Given, Message, Result, Served, Service, ServiceRow};
+use sockeye::{Conn, Ctx, Given, Message, Result, Served, Service, ServiceRow};
 use tokio::task::JoinSet;
 
 /// How long a test waits for what should happen at once.
@@ -44,7 +44,7 @@ impl Serving {
     /// Serves at `word`, with the frame that the service wants where its address gives bytes.
     pub(crate) async fn start_in(row: &'static ServiceRow, given: &Given, word: &str, ctx: Ctx) -> Self {
         let mut address = sockeye::parse(word, &[]).unwrap();
-        if let Carries::Messages { frame } = row.carries
+        if let Some(frame) = row.carries.frame(given)
             && address.shape() == Shape::Bytes
         {
             address.insert(frame, sockeye::vocabulary()).unwrap();
@@ -53,7 +53,8 @@ impl Serving {
     }
 
     /// Serves a service that may be served elsewhere too.
-    pub(crate) async fn start_service(service: Arc<dyn Service>, address: &Address, ctx: Ctx) -> Self {
+    pub(crate) async fn start_service(service: Arc<dyn Service>, address: &Address, mut ctx: Ctx) -> Self {
+        ctx.limits.newcomers = service.newcomers(address).unwrap();
         let listening = sockeye::listen(address, &ctx).await.unwrap();
         let scheme = address.scheme().name;
         let word = match scheme {
@@ -63,6 +64,16 @@ impl Serving {
         let (mut tasks, served_in) = (JoinSet::new(), ctx.clone());
         tasks.spawn(async move { sockeye::serve(listening, service, "served", &served_in).await });
         Self { ctx, tasks, word }
+    }
+
+    /// The address that clients dial.
+    pub(crate) fn word(&self) -> &str {
+        &self.word
+    }
+
+    /// Where it is served, as who dials calls it.
+    pub(crate) fn address(&self) -> &str {
+        &self.word
     }
 
     /// A client, which takes what comes as it comes.

@@ -153,6 +153,12 @@ impl Conn {
         self.closes_whole
     }
 
+    /// Whether messages may be lost on it, doubled or overtaken: it carries datagrams, whose sender is told nothing of them.
+    /// They are the messages that have no end of their own.
+    pub fn is_lossy(&self) -> bool {
+        self.shape() == Shape::Messages && !self.half_close && !self.closes_whole
+    }
+
     /// Whether it can be read at all; a file that is written cannot.
     pub fn can_read(&self) -> bool {
         self.can_read

@@ -36,6 +36,18 @@ pub enum Event {
         /// How often it failed meanwhile.
         failures: u64,
     },
+    /// A service that tells the time has its clients know that they are not to set a clock by it. Told when that begins.
+    ClockDoubted {
+        /// The server that was asked how the clock is doing; `None` where the kernel was.
+        keeper: Option<Arc<str>>,
+        /// Why.
+        why: Doubt,
+    },
+    /// Clients may set their clocks by a service again.
+    ClockTrusted {
+        /// As in [`Event::ClockDoubted`].
+        keeper: Option<Arc<str>>,
+    },
     /// A connection is over.
     Closed {
         /// Its number in this process.
@@ -127,6 +139,22 @@ pub enum Event {
         /// The other end.
         peer: Arc<Peer>,
     },
+    /// A command that a peer asked a service for is over, or was refused: what there is to know of it, once.
+    Ran {
+        /// Who asked for it.
+        peer: Arc<Peer>,
+        /// Its words, as a shell would read them, or its line for a shell; of a long one the beginning. Empty where a peer was
+        /// refused before it asked for any.
+        command: Arc<str>,
+        /// Bytes that came for it to read.
+        received: u64,
+        /// Bytes that it said and that went to the peer.
+        sent: u64,
+        /// How long it ran; nothing where it did not.
+        lasted: Duration,
+        /// How it came out.
+        outcome: Outcome,
+    },
     /// A connection is open that was tried more than once, or was lost: `reconnect=`.
     Reached {
         /// What was dialled.
@@ -215,6 +243,28 @@ pub enum Event {
     },
 }
 
+/// Why clients of a service are not to set a clock by it.
+#[derive(Debug, Clone)]
+pub enum Doubt {
+    /// The server that is asked about the clock refuses to say.
+    Denied,
+    /// It does not answer, and why, where that is known.
+    Silent(Option<Error>),
+    /// Nobody keeps the clock, as far as who is asked knows.
+    Unsynchronised,
+}
+
+/// How a command came out that a peer had asked for.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It was ended, for this reason: a limit ran out, or the peer is gone.
+    Ended(Arc<str>),
+    /// It ended by itself, or by a signal.
+    Exited(Exit),
+    /// It did not run, for this reason.
+    Refused(Arc<str>),
+}
+
 /// What was seen on a connection.
 #[derive(Debug, Clone)]
 pub enum Seen {
@@ -266,6 +316,8 @@ impl Event {
         match self {
             Self::AcceptFailed { .. } => "accept-failed",
             Self::AcceptResumed { .. } => "accept-resumed",
+            Self::ClockDoubted { .. } => "clock-doubted",
+            Self::ClockTrusted { .. } => "clock-trusted",
             Self::Closed { .. } => "closed",
             Self::Dropped { .. } => "dropped",
             Self::Exited { .. } => "exited",
@@ -276,6 +328,7 @@ impl Event {
             Self::Message { .. } => "message",
             Self::Missed { .. } => "missed",
             Self::Opened { .. } => "opened",
+            Self::Ran { .. } => "ran",
             Self::Reached { .. } => "reached",
             Self::Refused { .. } => "refused",
             Self::Retrying { .. } => "retrying",
@@ -297,6 +350,8 @@ pub struct Dropped {
     pub by_kernel: u64,
     /// Their end was cut off.
     pub cut: u64,
+    /// They were not of the protocol of the service, or nothing that it answers.
+    pub foreign: u64,
     /// `allow=`, `deny=`, `max-per-peer=` or `rate-conns=` keeps their sender out.
     pub kept_out: u64,
     /// Their peer is beyond this machine and private networks: it was not heard, or asked too often, or would have got
@@ -306,6 +361,8 @@ pub struct Dropped {
     pub queue_full: u64,
     /// They came from a newcomer for whom there was no room: `max-conns=`.
     pub refused: u64,
+    /// Their sender asked more often than the service allows.
+    pub too_often: u64,
     /// Their connection was over before anybody read them.
     pub unread: u64,
     /// They were answers that the kernel did not take.
@@ -317,24 +374,29 @@ impl Dropped {
     pub(crate) fn add(&mut self, more: &Self) {
         self.by_kernel += more.by_kernel;
         self.cut += more.cut;
+        self.foreign += more.foreign;
         self.kept_out += more.kept_out;
         self.outsiders += more.outsiders;
         self.queue_full += more.queue_full;
         self.refused += more.refused;
+        self.too_often += more.too_often;
         self.unread += more.unread;
         self.unsent += more.unsent;
     }
 
     /// Every count, with the name of its field.
-    pub fn counts(&self) -> [(&'static str, u64); 8] {
-        let Self { by_kernel, cut, kept_out, outsiders, queue_full, refused, unread, unsent } = *self;
+    pub fn counts(&self) -> [(&'static str, u64); 10] {
+        let Self { by_kernel, cut, foreign, kept_out, outsiders, queue_full, refused, .. } = *self;
+        let Self { too_often, unread, unsent, .. } = *self;
         [
             ("by_kernel", by_kernel),
             ("cut", cut),
+            ("foreign", foreign),
             ("kept_out", kept_out),
             ("outsiders", outsiders),
             ("queue_full", queue_full),
             ("refused", refused),
+            ("too_often", too_often),
             ("unread", unread),
             ("unsent", unsent),
         ]
@@ -376,7 +438,7 @@ impl Ended {
 pub enum Wants {
     /// Listeners that cannot accept, refuse somebody or are stopping, an identity that cannot be kept, peers that are not
     /// verified, messages that were lost, the seed of faults, connections that are opened anew or come to a bad end which was
-    /// not their peer's breaking off, what commands say on their standard error, and what goes over connections whose
+    /// not their peer's breaking off, commands that peers ask for, what commands say on their standard error, and what goes over connections whose
     /// address asks for that (`log=`).
     Trouble,
     /// Every connection that begins and ends, what faults did to it, and every command that ends.

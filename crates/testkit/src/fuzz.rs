@@ -11,6 +11,7 @@ use sockeye::proto::admission::{Refusal, Rule, Rules, Whom};
 use sockeye::proto::certificate::Certificate;
 use sockeye::proto::cut::{Cutter, Piece, TooLong};
 use sockeye::proto::diag::{self, Found, Transport};
+use sockeye::proto::exec::parts::{self, Answerer, Datagram, Requester};
 use sockeye::proto::exec::{FromClient, FromServer, MAX_MESSAGE};
 use sockeye::proto::fault::{FAULTS, Fault, Step, Stream, Traffic};
 use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
@@ -37,6 +38,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("cut", cut),
     ("diag", diag),
     ("exec", exec),
+    ("exec_parts", exec_parts),
     ("fault", fault),
     ("frame", frame),
     ("http", http),
@@ -164,6 +166,35 @@ pub fn exec(data: &[u8]) {
         assert_eq!(FromServer::decode(&again), Ok((command, said)));
     }
     assert!(again.len() <= MAX_MESSAGE);
+}
+
+/// A datagram of a command's wire: what is read is written as what reads the same, and neither side of that command is
+/// harmed by it, whatever it says.
+pub fn exec_parts(data: &[u8]) {
+    let Ok((id, datagram)) = Datagram::read(data) else { return };
+    let bytes = datagram.bytes(&id);
+    assert_eq!(Datagram::read(&bytes), Ok((id, datagram)));
+    assert_eq!(bytes.len(), data.len());
+    let now = Duration::from_secs(1);
+    let (mut answerer, mut requester) = (Answerer::new(id, now), Requester::new(id, b"", b"", now));
+    answerer.push(b"first");
+    assert!(answerer.transmit(now).is_some());
+    answerer.end(b"last");
+    if let Datagram::Ack(ack) = datagram {
+        answerer.hear(ack, now);
+        answerer.hear(ack, now);
+    }
+    assert!(!answerer.is_over(), "what never left has arrived");
+    let heard = requester.hear(data, now);
+    assert_eq!(heard.is_err(), datagram == Datagram::Gone);
+    if let Some(message) = requester.take(now) {
+        assert_eq!(datagram, Datagram::Part { number: 0, message: &message });
+    }
+    for _ in 0..=parts::WINDOW {
+        assert!(answerer.transmit(now).is_none_or(|bytes| Datagram::read(bytes).is_ok()));
+        assert!(requester.transmit(now).is_ok());
+    }
+    assert!(answerer.transmit(now).is_none() && requester.transmit(now) == Ok(None));
 }
 
 /// Faults, a comma between them, and behind a zero byte what comes under them: as bytes, each in a read, and as messages

@@ -24,6 +24,8 @@ pub(super) struct Cursor<'a> {
 pub(super) enum Next {
     /// Flags and words.
     Any,
+    /// A word of a command, which has so many before it.
+    Command(usize),
     /// What a service's flag is set to.
     Text,
     /// What a flag is set to.
@@ -42,7 +44,9 @@ impl<'a> Cursor<'a> {
     fn pass(&mut self, word: &'a str) {
         match self.next {
             Next::Text | Next::Value(_) => self.next = Next::Any,
+            Next::Any if word == "--" && self.verb.takes == Takes::Command => self.next = Next::Command(0),
             Next::Any if word == "--" => self.next = Next::Words,
+            Next::Command(words) => self.next = Next::Command(words + 1),
             Next::Any if word.starts_with('-') && word != "-" && !word.starts_with("-,") => {
                 self.next = self.behind_flag(word);
             }
@@ -96,6 +100,7 @@ impl<'a> Cursor<'a> {
             Takes::Addresses(roles) if words < *self.verb.words.end() => {
                 roles.get(words).or(roles.last()).copied()
             }
+            Takes::Command => Some(&[Role::Dial]),
             Takes::Groups => self.service.map(|_| [Role::Listen].as_slice()),
             Takes::Addresses(_) | Takes::Outputs => None,
         }

@@ -96,6 +96,8 @@ fn of_verb(verb: &'static Verb, before: &[String], current: &str) -> Vec<Candida
         Next::Value(flag) => value(flag, &cursor, current),
         Next::Any if current.starts_with('-') && !current.starts_with("-,") => flags(&cursor, current),
         Next::Any | Next::Words => word(&cursor, current),
+        Next::Command(0) => vec![Candidate::Known(Known::Commands, 0)],
+        Next::Command(_) => vec![Candidate::Known(Known::Files, 0)],
     }
 }
 
@@ -121,6 +123,7 @@ fn value(flag: &Flag, cursor: &Cursor<'_>, current: &str) -> Vec<Candidate> {
     }
     match flag.value {
         Some("ADDR") => address::word(current, &[Role::Listen]),
+        Some("SERVER") => address::word(current, &[Role::Dial]),
         Some("FILE" | "DIR") => vec![Candidate::Known(Known::Files, 0)],
         Some("COMMAND" | "LINE") => vec![Candidate::Known(Known::Commands, 0)],
         Some("FRAME") => address::values(&Kind::Frame),
@@ -144,7 +147,7 @@ fn word(cursor: &Cursor<'_>, current: &str) -> Vec<Candidate> {
             let choices = row.map_or_else(Vec::new, |row| (row.choices)());
             choices.into_iter().map(|choice| Candidate::word(choice, "")).collect()
         }
-        (Takes::Addresses(_), _) => Vec::new(),
+        (Takes::Addresses(_) | Takes::Command, _) => Vec::new(),
     };
     if let Some(roles) = cursor.roles(cursor.words) {
         all.extend(address::word(current, roles));
@@ -200,6 +203,7 @@ mod tests {
             ("check a: b: c: tc", &["tcp:"]),
             ("dial -- tc", &["tcp:"]),
             ("dial -4n --wait 1s tc", &["tcp:"]),
+            ("run tcp:h:1 tc", &["tcp:"]),
         ]);
         assert!(of("dial ").contains(&"-".to_owned()));
     }
@@ -303,6 +307,11 @@ mod tests {
             ("gen man --dir=x", &["files 6"]),
             ("dial --nonsense=", &[]),
             ("dial -- --br", &[]),
+            ("run --sh=l", &["commands 5"]),
+            ("run --hosts ", &["files 0"]),
+            ("run --rsh tc", &["tcp:"]),
+            ("run tcp:h:1 -- l", &["commands 0"]),
+            ("run tcp:h:1 -- ls -", &["files 0"]),
         ]);
     }
 

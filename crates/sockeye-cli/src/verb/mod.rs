@@ -6,7 +6,9 @@ pub(crate) mod r#gen;
 mod listen;
 mod opts;
 mod relay;
+mod run;
 pub(crate) mod serve;
+mod time;
 
 use std::ops::RangeInclusive;
 
@@ -45,6 +47,8 @@ pub(crate) struct Verb {
 pub(crate) enum Takes {
     /// Addresses: whether each in its turn can be dialled or listened on; the last holds for all that follow.
     Addresses(&'static [&'static [Role]]),
+    /// Addresses that are dialled, and behind `--`, or behind `--rsh` and its value, the words of a command.
+    Command,
     /// Services, which have no colon and begin a group, and the addresses of each.
     Groups,
     /// What is to be generated.
@@ -52,8 +56,17 @@ pub(crate) enum Takes {
 }
 
 /// Every verb.
-pub(crate) static ALL: &[&Verb] =
-    &[&dial::DIAL, &listen::LISTEN, &relay::RELAY, &check::CHECK, &serve::SERVE, &opts::OPTS, &r#gen::GEN];
+pub(crate) static ALL: &[&Verb] = &[
+    &dial::DIAL,
+    &listen::LISTEN,
+    &relay::RELAY,
+    &check::CHECK,
+    &run::RUN,
+    &serve::SERVE,
+    &time::TIME,
+    &opts::OPTS,
+    &r#gen::GEN,
+];
 
 /// The verb of that name.
 pub(crate) fn find(name: &str) -> Result<&'static Verb, Failure> {

@@ -130,6 +130,18 @@ impl Stream {
         };
         head(kind, command)
     }
+
+    /// What a server's message with this head is, for who reads the data behind it to where they are wanted: the stream
+    /// and the command that they belong to. `None` where it is another message, which is to be decoded whole.
+    pub fn of_head(head: [u8; HEAD]) -> Option<(Self, u32)> {
+        let [kind, command @ ..] = head;
+        let stream = match kind {
+            ERRORS => Self::Errors,
+            OUTPUT => Self::Output,
+            _ => return None,
+        };
+        Some((stream, u32::from_be_bytes(command)))
+    }
 }
 
 impl<'a> FromClient<'a> {

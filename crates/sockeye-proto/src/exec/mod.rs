@@ -7,11 +7,13 @@
 //! - [`Request`]: what is to run, and how.
 //! - [`FromClient`], [`FromServer`]: the messages, decoded without a copy of the data in them.
 //! - [`Credit`], [`Allowance`]: how much may be sent before the other side has asked for more.
+//! - [`parts`]: the same over datagrams, which are lost, doubled and overtaken.
 
 mod credit;
 mod error;
 mod fields;
 mod message;
+pub mod parts;
 mod request;
 #[cfg(test)]
 mod tests;

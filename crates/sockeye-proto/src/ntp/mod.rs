@@ -2,15 +2,23 @@
 //!
 //! Nothing here reads a clock or keeps one: whoever asks or answers says what time it is.
 
+mod agreement;
+mod burst;
 mod packet;
 mod patience;
+mod reading;
 mod reference;
 mod server;
 mod short;
+#[cfg(test)]
+mod simulated;
 mod timestamp;
 
+pub use agreement::{Agreement, agreement};
+pub use burst::{Burst, Doubt, Heard, Plan, Step};
 pub use packet::{Leap, Mode, Packet, SIZE};
 pub use patience::{BURST, Patience, Verdict};
+pub use reading::{Reading, Sample};
 pub use reference::{Kiss, ReferenceId};
 pub use server::Status;
 pub use short::Short;

@@ -1,6 +1,6 @@
 //! The packet: the 48 bytes that every mode but control and private begins with (RFC 5905, section 7.3).
 
-use super::{Kiss, ReferenceId, Short, Timestamp};
+use super::{Kiss, ReferenceId, Short, Status, Timestamp};
 
 /// How long a packet is, in bytes, without extension fields and without a message authentication code behind it.
 pub const SIZE: usize = 48;
@@ -98,6 +98,13 @@ impl Packet {
         first.as_chunks_mut().0.copy_from_slice(&words);
         second.as_chunks_mut().0.copy_from_slice(&times.map(|time| time.bits().to_be_bytes()));
         bytes
+    }
+
+    /// What it says of the sender's clock.
+    pub fn status(&self) -> Status {
+        let Self { leap, stratum, precision, root_delay, root_dispersion, reference_id, reference, .. } =
+            *self;
+        Status { leap, stratum, precision, root_delay, root_dispersion, reference_id, reference }
     }
 
     /// What the server asks for instead of telling the time (section 7.4): then nothing else in the packet but

@@ -1,10 +1,9 @@
-//! Tokens: a file with one a line, compared so that time tells nothing about them.
+//! Tokens: a text with one a line, compared so that time tells nothing about them.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::path::Path;
 use std::{fmt, io};
 
 use constant_time_eq::constant_time_eq_n;
@@ -15,17 +14,14 @@ const LEAST: usize = 16;
 /// The most bytes of a token.
 const MOST: usize = 256;
 /// The largest file of tokens that is read.
-const LARGEST: u64 = 1 << 20;
+pub(super) const LARGEST: u64 = 1 << 20;
 
 /// Permissions that a file of tokens must not give: any to others, and writing to its group. A group may read it, which
 /// is how root lends a file to a service of another user.
 const TOO_OPEN: u32 = 0o027;
 
-/// The tokens of a file.
-pub struct Tokens {
-    path: PathBuf,
-    tokens: RwLock<Vec<Padded>>,
-}
+/// Some tokens.
+pub struct Tokens(Vec<Padded>);
 
 /// Bytes of a token and how many there are: all are compared alike, whatever their length.
 type Padded = [u8; MOST + 2];
@@ -63,44 +59,45 @@ impl fmt::Display for TokenFault {
 impl std::error::Error for TokenFault {}
 
 impl Tokens {
-    /// Reads a file: a token of 16 to 256 bytes on each line, without the spaces around it; empty lines, and those that
-    /// begin with `#`, are none. It blocks.
+    /// Reads a file, as [`Tokens::read`] does its text. It blocks.
     ///
     /// # Errors
     /// The file is missing or too open, belongs to somebody else, or has a line that is no token.
     pub fn load(path: &Path) -> Result<Self, TokenFault> {
-        let tokens = RwLock::new(read(path)?);
-        Ok(Self { path: path.to_owned(), tokens })
+        Self::read(&text(path)?)
     }
 
-    /// Reads the file again. It blocks.
+    /// Reads a text: a token of 16 to 256 bytes on each line, without the spaces around it; empty lines, and those that begin
+    /// with `#`, are none.
     ///
     /// # Errors
-    /// As [`Tokens::load`]; then the tokens stay what they were.
-    pub fn reload(&self) -> Result<(), TokenFault> {
-        let tokens = read(&self.path)?;
-        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
-        Ok(())
+    /// A line is no token, or there is none.
+    pub fn read(text: &[u8]) -> Result<Self, TokenFault> {
+        let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).enumerate();
+        let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"));
+        let tokens: Vec<Padded> = lines
+            .map(|(at, line)| padded(line).ok_or(TokenFault::WrongLength(at + 1)))
+            .collect::<Result<_, _>>()?;
+        if tokens.is_empty() { Err(TokenFault::NoToken) } else { Ok(Self(tokens)) }
     }
 
     /// Whether this is one of them. It takes as long for any token that is presented, right or wrong, long or short.
     pub fn hold(&self, token: &[u8]) -> bool {
         // What has no length of a token is compared with the others, and is none of them.
         let presented = padded(token).unwrap_or([0; MOST + 2]);
-        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        tokens.iter().fold(false, |found, known| found | constant_time_eq_n(known, &presented))
+        self.0.iter().fold(false, |found, known| found | constant_time_eq_n(known, &presented))
     }
 }
 
 /// Says how many there are, and none of them.
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.tokens.read().unwrap_or_else(PoisonError::into_inner).len();
-        f.debug_struct("Tokens").field("path", &self.path).field("count", &count).finish_non_exhaustive()
+        f.debug_struct("Tokens").field("count", &self.0.len()).finish_non_exhaustive()
     }
 }
 
-fn read(path: &Path) -> Result<Vec<Padded>, TokenFault> {
+/// What a file holds that nobody else may read or change.
+fn text(path: &Path) -> Result<Vec<u8>, TokenFault> {
     // What is asked of is what is read: the path may lead elsewhere in the next moment. A pipe is not waited for.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = fs::open(path, flags, Mode::empty()).map_err(|errno| TokenFault::Io(errno.into()))?;
@@ -121,16 +118,7 @@ fn read(path: &Path) -> Result<Vec<Padded>, TokenFault> {
     if u64::try_from(length).is_ok_and(|length| length > LARGEST) {
         return Err(TokenFault::NoFile);
     }
-    tokens(&text)
-}
-
-fn tokens(text: &[u8]) -> Result<Vec<Padded>, TokenFault> {
-    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).enumerate();
-    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"));
-    let tokens: Vec<Padded> = lines
-        .map(|(at, line)| padded(line).ok_or(TokenFault::WrongLength(at + 1)))
-        .collect::<Result<_, _>>()?;
-    if tokens.is_empty() { Err(TokenFault::NoToken) } else { Ok(tokens) }
+    Ok(text)
 }
 
 /// `None` where it is too short or too long for a token.
@@ -141,14 +129,6 @@ fn padded(token: &[u8]) -> Option<Padded> {
     bytes.get_mut(..token.len())?.copy_from_slice(token);
     end.copy_from_slice(&length.to_ne_bytes());
     Some(padded)
-}
-
-#[cfg(test)]
-impl Tokens {
-    /// Those of a text, without a file.
-    pub(super) fn read(text: &[u8]) -> Result<Self, TokenFault> {
-        Ok(Self { path: PathBuf::new(), tokens: RwLock::new(tokens(text)?) })
-    }
 }
 
 #[cfg(test)]
@@ -182,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_may_read_or_change_is_refused_and_one_that_went_bad_changes_nothing() {
+    fn a_file_that_others_may_read_or_change_is_refused() {
         let folder = std::env::temp_dir().join(format!("sockeye-tokens-{}", std::process::id()));
         fs::create_dir(&folder).unwrap();
         let path = folder.join("tokens");
@@ -190,23 +170,19 @@ mod tests {
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         };
-        let (first, second) = ("first-0123456789", "second-0123456789");
+        let token = "first-0123456789";
         for (mode, is_taken) in
             [(0o600, true), (0o400, true), (0o640, true), (0o604, false), (0o660, false), (0o601, false)]
         {
-            write(first, mode);
+            write(token, mode);
             assert_eq!(Tokens::load(&path).is_ok(), is_taken, "{mode:o}");
         }
-        write(first, 0o600);
-        let tokens = Tokens::load(&path).unwrap();
+        write(token, 0o600);
+        assert!(Tokens::load(&path).unwrap().hold(token.as_bytes()));
         write("short", 0o600);
-        assert!(matches!(tokens.reload(), Err(TokenFault::WrongLength(1))));
-        assert!(tokens.hold(first.as_bytes()));
-        write(second, 0o600);
-        tokens.reload().unwrap();
-        assert!(tokens.hold(second.as_bytes()) && !tokens.hold(first.as_bytes()));
+        assert!(matches!(Tokens::load(&path), Err(TokenFault::WrongLength(1))));
         write(&"x".repeat(1 << 21), 0o600);
-        assert!(matches!(tokens.reload(), Err(TokenFault::NoFile)));
+        assert!(matches!(Tokens::load(&path), Err(TokenFault::NoFile)));
         assert!(matches!(Tokens::load(&folder), Err(TokenFault::NoFile)));
         assert!(matches!(Tokens::load(&folder.join("none")), Err(TokenFault::Io(_))));
         fs::remove_dir_all(&folder).unwrap();
