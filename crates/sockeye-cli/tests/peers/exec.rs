@@ -175,7 +175,7 @@ fn a_server_without_room_for_another_descriptor_refuses_that_command_and_no_othe
     let server = Process::spawn(&mut shell(script, &[]));
     let line = server.wait_stderr_line(LIMIT, |line| line.contains("exec on "));
     let address = line.rsplit(' ').next().unwrap().to_owned();
-    let many = format!("for i in $(seq 20); do sockeye run {address} --sh 'echo ran; read x' & done; wait");
+    let many = format!("for i in $(seq 20); do sockeye run {address} --sh 'echo ran; sleep 2' & done; wait");
     let clients = Process::spawn(&mut shell(&many, &[]));
     clients.wait_stderr_line(LIMIT, |line| {
         line.contains("Too many open files") || line.contains("too many open files")
