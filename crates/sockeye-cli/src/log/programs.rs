@@ -1,5 +1,7 @@
 //! Events as JSON objects for programs.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sockeye::{Doubt, Ended, Event, Exit, Outcome, Peer, Way};
 
@@ -41,7 +43,9 @@ pub(super) fn for_programs(event: &Event) -> Value {
         Event::Opened { id, listener, peer } => {
             json!({ "id": id, "service": &**listener, "peer": peer.to_string() })
         }
-        Event::Ran { .. } => ran(event),
+        Event::Ran { peer, command, received, sent, lasted, outcome } => {
+            ran(peer, command, (*received, *sent, *lasted), outcome)
+        }
         Event::Reached { address, attempts, after } => json!({
             "address": &**address, "attempts": attempts, "seconds": after.as_secs_f64(),
         }),
@@ -129,13 +133,23 @@ fn exited(command: &str, caller: Option<&Peer>, exit: Exit) -> Value {
     json!({ "command": command, "peer": caller, "code": code, "signal": signal })
 }
 
-fn set_outcome(object: &mut Value, outcome: &Outcome) {
+fn ran(
+    peer: &Peer,
+    command: &str,
+    (received, sent, lasted): (u64, u64, Duration),
+    outcome: &Outcome,
+) -> Value {
+    let mut object = json!({
+        "peer": peer.to_string(), "user": peer.user, "names": peer.tls.as_ref().map(|tls| &tls.names),
+        "command": command, "received": received, "sent": sent, "seconds": lasted.as_secs_f64(),
+    });
     match outcome {
-        Outcome::Ended(why) => set(object, "ended", &**why),
-        Outcome::Exited(Exit::Code(code)) => set(object, "code", *code),
-        Outcome::Exited(Exit::Signal(signal)) => set(object, "signal", *signal),
-        Outcome::Refused(why) => set(object, "refused", &**why),
+        Outcome::Ended(why) => set(&mut object, "ended", &**why),
+        Outcome::Exited(Exit::Code(code)) => set(&mut object, "code", *code),
+        Outcome::Exited(Exit::Signal(signal)) => set(&mut object, "signal", *signal),
+        Outcome::Refused(why) => set(&mut object, "refused", &**why),
     }
+    object
 }
 
 fn said(command: &str, caller: Option<&Peer>, line: &[u8]) -> Value {
