@@ -1,7 +1,5 @@
 //! Events as JSON objects for programs.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use sockeye::{Doubt, Ended, Event, Exit, Outcome, Peer, Way};
 
@@ -11,7 +9,18 @@ use crate::hint;
 
 /// An event as one object.
 pub(super) fn for_programs(event: &Event) -> Value {
-    let mut object = match event {
+    let mut object = told(event);
+    set(&mut object, "event", event.name());
+    let mut object = timed(object);
+    if let Event::Traffic { at, .. } = event {
+        traffic::set_time(&mut object, *at);
+    }
+    object
+}
+
+/// What is told of it, beside its name and its time.
+fn told(event: &Event) -> Value {
+    match event {
         Event::AcceptFailed { listener, error } => {
             json!({ "service": &**listener, "error": one_line(error) })
         }
@@ -43,9 +52,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
         Event::Opened { id, listener, peer } => {
             json!({ "id": id, "service": &**listener, "peer": peer.to_string() })
         }
-        Event::Ran { peer, command, received, sent, lasted, outcome } => {
-            ran(peer, command, (*received, *sent, *lasted), outcome)
-        }
+        Event::Ran { .. } => ran(event),
         Event::Reached { address, attempts, after } => json!({
             "address": &**address, "attempts": attempts, "seconds": after.as_secs_f64(),
         }),
@@ -68,13 +75,7 @@ pub(super) fn for_programs(event: &Event) -> Value {
         Event::Unverified { address } => json!({ "address": &**address }),
         Event::Unrecorded { error } => json!({ "error": one_line(error) }),
         _ => json!({}),
-    };
-    set(&mut object, "event", event.name());
-    let mut object = timed(object);
-    if let Event::Traffic { at, .. } = event {
-        traffic::set_time(&mut object, *at);
     }
-    object
 }
 
 fn doubted(keeper: Option<&str>, why: &Doubt) -> Value {
@@ -133,23 +134,13 @@ fn exited(command: &str, caller: Option<&Peer>, exit: Exit) -> Value {
     json!({ "command": command, "peer": caller, "code": code, "signal": signal })
 }
 
-fn ran(
-    peer: &Peer,
-    command: &str,
-    (received, sent, lasted): (u64, u64, Duration),
-    outcome: &Outcome,
-) -> Value {
-    let mut object = json!({
-        "peer": peer.to_string(), "user": peer.user, "names": peer.tls.as_ref().map(|tls| &tls.names),
-        "command": command, "received": received, "sent": sent, "seconds": lasted.as_secs_f64(),
-    });
+fn set_outcome(object: &mut Value, outcome: &Outcome) {
     match outcome {
-        Outcome::Ended(why) => set(&mut object, "ended", &**why),
-        Outcome::Exited(Exit::Code(code)) => set(&mut object, "code", *code),
-        Outcome::Exited(Exit::Signal(signal)) => set(&mut object, "signal", *signal),
-        Outcome::Refused(why) => set(&mut object, "refused", &**why),
+        Outcome::Ended(why) => set(object, "ended", &**why),
+        Outcome::Exited(Exit::Code(code)) => set(object, "code", *code),
+        Outcome::Exited(Exit::Signal(signal)) => set(object, "signal", *signal),
+        Outcome::Refused(why) => set(object, "refused", &**why),
     }
-    object
 }
 
 fn said(command: &str, caller: Option<&Peer>, line: &[u8]) -> Value {
