@@ -26,6 +26,7 @@ mod listener;
 mod looks;
 mod messages;
 mod metrics;
+mod ntp;
 mod one_port;
 mod operator;
 mod port;

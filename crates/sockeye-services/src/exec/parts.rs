@@ -212,14 +212,14 @@ impl Clerk {
 
     async fn start(&self, (request, input): (Request, Vec<u8>)) -> std::result::Result<Job, No> {
         let mut record = Record::new(&self.ctx.events, &self.peer, Some(&request.what));
-        let program = if request.terminal.is_some() {
+        let Desk { house, settings, .. } = &*self.desk;
+        let allowed = if request.terminal.is_some() {
             Err(No::new(Refusal::NotPermitted, "a terminal needs a connection, such as tcp: or unix:"))
         } else {
-            self.desk.settings.policy.program(request)
+            house.admit(request, key(&self.peer), &settings.policy, &self.ctx)
         };
-        let allowed = program.and_then(|program| Ok((program, self.desk.house.enter(key(&self.peer))?)));
         let (program, place) = allowed.inspect_err(|no| record.refuse(&no.text))?;
-        Job::start(program, input, (place, record), &self.desk.settings, &self.ctx).await
+        Job::start(program, input, (place, record), settings, &self.ctx).await
     }
 
     /// Gives out the answer.
@@ -230,7 +230,7 @@ impl Clerk {
                 self.say(datagram).await;
             }
             let given_up =
-                if answerer.is_deserted(self.desk.now()) { Some("its client is gone") } else { None };
+                if answerer.is_deserted(self.desk.now()) { Some("the client is gone") } else { None };
             if given_up.is_some() || answerer.is_over() {
                 return job.into_iter().for_each(|job| job.give_up(given_up.unwrap_or_default()));
             }
@@ -243,7 +243,7 @@ impl Clerk {
                     Some(Heard::Ack(ack)) => answerer.hear(ack, self.desk.now()),
                     Some(Heard::Request) => answerer.hear_request(self.desk.now()),
                     Some(Heard::Drop) | None => {
-                        return job.into_iter().for_each(|job| job.give_up("its client wanted no more"));
+                        return job.into_iter().for_each(|job| job.give_up("the client wanted no more of it"));
                     }
                 },
                 step = step(&mut job, room, &mut part) => match step {

@@ -121,11 +121,11 @@ impl Raw {
     ) -> std::result::Result<(Said, Option<String>), No> {
         let what = asked(command, &exec.settings.policy.programs)?;
         let mut record = Record::new(&ctx.events, peer, Some(&what));
+        let request = Request { has_input: false, ..Request::of(what) };
         let admitted = exec.settings.access.admit(peer, None, ctx).await;
         let allowed = admitted
             .map_err(|denied| No::new(Refusal::NotPermitted, denied.to_string()))
-            .and_then(|()| exec.settings.policy.program(Request { has_input: false, ..Request::of(what) }))
-            .and_then(|program| Ok((program, exec.house.enter(key(peer))?)));
+            .and_then(|()| exec.house.admit(request, key(peer), &exec.settings.policy, ctx));
         let (program, place) = allowed.inspect_err(|no| record.refuse(&no.text))?;
         let mut job = Job::start(program, Vec::new(), (place, record), &exec.settings, ctx).await?;
         let (mut output, mut errors) = (Said::default(), Said::default());

@@ -15,13 +15,10 @@ use rustix::thread::{
 use super::report::{Report, Step};
 use super::{Identity, Prepared};
 
-/// What becomes the command, once the guard lets it.
+/// What becomes the command.
 pub(super) struct Becoming<'a> {
     pub(super) prepared: &'a Prepared,
     pub(super) guard: Pid,
-    /// Ends once the guard has closed the other end, of which there is a copy here.
-    pub(super) held: RawFd,
-    pub(super) hold: RawFd,
     /// Tells why it cannot be the command; executing that closes it.
     pub(super) failure: RawFd,
 }
@@ -30,11 +27,9 @@ pub(super) struct Becoming<'a> {
 pub(super) extern "C" fn run(becoming: *mut libc::c_void) -> libc::c_int {
     // SAFETY: it is what the guard has given, and stays for as long as there is a guard.
     let becoming = unsafe { &*becoming.cast::<Becoming<'_>>() };
-    // SAFETY: they are open here too, and are nobody else's here.
-    let [held, hold, failure] = [becoming.held, becoming.hold, becoming.failure]
-        .map(|number| unsafe { OwnedFd::from_raw_fd(number) });
-    drop(hold);
-    let Err((step, errno)) = execute(becoming, &held);
+    // SAFETY: it is open here too, and is nobody else's here.
+    let failure = unsafe { OwnedFd::from_raw_fd(becoming.failure) };
+    let Err((step, errno)) = execute(becoming);
     let report = Report::Failed(step, errno.raw_os_error());
     let (Ok(_) | Err(_)) = rustix::io::write(&failure, &report.to_bytes());
     exit()
@@ -46,9 +41,8 @@ pub(super) fn exit() -> ! {
     unsafe { libc::_exit(127) }
 }
 
-fn execute(becoming: &Becoming<'_>, held: &OwnedFd) -> Result<Infallible, (Step, Errno)> {
-    let Becoming { prepared, guard, .. } = becoming;
-    let command = &prepared.command;
+fn execute(becoming: &Becoming<'_>) -> Result<Infallible, (Step, Errno)> {
+    let command = &becoming.prepared.command;
     if command.session {
         setsid().map_err(|errno| (Step::Process, errno))?;
     }
@@ -69,12 +63,11 @@ fn execute(becoming: &Becoming<'_>, held: &OwnedFd) -> Result<Infallible, (Step,
     }
     // After the change of user, which would undo it. A guard that was killed takes the command with it.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|errno| (Step::Process, errno))?;
-    if getppid() != Some(*guard) {
+    if getppid() != Some(becoming.guard) {
         exit();
     }
-    while rustix::io::read(held, &mut [0; 1]) == Err(Errno::INTR) {}
     unblock_signals();
-    Err((Step::Program, try_programs(prepared)))
+    Err((Step::Program, try_programs(becoming.prepared)))
 }
 
 /// The groups first, while there is the right to; then the user, who has that right no more: if it was not root's, but a

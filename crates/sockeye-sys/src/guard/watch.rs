@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     Pid, Resource, Signal, WaitOptions, getpgid, getpid, getrlimit, kill_process, kill_process_group,
     set_child_subreaper, setpgid, wait,
@@ -44,18 +43,11 @@ pub(super) extern "C" fn run(prepared: *mut libc::c_void) -> libc::c_int {
 
 /// Starts the command, and keeps it until nothing of it is left.
 fn keep(prepared: &Prepared, channel: OwnedFd, failure: OwnedFd) {
-    let (held, hold) = match pipe_with(PipeFlags::CLOEXEC) {
-        Ok(pipe) => pipe,
-        Err(errno) => return refuse(failure, errno),
-    };
-    let [held_there, hold_there, failure_there] = [&held, &hold, &failure].map(OwnedFd::as_raw_fd);
-    let becoming =
-        Becoming { prepared, guard: getpid(), held: held_there, hold: hold_there, failure: failure_there };
+    let becoming = Becoming { prepared, guard: getpid(), failure: failure.as_raw_fd() };
     match Watch::begin(&becoming, channel) {
         Ok(mut watch) => {
-            // The command could stop this process as soon as it runs, and then nobody would close what is to be closed.
-            drop((held, failure));
-            drop(hold);
+            close_range(0, 2);
+            drop(failure);
             watch.run();
         }
         Err(errno) => refuse(failure, errno),
@@ -90,7 +82,8 @@ struct Ending {
 }
 
 impl Watch {
-    /// Starts what becomes the command, which is given `becoming` for as long as it is there.
+    /// Starts what becomes the command, and waits until that is executed, or has ended. To wait costs less than to go on
+    /// beside it: then each would wait for a turn.
     fn begin(becoming: &Becoming<'_>, channel: OwnedFd) -> Result<Self, Errno> {
         let (Ok(()) | Err(_)) = rustix::thread::set_name(c"sockeye-guard");
         set_child_subreaper(Some(getpid()))?;
@@ -100,12 +93,12 @@ impl Watch {
         let [_, room] = &becoming.prepared.rooms;
         // SAFETY: `command::run` makes system calls alone and never returns. What it is given, and its room, stay for as
         // long as there is a guard, which it does not outlast.
-        let started = unsafe { room.start(command::run, becoming, shared | libc::SIGCHLD) };
+        let started =
+            unsafe { room.start(command::run, becoming, shared | libc::CLONE_VFORK | libc::SIGCHLD) };
         let (command, _) = started.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))?;
         // Whoever ends a whole group of processes leaves the one that cleans up. Not before the command is there, which
         // stays in the group: it may have no number here that one could go back to (pid_namespaces(7)).
         let (Ok(()) | Err(_)) = setpgid(None, None);
-        close_range(0, 2);
         Ok(Self { channel, signals, command, is_over: false, ending: None })
     }
 

@@ -50,8 +50,8 @@ impl Job {
             (Arc::new(kept), oneshot::channel(), oneshot::channel());
         let told = Told { name, caller, events: ctx.events.clone(), runs: is_running, ended };
         ctx.tasks.spawn(keeper::keep(kept.clone(), memory, told));
-        let handle = Handle::new(kept, coming);
-        match keeper::next(&starting).await {
+        let handle = Handle::new(kept.clone(), coming);
+        match keeper::begun(&starting, &kept).await {
             Some(Report::Failed(step, errno)) => {
                 Err(program.unstarted(step, io::Error::from_raw_os_error(errno)))
             }

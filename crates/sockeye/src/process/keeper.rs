@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{SendFlags, Shutdown, send, shutdown};
@@ -11,11 +12,15 @@ use rustix::process::{Signal, pidfd_send_signal};
 use sockeye_sys::guard::{self, Guard, Memory, Report, Request};
 use sockeye_sys::readiness::Watched;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::error::Cause;
 use crate::event::{Event, Events, Wants};
 use crate::exit::Exit;
 use crate::peer::Peer;
+
+/// How long nothing is heard of a command that is to run, before its guard is woken: it might have been stopped.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Who is told how a command ends.
 pub(super) struct Told {
@@ -89,8 +94,19 @@ impl Kept {
     }
 }
 
+/// Waits until the command runs, or gives why it does not. It might have stopped its guard as soon as it ran, before that
+/// could close what tells of it; then it goes on.
+pub(super) async fn begun(starting: &Watched, kept: &Kept) -> Option<Report> {
+    loop {
+        match timeout(PATIENCE, next(starting)).await {
+            Ok(failure) => return failure,
+            Err(_) => kept.wake(),
+        }
+    }
+}
+
 /// The next report; `None` when no more comes. Cancel safe.
-pub(super) async fn next(reports: &Watched) -> Option<Report> {
+async fn next(reports: &Watched) -> Option<Report> {
     poll_fn(|cx| {
         loop {
             let mut report = [0; Report::SIZE];
