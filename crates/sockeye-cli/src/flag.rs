@@ -52,6 +52,11 @@ pub(crate) static EXEC: Flag = Flag {
     example: "cat",
     ..flag("exec", "many peers at once: this program with its arguments for each")
 };
+pub(crate) static FORMAT: Flag = Flag {
+    value: Some("FORMAT"),
+    example: "%H:%M",
+    ..flag("format", "what to ask a strftime service for; its own choice unless set")
+};
 pub(crate) static FOLD: Flag = flag("fold", "show equal answers once, with the hosts that gave them");
 pub(crate) static FRAME: Flag = Flag {
     value: Some("FRAME"),
@@ -60,6 +65,11 @@ pub(crate) static FRAME: Flag = Flag {
 };
 pub(crate) static HELP: Flag = Flag { short: Some('h'), ..flag("help", "this text") };
 pub(crate) static HEX: Flag = flag("hex", "as --chunks, with a hex dump of each piece");
+pub(crate) static INTERVAL: Flag = Flag {
+    value: Some("TIME"),
+    example: "200ms",
+    ..flag("interval", "from one question to an NTP server to the next; 200ms, and 2s with --watch")
+};
 pub(crate) static HOSTS: Flag = Flag {
     value: Some("FILE"),
     example: "hosts.txt",
@@ -101,6 +111,11 @@ pub(crate) static PUBLIC: Flag =
     flag("public", "answer datagrams of any peer, never with more bytes than it sent");
 pub(crate) static RAW: Flag = flag("raw", "write what comes as it is, also to a terminal");
 pub(crate) static RECV_ONLY: Flag = flag("recv-only", "read no standard input");
+pub(crate) static SAMPLES: Flag = Flag {
+    value: Some("COUNT"),
+    example: "8",
+    ..flag("samples", "how many answers of each NTP server; 8, and with --watch without end")
+};
 pub(crate) static RETRY: Flag = Flag {
     value: Some("COUNT"),
     example: "3",
@@ -108,7 +123,7 @@ pub(crate) static RETRY: Flag = Flag {
 };
 pub(crate) static RSH: Flag = Flag {
     value: Some("SERVER"),
-    example: "tcp:localhost:7707",
+    example: "tcp:localhost:7709",
     ..flag("rsh", "be called as a remote shell by rsync, git and tar: HOST COMMAND... follow")
 };
 pub(crate) static SEND_ONLY: Flag = flag("send-only", "drop what comes, and end with standard input");
@@ -130,6 +145,11 @@ pub(crate) static THREADS: Flag = Flag {
     value: Some("COUNT"),
     example: "2",
     ..flag("threads", "how many serve connections (default: one less than there are cores, and at least one)")
+};
+pub(crate) static TIME_LIMIT: Flag = Flag {
+    value: Some("TIME"),
+    example: "5s",
+    ..flag("timeout", "how long each may take, beside the intervals between questions; 5s unless set")
 };
 pub(crate) static TIMEOUT: Flag = Flag {
     value: Some("TIME"),
@@ -153,6 +173,7 @@ pub(crate) static WAIT: Flag = Flag {
         "after the end of input, be done when nothing came for so long; 1s where the peer cannot tell its end",
     )
 };
+pub(crate) static WATCH: Flag = flag("watch", "go on asking NTP servers, and draw how their offset changes");
 pub(crate) static WIRE: Flag = Flag {
     value: Some("WIRE"),
     example: "raw",

@@ -12,14 +12,19 @@ use crate::log;
 
 /// Writes data to standard output. One that is closed is success: whoever read it had enough.
 pub(crate) fn data(text: &str) -> Exit {
+    more_data(text).err().unwrap_or(Exit::Done)
+}
+
+/// As [`data`], where more is to follow; an error is how to end instead.
+pub(crate) fn more_data(text: &str) -> Result<(), Exit> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Exit::Done,
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Exit::Done),
         Err(error) => {
             let failed = sockeye::Error::new(sockeye::Op::Write, error).on("standard output");
             line(&crate::failure::one_line(&failed));
-            Exit::Failed
+            Err(Exit::Failed)
         }
     }
 }

@@ -234,7 +234,7 @@ fn made<'a>(asked: Asked, moment: &Moment<'a>) -> Option<Made<'a>> {
         'P' => Made::Plain(if is_morning { "am" } else { "pm" }),
         'r' => Made::Format("%I:%M:%S %p"),
         'R' => Made::Format("%H:%M"),
-        's' => number(moment.unix, 1),
+        's' => Made::Number(moment.unix, 1, '_'),
         'S' => number(moment.second.into(), 2),
         't' => Made::Plain("\t"),
         'T' | 'X' => Made::Format("%H:%M:%S"),

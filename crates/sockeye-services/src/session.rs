@@ -4,7 +4,7 @@ use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::task::{Poll, ready};
 
-use sockeye::{Conn, Ctx, Datagrams, Hurried, Message, Replies, Result, Transit};
+use sockeye::{Conn, Ctx, Datagrams, Error, Hurried, Message, Replies, Result, Transit};
 
 /// Sends back all bytes that come, changed by `change`, until the peer ends its side.
 pub(crate) async fn send_back(mut conn: Conn, ctx: &Ctx, mut change: impl FnMut(&mut [u8])) -> Result<()> {
@@ -26,8 +26,18 @@ pub(crate) async fn send_back(mut conn: Conn, ctx: &Ctx, mut change: impl FnMut(
 }
 
 /// Answers each message for itself, until the peer ends its side. Answers to messages that came together may share a
-/// write.
-pub(crate) async fn answer(mut conn: Conn, ctx: &Ctx, service: &dyn Datagrams) -> Result<()> {
+/// write. One that the connection cannot carry is an error.
+pub(crate) async fn answer(conn: Conn, ctx: &Ctx, service: &dyn Datagrams) -> Result<()> {
+    answer_or_say(conn, ctx, service, |_| None).await
+}
+
+/// The same; in the place of an answer that the connection cannot carry goes what `instead` says of it, if it says anything.
+pub(crate) async fn answer_or_say(
+    mut conn: Conn,
+    ctx: &Ctx,
+    service: &dyn Datagrams,
+    instead: impl Fn(&Error) -> Option<String>,
+) -> Result<()> {
     let (mut message, mut replies) = (Message::default(), Replies::default());
     let mut hurried = pin!(ctx.stop.hurried());
     let mut is_held = false;
@@ -49,7 +59,10 @@ pub(crate) async fn answer(mut conn: Conn, ctx: &Ctx, service: &dyn Datagrams) -
         }
         service.answer(&message, &mut replies, ctx);
         for reply in replies.payloads() {
-            poll_fn(|cx| conn.poll_feed(cx, reply)).await?;
+            if let Err(error) = poll_fn(|cx| conn.poll_feed(cx, reply)).await {
+                let said = instead(&error).filter(|_| error.is_refusal()).ok_or(error)?;
+                poll_fn(|cx| conn.poll_feed(cx, said.as_bytes())).await?;
+            }
             is_held = true;
         }
         replies.clear();

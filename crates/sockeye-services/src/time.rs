@@ -49,7 +49,8 @@ enum Zone {
 
 impl Service for Time {
     fn serve<'a>(&'a self, conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<()>> {
-        Box::pin(session::answer(conn, ctx, self))
+        // A line cannot hold the lines that %n makes.
+        Box::pin(session::answer_or_say(conn, ctx, self, |error| Some(error.cause().to_string())))
     }
 
     fn as_datagrams(&self) -> Option<&dyn Datagrams> {

@@ -71,6 +71,11 @@ impl Serving {
         &self.word
     }
 
+    /// Where it is served, as who dials calls it.
+    pub(crate) fn address(&self) -> &str {
+        &self.word
+    }
+
     /// A client, which takes what comes as it comes.
     pub(crate) async fn client(&self) -> Conn {
         let address = sockeye::parse(&self.word, &[]).unwrap();

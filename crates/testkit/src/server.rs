@@ -64,11 +64,13 @@ impl DerefMut for Server {
 
 /// The address in a line such as `sockeye: echo on tcp:127.0.0.1:40123`; nothing for any other line.
 ///
-/// The words before ` on ` are letters only, so `sockeye: warning: ...` is none, and neither is `sockeye:
+/// The words before ` on ` are letters and digits only, so `sockeye: warning: ...` is none, and neither is `sockeye:
 /// cannot listen on ...`.
 fn ready_address(line: &str) -> Option<&str> {
     let (words, address) = line.strip_prefix("sockeye: ")?.split_once(" on ")?;
-    let is_word = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let is_word = |word: &str| {
+        word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
     let is_ready = words.split(' ').all(is_word) && !words.starts_with("cannot ") && address.contains(':');
     is_ready.then_some(address)
 }

@@ -8,6 +8,7 @@ mod opts;
 mod relay;
 mod run;
 pub(crate) mod serve;
+mod time;
 
 use std::ops::RangeInclusive;
 
@@ -62,6 +63,7 @@ pub(crate) static ALL: &[&Verb] = &[
     &check::CHECK,
     &run::RUN,
     &serve::SERVE,
+    &time::TIME,
     &opts::OPTS,
     &r#gen::GEN,
 ];

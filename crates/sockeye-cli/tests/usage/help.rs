@@ -9,7 +9,7 @@ use super::{BINARY, sockeye};
 
 #[test]
 fn the_overview_names_every_verb_and_where_to_go_on() {
-    assert_eq!(verbs(), ["dial", "listen", "relay", "check", "serve", "opts", "gen"]);
+    assert_eq!(verbs(), ["dial", "listen", "relay", "check", "run", "serve", "time", "opts", "gen"]);
     assert_eq!(page(&["-h"]), page(&["--help"]));
     assert_eq!(page(&["help"]), page(&["--help"]));
     assert!(

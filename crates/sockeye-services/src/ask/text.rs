@@ -64,8 +64,12 @@ pub async fn seconds(address: &Address, limit: Duration, ctx: &Ctx) -> Result<Sy
     moment.near(ctx.clock.wall()).ok_or(malformed)
 }
 
+fn silent(after: Duration) -> Fault {
+    Fault::Silent { after, doubts: 0 }
+}
+
 async fn within<T>(limit: Duration, asking: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-    timeout(limit, asking).await.unwrap_or(Err(Fault::Silent(limit)))
+    timeout(limit, asking).await.unwrap_or(Err(silent(limit)))
 }
 
 /// Reads to the end, or until there are so many bytes.
@@ -93,7 +97,7 @@ async fn message(conn: &mut Conn, question: &[u8], limit: Duration) -> Result<Ve
                 conn.send(question).await?;
                 continue;
             }
-            Next::GiveUp => return Err(Fault::Silent(began.elapsed())),
+            Next::GiveUp => return Err(silent(began.elapsed())),
             Next::Wait(until) if may_be_lost => until,
             Next::Wait(_) => limit,
         };
@@ -102,7 +106,7 @@ async fn message(conn: &mut Conn, question: &[u8], limit: Duration) -> Result<Ve
                 return if received? { Ok(answer.payload) } else { Err(Fault::Ended) };
             }
             Err(_elapsed) if may_be_lost => {}
-            Err(_elapsed) => return Err(Fault::Silent(limit)),
+            Err(_elapsed) => return Err(silent(limit)),
         }
     }
 }

@@ -191,6 +191,10 @@ impl Command {
         true
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        self.alive.is_some()
+    }
+
     /// Has its next turn come.
     fn wake(&self) {
         Waker::from(self.turn.clone()).wake();

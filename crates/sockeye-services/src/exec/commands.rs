@@ -146,7 +146,7 @@ impl<'a> Commands<'a> {
 
     /// Says something that means nothing, so that a machine whose client is gone can tell.
     pub(super) fn probe(&mut self) {
-        if let Some(number) = self.running.keys().next() {
+        if let Some((number, _)) = self.running.iter().find(|(_, command)| command.is_running()) {
             self.outbox.put(*number, &FromServer::Credit(0));
         }
     }

@@ -48,7 +48,7 @@ pub(super) fn of(request: &Request) -> Result<Vec<Host>, Failure> {
     if addresses.is_empty() {
         return Err(Failure::usage(
             "there is no host to run it on",
-            "name an address before --, such as tcp:localhost:7707",
+            "name an address before --, such as tcp:localhost:7709",
         ));
     }
     if request.has(&flag::RSH) && addresses.len() > 1 {

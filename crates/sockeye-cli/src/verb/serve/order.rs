@@ -3,7 +3,7 @@
 use sockeye::proto::address::Address;
 use sockeye::proto::shape::Shape;
 use sockeye::proto::suggest::nearest;
-use sockeye::{Given, May, ServiceRow};
+use sockeye::{Carries, Given, May, ServiceRow};
 use sockeye_services::ALL as SERVICES;
 
 use crate::args::{Group, Word};
@@ -49,11 +49,13 @@ impl Order {
     }
 
     fn on_its_own_port(row: &'static ServiceRow) -> Result<Self, Failure> {
-        let given = Given::default();
-        let address = Self::framed(
-            sockeye::parse_listener(&format!("tcp:{}", row.port), &[])?,
-            row.carries.frame(&given),
-        )?;
+        let scheme = match row.carries {
+            Carries::Datagrams { .. } => "udp",
+            Carries::Either | Carries::Given(_) | Carries::Messages { .. } => "tcp",
+        };
+        let (address, given) =
+            (sockeye::parse_listener(&format!("{scheme}:{}", row.port), &[])?, Given::default());
+        let address = Self::framed(address, row.carries.frame(&given))?;
         Ok(Self { row, addresses: vec![address], given, shown: true })
     }
 
