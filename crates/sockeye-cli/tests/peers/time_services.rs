@@ -45,7 +45,10 @@ fn over_a_stream_each_line_is_a_format() {
     let typed = b"%Z%%\r\nTZ=UTC %Z\n%H%n%M\n%%\n";
     let exit =
         run(&mut super::shell("nc.openbsd -N 127.0.0.1 $1", &[&server.port(0).to_string()]), typed, LIMIT);
-    assert_eq!(String::from_utf8_lossy(&exit.stdout), "JST%\nUTC\na message with a line end inside cannot go as frame=line\n%\n");
+    assert_eq!(
+        String::from_utf8_lossy(&exit.stdout),
+        "JST%\nUTC\na message with a line end inside cannot go as frame=line\n%\n"
+    );
 }
 
 #[test]

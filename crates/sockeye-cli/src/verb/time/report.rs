@@ -48,19 +48,23 @@ pub(super) fn print(request: &Request, all: &[Answered]) -> Exit {
         [Answered { asked, answer: Err(fault), .. }] => {
             let hint = hint(fault).map_or_else(String::new, |hint| format!("\n{INDENT}{hint}"));
             let text = format!("{NAME}: no time from {}: {fault}", asked.name);
-            let object = json!({ "event": "failed", "error": text, "exit": exit(fault) as u8 });
+            let object = json!({ "event": "failed", "error": text, "exit": exit(fault).code() });
             say::note_lines(request, object, &format!("{}{hint}", printable::line(text.as_bytes())));
             String::new()
         }
         all => table(all, agreement.as_ref()),
     };
-    let mut exits = all.iter().filter_map(|answered| answered.answer.as_ref().err()).map(exit);
-    let first = exits.next().unwrap_or(Exit::Done);
-    let exit = if exits.all(|exit| exit == first) { first } else { Exit::Failed };
     match say::data(&text) {
-        Exit::Done => exit,
+        Exit::Done => exit_of(all.iter().filter_map(|answered| answered.answer.as_ref().err())),
         unwritten => unwritten,
     }
+}
+
+/// How the program ends where these did not tell the time.
+pub(super) fn exit_of<'a>(faults: impl Iterator<Item = &'a Fault>) -> Exit {
+    let mut exits = faults.map(exit);
+    let first = exits.next().unwrap_or(Exit::Done);
+    if exits.all(|exit| exit == first) { first } else { Exit::Failed }
 }
 
 /// What to try.
