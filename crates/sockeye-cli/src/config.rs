@@ -165,7 +165,7 @@ fn order(source: &Source<'_>, entry: &Spanned<DeValue<'_>>) -> Result<Order, Fai
         options.extend(option(source, entry)?);
     }
     let given = given(source, &entries(source, table.get("flags"), "flags")?, row)?;
-    let addresses = addresses(source, listen, &options, row)?;
+    let addresses = addresses(source, listen, &options, (row, &given))?;
     Ok(Order { row, addresses, given, shown })
 }
 
@@ -229,7 +229,7 @@ fn addresses(
     source: &Source<'_>,
     listen: &Spanned<DeValue<'_>>,
     options: &[Setting],
-    row: &'static ServiceRow,
+    (row, given): (&'static ServiceRow, &Given),
 ) -> Result<Vec<sockeye::proto::address::Address>, Failure> {
     let expected =
         |span| source.fault(span, "listen: expected an address, or a list of them").hint(example_of(row));
@@ -249,7 +249,7 @@ fn addresses(
                 None => source.of_word(word.span(), text, &error),
             }
         })?;
-        Order::framed(address, row.carries)
+        Order::framed(address, row.carries.frame(given))
     };
     words.into_iter().map(read).collect()
 }

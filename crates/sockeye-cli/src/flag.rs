@@ -37,6 +37,11 @@ pub(crate) static DIR: Flag = Flag {
     example: "/usr/local/share/man",
     ..flag("dir", "write to files below this folder")
 };
+pub(crate) static ENCODING: Flag = Flag {
+    value: Some("NAME"),
+    example: "gbk",
+    ..flag("encoding", "with --wire raw: how the server writes text (default: utf-8)")
+};
 pub(crate) static ENV: Flag = Flag {
     value: Some("NAME=VALUE"),
     example: "LANG=C",
@@ -118,7 +123,7 @@ pub(crate) static RETRY: Flag = Flag {
 };
 pub(crate) static RSH: Flag = Flag {
     value: Some("SERVER"),
-    example: "tcp:localhost:7707",
+    example: "tcp:localhost:7709",
     ..flag("rsh", "be called as a remote shell by rsync, git and tar: HOST COMMAND... follow")
 };
 pub(crate) static SEND_ONLY: Flag = flag("send-only", "drop what comes, and end with standard input");
@@ -169,6 +174,12 @@ pub(crate) static WAIT: Flag = Flag {
     )
 };
 pub(crate) static WATCH: Flag = flag("watch", "go on asking NTP servers, and draw how their offset changes");
+pub(crate) static WIRE: Flag = Flag {
+    value: Some("WIRE"),
+    example: "raw",
+    choices: &["raw"],
+    ..flag("wire", "raw: a line of shell as text, and text back, as the servers of tutorials have it")
+};
 
 /// The flags that every verb has.
 pub(crate) static COMMON: &[&Flag] = &[&V4, &V6, &NUMERIC, &OPTION, &PLAN, &LOG, &VERBOSE, &HELP];

@@ -24,6 +24,10 @@ pub(crate) const FILE: &str =
 pub(crate) const STATE: &str =
     "XDG_STATE_HOME, or STATE_DIRECTORY for a service, names a folder that is ours alone";
 
+/// How clients come to follow a clock.
+pub(crate) const CLOCK: &str =
+    "so clients do not follow it; --local-stratum 10 has them follow it all the same";
+
 /// The second line of a failure, where there is something to try.
 pub(crate) fn of(error: &Error) -> Option<Cow<'static, str>> {
     match (error.op(), error.cause()) {

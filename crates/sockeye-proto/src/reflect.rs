@@ -59,6 +59,7 @@ pub enum Outsiders {
 #[derive(Debug)]
 pub struct Guard {
     policy: Outsiders,
+    shuns_ports: bool,
     counters: Box<[Counter]>,
     secret: RandomState,
 }
@@ -75,7 +76,18 @@ impl Guard {
     pub fn new(policy: Outsiders) -> Self {
         let count = if policy == Outsiders::Guarded { COUNTERS } else { 0 };
         let full = Counter { left: BURST, filled_at: Duration::ZERO };
-        Self { policy, counters: vec![full; count].into(), secret: RandomState::new() }
+        Self { policy, shuns_ports: true, counters: vec![full; count].into(), secret: RandomState::new() }
+    }
+
+    /// The same for a service that answers no answers, so that no port can keep it busy: all are heard.
+    #[must_use]
+    pub fn hearing_all_ports(self) -> Self {
+        Self { shuns_ports: false, ..self }
+    }
+
+    /// Whether ports are not heard whose services answer what they are sent.
+    pub fn shuns_ports(&self) -> bool {
+        self.shuns_ports
     }
 
     /// The policy that they follow.
@@ -90,7 +102,7 @@ impl Guard {
             _ if is_near(from.ip()) => true,
             Outsiders::Refused => false,
             Outsiders::Guarded => {
-                let is_loop = ANSWERING.contains(&from.port());
+                let is_loop = self.shuns_ports && ANSWERING.contains(&from.port());
                 !is_loop && self.counter(from.ip()).is_some_and(|counter| counter.take(now))
             }
         }
@@ -159,6 +171,7 @@ mod tests {
         assert!(closed.hears(at("127.0.0.1:5"), now) && !closed.hears(at("8.8.8.8:5000"), now));
         let mut open = Guard::new(Outsiders::Guarded);
         assert!(open.hears(at("8.8.8.8:5000"), now) && open.hears(at("127.0.0.1:7"), now));
+        assert!(Guard::new(Outsiders::Guarded).hearing_all_ports().hears(at("8.8.8.8:123"), now));
         assert!(!open.hears(at("8.8.8.8:7"), now) && !open.hears(at("[2001:db8::1]:123"), now));
         let (far, near) = ("8.8.8.8".parse().unwrap(), "10.0.0.1".parse().unwrap());
         assert!(Outsiders::Guarded.lets_send(far, 10, 10) && !Outsiders::Guarded.lets_send(far, 10, 11));

@@ -5,10 +5,11 @@ mod commands;
 mod feed;
 mod house;
 mod inbox;
-mod outbox;
 mod job;
+mod outbox;
 mod parts;
 mod policy;
+mod raw;
 mod record;
 mod session;
 mod settings;
@@ -31,10 +32,10 @@ use self::commands::Commands;
 use self::house::House;
 use self::inbox::Inbox;
 use self::outbox::Outbox;
+use self::parts::Desk;
 use self::policy::No;
 use self::record::Record;
 use self::session::Session;
-use self::parts::Desk;
 use self::settings::Settings;
 use crate::access::Denied;
 
@@ -42,7 +43,11 @@ pub(crate) static EXEC: ServiceRow = ServiceRow {
     name: "exec",
     help: "run commands for our user, or who has a token",
     flags: FLAGS,
-    carries: Carries::Either,
+    carries: Carries::Given(|given| match given.value("wire") {
+        // What comes without a silence between is one command.
+        Some("raw") => Carries::Messages { frame: "frame=burst=50" },
+        _ => Carries::Either,
+    }),
     speaks: &[Protocol::Text],
     may: May::Run,
     port: 7709,
@@ -75,6 +80,9 @@ static FLAGS: &[ServiceFlag] = &[
     takes("output", "SIZE", "how much each may say; no limit unless set"),
     takes("memory", "SIZE", "what each process may have; no limit unless set"),
     takes("open-files", "N", "open files of each process; 1024 unless set"),
+    takes("wire", "WIRE", "framed (default), or raw: text in, text back"),
+    takes("encoding", "NAME", "with --wire raw: how text goes back; utf-8 unless set"),
+    takes("empty-text", "TEXT", "with --wire raw: for no output; 执行成功 unless set"),
 ];
 
 /// What all connections of a server of commands share.
@@ -97,6 +105,9 @@ impl Exec {
 impl Service for Exec {
     fn serve<'a>(&'a self, mut conn: Conn, ctx: &'a Ctx) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
+            if let Some(raw) = &self.settings.raw {
+                return raw.serve(self, conn, ctx).await;
+            }
             if conn.is_lossy() {
                 return self.desk.serve(conn, ctx).await;
             }

@@ -26,6 +26,8 @@ mod fault;
 mod incoming;
 mod link;
 mod outgoing;
+mod parts;
+pub mod raw;
 mod slot;
 mod wakers;
 
@@ -37,6 +39,7 @@ use sockeye::{Conn, Ctx};
 
 pub use command::Command;
 pub use fault::Fault;
+pub use parts::Parts;
 pub use slot::{End, Event};
 
 use link::Link;

@@ -16,6 +16,7 @@ mod exchange;
 mod exec;
 pub mod exec_client;
 mod hello;
+mod ntp;
 mod reply;
 mod session;
 mod teller;
@@ -40,6 +41,7 @@ pub static ALL: &[&ServiceRow] = &[
     &time32::TIME32,
     &time::TIME,
     &exec::EXEC,
+    &ntp::NTP,
 ];
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ fn given(flags: &[&str]) -> Given {
 /// A server of commands, and what it tells.
 struct Server {
     serving: Serving,
+    /// The address that it is served at, as it was written.
+    at: String,
     events: mpsc::Receiver<Event>,
 }
 
@@ -40,7 +42,8 @@ impl Server {
 
     async fn start_in(word: &str, flags: &[&str], mut ctx: Ctx) -> Self {
         let events = ctx.events.subscribe(4096, Wants::Trouble);
-        Self { serving: Serving::start_in(row("exec"), &given(flags), word, ctx).await, events }
+        let serving = Serving::start_in(row("exec"), &given(flags), word, ctx).await;
+        Self { serving, at: word.to_owned(), events }
     }
 
     /// A client that was let in.
@@ -53,14 +56,13 @@ impl Server {
 
     /// One that has said nothing yet, over a connection with these options.
     async fn stranger(&self, options: &str) -> Client {
-        let word = self.serving.word();
-        let frame = if word.starts_with("mem-seq:") || word.starts_with("unix-seq:") || word.starts_with("ws")
-        {
-            ""
-        } else {
-            ",frame=len32"
+        // Its messages are those of a WebSocket, or have a length before them.
+        let word = match self.at.starts_with("ws") {
+            true => self.serving.word().replacen("tcp:", "ws:", 1),
+            false if self.at.contains("-seq") => self.serving.word().to_owned(),
+            false => format!("{},frame=len32", self.serving.word()),
         };
-        let address = sockeye::parse(&format!("{word}{frame}{options}"), &[]).unwrap();
+        let address = sockeye::parse(&format!("{word}{options}"), &[]).unwrap();
         let conn = soon("a connection", sockeye::dial(&address, &self.serving.ctx)).await.unwrap();
         Client { conn, last: 0 }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sockeye::proto::address::Address;
 use sockeye::proto::shape::Shape;
-use sockeye::{Carries, Conn, Ctx, Given, Message, Result, Served, Service, ServiceRow};
+use sockeye::{Conn, Ctx, Given, Message, Result, Served, Service, ServiceRow};
 use tokio::task::JoinSet;
 
 /// How long a test waits for what should happen at once.
@@ -44,7 +44,7 @@ impl Serving {
     /// Serves at `word`, with the frame that the service wants where its address gives bytes.
     pub(crate) async fn start_in(row: &'static ServiceRow, given: &Given, word: &str, ctx: Ctx) -> Self {
         let mut address = sockeye::parse(word, &[]).unwrap();
-        if let Carries::Messages { frame } = row.carries
+        if let Some(frame) = row.carries.frame(given)
             && address.shape() == Shape::Bytes
         {
             address.insert(frame, sockeye::vocabulary()).unwrap();
@@ -68,6 +68,11 @@ impl Serving {
 
     /// The address that clients dial.
     pub(crate) fn word(&self) -> &str {
+        &self.word
+    }
+
+    /// Where it is served, as who dials calls it.
+    pub(crate) fn address(&self) -> &str {
         &self.word
     }
 

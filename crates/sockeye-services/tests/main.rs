@@ -18,4 +18,5 @@ mod exec;
 mod exec_client;
 mod hello;
 mod lab;
+mod ntp;
 mod rows;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sockeye::{Ctx, Event, Given, May, ServiceRow, Wants};
+use sockeye::{Carries, Ctx, Event, Given, May, ServiceRow, Wants};
 use sockeye_services::ALL;
 use tokio::time::{Instant, sleep};
 
@@ -11,6 +11,14 @@ use crate::lab::{EVERY_KIND, Serving, put, rest};
 /// Those that need to be told nothing. What may do more has tests of its own.
 fn harmless() -> impl Iterator<Item = &'static ServiceRow> {
     ALL.iter().copied().filter(|row| row.may == May::Answer)
+}
+
+/// What may come first: a line, or a message where a length goes before each.
+fn beginning(row: &ServiceRow) -> &'static [u8] {
+    match row.carries {
+        Carries::Datagrams { .. } => b"\0\0\0\x05begin",
+        Carries::Either | Carries::Given(_) | Carries::Messages { .. } => b"begin\n",
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,7 +45,7 @@ async fn a_drain_lets_a_conversation_go_on_to_its_end() {
         for word in EVERY_KIND {
             let serving = Serving::start(row, word).await;
             let mut client = serving.client().await;
-            put(&mut client, b"begin\n").await;
+            put(&mut client, beginning(row)).await;
             sleep(Duration::from_millis(500)).await;
             serving.ctx.stop.drain();
             client.shutdown_write().await.unwrap();
@@ -56,7 +64,7 @@ async fn a_peer_that_breaks_off_ends_its_own_connection_and_no_other() {
             let mut serving = Serving::start_in(row, &Given::default(), word, ctx).await;
             let (mut breaks, mut other) = (serving.client().await, serving.client().await);
             for client in [&mut breaks, &mut other] {
-                put(client, b"begin").await;
+                put(client, beginning(row)).await;
             }
             breaks.abort();
             drop(breaks);

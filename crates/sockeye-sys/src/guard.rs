@@ -1,28 +1,32 @@
 //! Commands, each under a *guard*: a small process of ours between us and it, which ends everything that the command
 //! started once the command is over, once we let go of it, and also where we are killed without a chance to clean up.
 //!
-//! The guard is a copy of this process that executes nothing. Since this process has threads, a copy of it may only do
-//! what needs no lock and no memory of the heap (signal-safety(7)): all that the guard and the command need is made
-//! before, and rustix's calls, which go to the kernel without the C library's state, are all that they make.
+//! The guard executes nothing: it goes on in the memory of this process, in a room of its own there. Since this process has
+//! threads, it may only do what needs no lock and no memory of the heap (signal-safety(7)): all that the guard and the
+//! command need is made before, and rustix's calls, which go to the kernel without the C library's state, are all that
+//! they make.
 
 mod command;
 mod descendants;
 mod report;
 mod request;
+mod room;
 mod watch;
 
 use std::ffi::{CString, c_char};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd, RawFd};
 use std::ptr;
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Gid, Pid, Resource, Rlimit, Uid};
+use rustix::process::{Gid, Resource, Rlimit, Uid};
 
 pub use self::report::{Report, Step};
 pub use self::request::Request;
+use self::room::Room;
 
 /// What is to be run, and as whom.
 #[derive(Debug)]
@@ -70,51 +74,54 @@ pub struct Guard {
     pub channel: OwnedFd,
     /// A pidfd_open(2) of the guard, which has to be reaped: see [`reap`].
     pub process: OwnedFd,
+    /// What the guard uses of our memory.
+    pub memory: Memory,
 }
+
+/// What a guard uses of our memory, and so must stay while there is one. [`reap`] frees it. It stays allocated where it is
+/// dropped before, or where somebody has killed the guard: then the command may still be on its way.
+#[derive(Debug)]
+pub struct Memory(ManuallyDrop<Box<Prepared>>);
 
 /// Starts a command with these three as its standard streams; nothing else of what is open here is open there.
 ///
-/// It blocks: for less than a millisecond in a small process, but for tens of milliseconds for each 100 MiB that are in
-/// use here, since the page tables are copied. What is changed here while guards live is then there twice.
+/// It takes some 0.1 ms, but for a command with another [`Identity`], which is not given our memory: then the guard copies
+/// the page tables of this process, which for each 100 MiB in use here takes some 10 ms more.
 ///
 /// # Errors
-/// No more processes or descriptors; whether the command itself could be run is told by [`Guard::starting`].
-pub fn start(command: &Command, streams: &[OwnedFd; 3]) -> io::Result<Guard> {
+/// No more processes, memory or descriptors; whether the command itself could be run is told by [`Guard::starting`].
+pub fn start(command: Command, streams: &[OwnedFd; 3]) -> io::Result<Guard> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let (starting, failure) = pipe_with(PipeFlags::CLOEXEC)?;
     for end in [&ours, &starting] {
-        fcntl_setfl(end, fcntl_getfl(end)? | OFlags::NONBLOCK)?;
+        fcntl_setfl(end, OFlags::NONBLOCK)?;
     }
-    let prepared = Prepared {
-        command,
+    let prepared = Box::new(Prepared {
         arguments: pointers(&command.arguments),
         environment: pointers(&command.environment),
-        streams: [streams[0].as_fd(), streams[1].as_fd(), streams[2].as_fd()],
-        channel: theirs.as_fd(),
-        failure: failure.as_fd(),
-    };
-    let mut process = -1;
+        command,
+        streams: streams.each_ref().map(|stream| stream.as_raw_fd()),
+        channel: theirs.as_raw_fd(),
+        failure: failure.as_raw_fd(),
+        rooms: [Room::new()?, Room::new()?],
+    });
+    let [room, _] = &prepared.rooms;
     let blocked = BlockedSignals::new();
-    // A signal of its own: who waits for any child of this process neither hears of the guard nor reaps it.
-    // SAFETY: the copy runs `watch::run` alone, which keeps to what a copy of a process with threads may do and never
-    // returns. `process` outlives the call, which stores a descriptor in it.
-    let pid = unsafe { copy_process(libc::CLONE_PIDFD, &raw mut process) };
-    match pid {
-        Ok(None) => watch::run(&prepared),
-        Ok(Some(_)) => {
-            drop(blocked);
-            // SAFETY: the kernel has just opened it for us (CLONE_PIDFD), and nobody else knows of it.
-            Ok(Guard { starting, channel: ours, process: unsafe { OwnedFd::from_raw_fd(process) } })
-        }
-        Err(error) => Err(error),
-    }
+    // Without a signal of its own: who waits for any child of this process neither hears of the guard nor reaps it.
+    // SAFETY: `watch::run` keeps to what a process in our memory may do and never returns. What it is given stays: it is
+    // freed when the guard has been reaped, or not at all.
+    let started = unsafe { room.start(watch::run, &*prepared, room::SHARED | libc::CLONE_PIDFD) };
+    drop(blocked);
+    let (_, process) = started?;
+    let process = process.ok_or(io::ErrorKind::Unsupported)?;
+    Ok(Guard { starting, channel: ours, process, memory: Memory(ManuallyDrop::new(prepared)) })
 }
 
 /// Takes what is left of a guard that has ended, which its descriptor being readable tells; `false` where it has not.
 ///
 /// # Errors
 /// Somebody else has taken it.
-pub fn reap(process: &impl AsFd) -> io::Result<bool> {
+pub fn reap(process: &impl AsFd, memory: &mut Option<Memory>) -> io::Result<bool> {
     // SAFETY: `siginfo_t` is plain data, for which zeroes are valid.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let number = u32::try_from(process.as_fd().as_raw_fd()).unwrap_or(u32::MAX);
@@ -124,42 +131,39 @@ pub fn reap(process: &impl AsFd) -> io::Result<bool> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the call has filled it in, or left the zeroes.
-    Ok(unsafe { info.si_pid() } != 0)
+    let has_ended = unsafe { info.si_pid() } != 0;
+    if has_ended
+        && info.si_code == libc::CLD_EXITED
+        && let Some(Memory(prepared)) = memory.take()
+    {
+        drop(ManuallyDrop::into_inner(prepared));
+    }
+    Ok(has_ended)
 }
 
 /// What the guard and the command need, made before they are.
-struct Prepared<'a> {
-    command: &'a Command,
+#[derive(Debug)]
+struct Prepared {
+    command: Command,
     arguments: Vec<*const c_char>,
     environment: Vec<*const c_char>,
-    streams: [BorrowedFd<'a>; 3],
-    channel: BorrowedFd<'a>,
+    /// As the guard has them too, from its first moment on, whatever is closed here.
+    streams: [RawFd; 3],
+    channel: RawFd,
     /// Tells why the command is not executed, by whoever finds out; executing it closes the last copy.
-    failure: BorrowedFd<'a>,
+    failure: RawFd,
+    /// The guard's, and the command's until it is executed.
+    rooms: [Room; 2],
 }
+
+// SAFETY: the pointers lead to strings of `command`, which stays with them and is not changed.
+unsafe impl Send for Prepared {}
+// SAFETY: as above.
+unsafe impl Sync for Prepared {}
 
 /// The list that execve(2) takes, which a null pointer ends.
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
-}
-
-/// Copies this process, as fork(2) does, but without the handlers that libraries may have set for that: they may take
-/// locks. `None` in the copy, whose only thread is this one.
-///
-/// # Safety
-/// The copy does only what signal-safety(7) allows, and does not return from the function that called this. With
-/// `CLONE_PIDFD` in `flags` a descriptor is stored at `process`.
-unsafe fn copy_process(flags: libc::c_int, process: *mut libc::c_int) -> io::Result<Option<Pid>> {
-    let (flags, no_stack) = (libc::c_long::from(flags), 0 as libc::c_long);
-    let (first, second) = if cfg!(target_arch = "s390x") { (no_stack, flags) } else { (flags, no_stack) };
-    let none: libc::c_long = 0;
-    // SAFETY: without CLONE_VM and without a stack this is fork(2): both go on here, each in memory of its own.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, first, second, process, none, none) };
-    if pid < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // Only the copy is told 0.
-    Ok(Pid::from_raw(libc::pid_t::try_from(pid).unwrap_or(libc::pid_t::MAX)))
 }
 
 /// No signal reaches this thread, nor what is copied from it: a handler of ours must not run in the copy. As it was

@@ -1,5 +1,6 @@
 //! The unsafe code of sockeye: small safe functions over calls that no safe library offers.
 //!
+//! - [`mod@clock`]: how well the clock of this machine is kept.
 //! - [`datagram`]: datagrams in batches, with what the kernel knows of each.
 //! - [`environment`]: variables that our parent meant for us alone.
 //! - [`guard`]: commands, each under a process that ends all of what it started.
@@ -14,6 +15,7 @@
 #![allow(unsafe_code, reason = "this crate is the one place for it")]
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod clock;
 pub mod datagram;
 pub mod environment;
 pub mod guard;

@@ -36,6 +36,18 @@ pub enum Event {
         /// How often it failed meanwhile.
         failures: u64,
     },
+    /// A service that tells the time has its clients know that they are not to set a clock by it. Told when that begins.
+    ClockDoubted {
+        /// The server that was asked how the clock is doing; `None` where the kernel was.
+        keeper: Option<Arc<str>>,
+        /// Why.
+        why: Doubt,
+    },
+    /// Clients may set their clocks by a service again.
+    ClockTrusted {
+        /// As in [`Event::ClockDoubted`].
+        keeper: Option<Arc<str>>,
+    },
     /// A connection is over.
     Closed {
         /// Its number in this process.
@@ -231,6 +243,17 @@ pub enum Event {
     },
 }
 
+/// Why clients of a service are not to set a clock by it.
+#[derive(Debug, Clone)]
+pub enum Doubt {
+    /// The server that is asked about the clock refuses to say.
+    Denied,
+    /// It does not answer, and why, where that is known.
+    Silent(Option<Error>),
+    /// Nobody keeps the clock, as far as who is asked knows.
+    Unsynchronised,
+}
+
 /// How a command came out that a peer had asked for.
 #[derive(Debug, Clone)]
 pub enum Outcome {
@@ -293,6 +316,8 @@ impl Event {
         match self {
             Self::AcceptFailed { .. } => "accept-failed",
             Self::AcceptResumed { .. } => "accept-resumed",
+            Self::ClockDoubted { .. } => "clock-doubted",
+            Self::ClockTrusted { .. } => "clock-trusted",
             Self::Closed { .. } => "closed",
             Self::Dropped { .. } => "dropped",
             Self::Exited { .. } => "exited",
@@ -325,6 +350,8 @@ pub struct Dropped {
     pub by_kernel: u64,
     /// Their end was cut off.
     pub cut: u64,
+    /// They were not of the protocol of the service, or nothing that it answers.
+    pub foreign: u64,
     /// `allow=`, `deny=`, `max-per-peer=` or `rate-conns=` keeps their sender out.
     pub kept_out: u64,
     /// Their peer is beyond this machine and private networks: it was not heard, or asked too often, or would have got
@@ -334,6 +361,8 @@ pub struct Dropped {
     pub queue_full: u64,
     /// They came from a newcomer for whom there was no room: `max-conns=`.
     pub refused: u64,
+    /// Their sender asked more often than the service allows.
+    pub too_often: u64,
     /// Their connection was over before anybody read them.
     pub unread: u64,
     /// They were answers that the kernel did not take.
@@ -345,24 +374,29 @@ impl Dropped {
     pub(crate) fn add(&mut self, more: &Self) {
         self.by_kernel += more.by_kernel;
         self.cut += more.cut;
+        self.foreign += more.foreign;
         self.kept_out += more.kept_out;
         self.outsiders += more.outsiders;
         self.queue_full += more.queue_full;
         self.refused += more.refused;
+        self.too_often += more.too_often;
         self.unread += more.unread;
         self.unsent += more.unsent;
     }
 
     /// Every count, with the name of its field.
-    pub fn counts(&self) -> [(&'static str, u64); 8] {
-        let Self { by_kernel, cut, kept_out, outsiders, queue_full, refused, unread, unsent } = *self;
+    pub fn counts(&self) -> [(&'static str, u64); 10] {
+        let Self { by_kernel, cut, foreign, kept_out, outsiders, queue_full, refused, .. } = *self;
+        let Self { too_often, unread, unsent, .. } = *self;
         [
             ("by_kernel", by_kernel),
             ("cut", cut),
+            ("foreign", foreign),
             ("kept_out", kept_out),
             ("outsiders", outsiders),
             ("queue_full", queue_full),
             ("refused", refused),
+            ("too_often", too_often),
             ("unread", unread),
             ("unsent", unsent),
         ]

@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod aside;
 mod backlog;
 pub mod blocking;
 mod buffer;
@@ -89,7 +90,7 @@ pub use error::{
     Alert, Cause, CertificateFault, Error, FileFault, Kind, Limit, Op, PathTaken, Refused, Result, RuleFault,
     Side, TlsFault, Unshared, Unstarted,
 };
-pub use event::{Dropped, Ended, Event, Events, Outcome, SHOWN, Seen, Style, Wants, Way};
+pub use event::{Doubt, Dropped, Ended, Event, Events, Outcome, SHOWN, Seen, Style, Wants, Way};
 pub use exit::Exit;
 pub use fork::{Fork, Member};
 pub use handed::Handed;
@@ -98,7 +99,7 @@ pub use layer::{ALL as LAYERS, Layer, Wrap};
 pub use lent::{Direction, Lent};
 pub use listener::{Listener, accept};
 pub use memory::Memory;
-pub use message::{Content, Message, Payload, Replies};
+pub use message::{Content, Ignored, Message, Payload, Replies};
 pub use open::{Dialler, Listening, ToAddress, dial, dialler, listen, parse, parse_listener, vocabulary};
 pub use option::{
     GROUPS as OPTION_GROUPS, Held, OptionGroup, OptionRow, Phase, fixed, held, limits, options,
@@ -117,6 +118,7 @@ pub use sockeye_proto as proto;
 pub use sockeye_proto::admission::Refusal;
 pub use sockeye_proto::reflect::Outsiders;
 pub use sockeye_proto::sniff::Protocol;
+pub use sockeye_sys::clock::{Keeping, LeapSecond};
 pub use sockeye_sys::environment::take as take_variables;
 pub use sockeye_sys::readiness::Watched;
 pub use split::{ReadHalf, WriteHalf};

@@ -95,6 +95,16 @@ pub(crate) fn release(buffer: &mut Vec<u8>) {
 pub struct Replies {
     payloads: Vec<(Vec<u8>, Content)>,
     used: usize,
+    ignored: Option<Ignored>,
+}
+
+/// Why a service ignores a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ignored {
+    /// It is not of the service's protocol, or nothing that is answered there.
+    Foreign,
+    /// Its sender asks more often than the service allows.
+    TooOften,
 }
 
 impl Replies {
@@ -117,6 +127,16 @@ impl Replies {
         payload
     }
 
+    /// Says that the datagram is ignored, which is counted, instead of answering it.
+    pub fn ignore(&mut self, why: Ignored) {
+        self.ignored = Some(why);
+    }
+
+    /// Whether the datagram is ignored, and why.
+    pub fn ignored(&self) -> Option<Ignored> {
+        self.ignored
+    }
+
     /// The answers, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
         self.payloads().map(|payload| payload.bytes)
@@ -131,7 +151,7 @@ impl Replies {
     /// Forgets the answers; small buffers are kept.
     pub fn clear(&mut self) {
         self.payloads.iter_mut().take(self.used).for_each(|(payload, _)| release(payload));
-        self.used = 0;
+        (self.used, self.ignored) = (0, None);
     }
 }
 

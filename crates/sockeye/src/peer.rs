@@ -115,7 +115,7 @@ impl Endpoint {
     }
 
     /// Its IP address, where it has one.
-    pub(crate) fn ip(self) -> Option<IpAddr> {
+    pub fn ip(self) -> Option<IpAddr> {
         match self {
             Self::Inet(at) | Self::Raw(_, at) => Some(at.ip()),
             Self::Unix(_) | Self::Unnamed | Self::Vsock(..) => None,

@@ -47,6 +47,17 @@ pub trait Service: Send + Sync {
 pub trait Datagrams: Send + Sync {
     /// Answers one datagram with any number of replies to its sender. Must not block.
     fn answer(&self, datagram: &Message, replies: &mut Replies, ctx: &Ctx);
+
+    /// Whether it wants to know when the kernel took each datagram ([`Message::at`]): asking for that costs something.
+    fn asks_when(&self) -> bool {
+        false
+    }
+
+    /// Whether such services could answer each other's answers for ever. Where that is so, datagrams from beyond this
+    /// machine and private networks are not heard that come from a port whose service would answer back.
+    fn may_loop(&self) -> bool {
+        true
+    }
 }
 
 /// What a service may do to this machine. What may do more than answer is served only where somebody asks for it by name.
@@ -61,15 +72,35 @@ pub enum May {
 }
 
 /// What a service wants its connections to carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy)]
 pub enum Carries {
     /// Whatever the address gives.
     Either,
+    /// Messages, as its clients send datagrams; where the address gives bytes, this option puts the frame on that makes
+    /// messages of them.
+    Datagrams {
+        /// Such as `frame=len32`.
+        frame: &'static str,
+    },
+    /// As its flags say.
+    Given(fn(&Given) -> Self),
     /// Messages; where the address gives bytes, this option puts the frame on that makes messages of them.
     Messages {
         /// Such as `frame=burst`.
         frame: &'static str,
     },
+}
+
+impl Carries {
+    /// The option that puts the frame on which it wants where the address gives bytes, if it wants one, with its flags
+    /// so set.
+    pub fn frame(self, given: &Given) -> Option<&'static str> {
+        match self {
+            Self::Either => None,
+            Self::Given(carries) => carries(given).frame(given),
+            Self::Datagrams { frame } | Self::Messages { frame } => Some(frame),
+        }
+    }
 }
 
 /// A service that can be named on a command line.
@@ -87,7 +118,7 @@ pub struct ServiceRow {
     pub speaks: &'static [Protocol],
     /// What it may do.
     pub may: May,
-    /// The loopback port that `serve` without arguments puts it on.
+    /// The loopback port that `serve` without arguments puts it on: of UDP where it carries datagrams, else of TCP.
     pub port: u16,
     /// A command that shows it at work, with `PORT` for its port.
     pub example: &'static str,

@@ -60,4 +60,12 @@ impl Datagrams for ShownDatagrams<'_> {
             replies.iter().for_each(|reply| teller.saw(Way::Out, reply.into()));
         }
     }
+
+    fn asks_when(&self) -> bool {
+        self.service.asks_when()
+    }
+
+    fn may_loop(&self) -> bool {
+        self.service.may_loop()
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sockeye::proto::fault::Deeds;
 use sockeye::proto::printable;
 use sockeye::proto::unit::{print_duration, print_flow, rounded};
-use sockeye::{Cause, Dropped, Ended, Error, Event, Kind, Limit, Op, Outcome, Peer, Way};
+use sockeye::{Cause, Doubt, Dropped, Ended, Error, Event, Kind, Limit, Op, Outcome, Peer, Way};
 
 use crate::failure::one_line;
 use crate::{hint, say};
@@ -17,6 +17,8 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         Event::AcceptResumed { listener, failures } => {
             format!("{listener}: accepting again after {failures} failures")
         }
+        Event::ClockDoubted { keeper, why } => doubted(keeper.as_deref(), why),
+        Event::ClockTrusted { keeper } => trusted(keeper.as_deref()),
         Event::Closed { peer, received, sent, lasted, ended, .. } => {
             if !verbose && !is_ours(ended) {
                 return None;
@@ -67,6 +69,29 @@ pub(super) fn for_people(event: &Event, verbose: bool) -> Option<String> {
         other => other.name().to_owned(),
     };
     Some(line)
+}
+
+fn doubted(keeper: Option<&str>, why: &Doubt) -> String {
+    let server = keeper.map(|server| printable::line(server.as_bytes())).unwrap_or_default();
+    let told = match (keeper, why) {
+        (None, _) => {
+            let told = "ntp: as far as the kernel knows, nobody keeps the clock of this machine";
+            return format!("{told}\n{}{}", say::INDENT, hint::CLOCK);
+        }
+        (_, Doubt::Denied) => format!("{server} does not want to be asked for the time"),
+        (_, Doubt::Silent(None)) => format!("{server} does not answer"),
+        (_, Doubt::Silent(Some(error))) => one_line(error),
+        (_, Doubt::Unsynchronised) => format!("{server} says that its clock is not synchronised"),
+    };
+    format!("ntp: {told}; ours counts as kept by nobody")
+}
+
+fn trusted(keeper: Option<&str>) -> String {
+    let clock = keeper.map_or_else(
+        || "this machine's clock is".to_owned(),
+        |server| format!("{} says that its clock is", printable::line(server.as_bytes())),
+    );
+    format!("ntp: {clock} synchronised; clients may follow ours")
 }
 
 fn faulted(peer: &Peer, came: &Deeds, went: &Deeds) -> String {
@@ -168,10 +193,12 @@ fn why(dropped: &Dropped) -> String {
     let sentence = |name| match name {
         "by_kernel" => "found the kernel's buffer full (rcvbuf= sets it)",
         "cut" => "were too long and cut",
+        "foreign" => "were nothing that the service answers",
         "kept_out" => "came from whom a rule or a limit of the address keeps out",
         "outsiders" => "had to do with peers beyond private networks (see --public)",
         "queue_full" => "found their queue full",
         "refused" => "came from newcomers without room (max-conns=)",
+        "too_often" => "came from who asks more often than the service allows",
         "unread" => "were not read before their connection was over",
         "unsent" => "were answers that the kernel did not take",
         other => other,

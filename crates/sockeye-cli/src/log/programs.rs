@@ -1,7 +1,7 @@
 //! Events as JSON objects for programs.
 
 use serde_json::{Value, json};
-use sockeye::{Ended, Event, Exit, Outcome, Peer, Way};
+use sockeye::{Doubt, Ended, Event, Exit, Outcome, Peer, Way};
 
 use super::{set, timed, traffic};
 use crate::failure::one_line;
@@ -9,13 +9,26 @@ use crate::hint;
 
 /// An event as one object.
 pub(super) fn for_programs(event: &Event) -> Value {
-    let mut object = match event {
+    let mut object = told(event);
+    set(&mut object, "event", event.name());
+    let mut object = timed(object);
+    if let Event::Traffic { at, .. } = event {
+        traffic::set_time(&mut object, *at);
+    }
+    object
+}
+
+/// What is told of it, beside its name and its time.
+fn told(event: &Event) -> Value {
+    match event {
         Event::AcceptFailed { listener, error } => {
             json!({ "service": &**listener, "error": one_line(error) })
         }
         Event::AcceptResumed { listener, failures } => {
             json!({ "service": &**listener, "failures": failures })
         }
+        Event::ClockDoubted { keeper, why } => doubted(keeper.as_deref(), why),
+        Event::ClockTrusted { keeper } => json!({ "keeper": keeper.as_deref() }),
         Event::Closed { id, peer, received, sent, lasted, ended } => {
             let (how, error) = how(ended);
             json!({
@@ -62,13 +75,16 @@ pub(super) fn for_programs(event: &Event) -> Value {
         Event::Unverified { address } => json!({ "address": &**address }),
         Event::Unrecorded { error } => json!({ "error": one_line(error) }),
         _ => json!({}),
-    };
-    set(&mut object, "event", event.name());
-    let mut object = timed(object);
-    if let Event::Traffic { at, .. } = event {
-        traffic::set_time(&mut object, *at);
     }
-    object
+}
+
+fn doubted(keeper: Option<&str>, why: &Doubt) -> Value {
+    let (why, error) = match why {
+        Doubt::Denied => ("denied", None),
+        Doubt::Silent(error) => ("silent", error.as_ref().map(one_line)),
+        Doubt::Unsynchronised => ("unsynchronised", None),
+    };
+    json!({ "keeper": keeper, "why": why, "error": error })
 }
 
 /// A command that was run for a peer.

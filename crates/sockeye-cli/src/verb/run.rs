@@ -10,6 +10,8 @@ mod one;
 mod order;
 mod outcome;
 mod output;
+mod parts;
+mod raw;
 mod rsh;
 mod screen;
 mod signals;
@@ -37,11 +39,14 @@ pub(super) static RUN: Verb = Verb {
             collects the answers, up to 1 MiB of each; the exit code is the largest. All of them read standard input: a file \
             each for itself, anything else in step, at the pace of the slowest.",
     examples: &[
-        ("sockeye run tcp:localhost:7707 -- uptime", "run a program"),
+        ("sockeye run tcp:localhost:7709 -- uptime", "run a program"),
         ("tar c . | sockeye run unix:/run/exec.sock --cwd /srv -- tar x", "copy a folder"),
-        ("sockeye run --fold 'tcp:web[01-20]:7707' --sh 'uname -r'", "see which hosts differ"),
-        ("sockeye run --pty tcp:localhost:7707 -- bash", "work there"),
-        ("rsync -a -e 'sockeye run --rsh unix:/run/exec.sock' ./ host:/srv/", "be the remote shell of rsync"),
+        ("sockeye run --fold 'tcp:web[01-20]:7709' --sh 'uname -r'", "see which hosts differ"),
+        ("sockeye run --pty tcp:localhost:7709 -- bash", "work there"),
+        (
+            "sockeye run --rsh unix:/run/exec.sock host 'ls -l'",
+            "what rsync -e 'sockeye run --rsh unix:...' calls",
+        ),
     ],
     flags: &[
         &flag::SH_LINE,
@@ -58,6 +63,8 @@ pub(super) static RUN: Verb = Verb {
         &flag::TIMEOUT,
         &flag::RETRY,
         &flag::RSH,
+        &flag::WIRE,
+        &flag::ENCODING,
     ],
     takes: Takes::Command,
     words: 0..=1024,

@@ -6,22 +6,31 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rustix::io::Errno;
 use sockeye::process::{Handle, Running};
-use sockeye::proto::exec::{Ended, ExecError, FromServer, Refusal, Window};
-use sockeye::{BoxFuture, Cause, Error, Exit, Op, Outcome, Result, Unstarted};
+use sockeye::proto::exec::{Ended, ExecError, FromServer, Window};
+use sockeye::proto::unit::print_duration;
+use sockeye::{BoxFuture, Error, Exit, Op, Outcome, Result};
 use tokio::time::{Sleep, sleep};
 
 use super::feed::Feed;
 use super::house::Place;
 use super::outbox::{Outbox, shown};
+use super::policy::No;
 use super::record::Record;
 use super::speech::{Said, Speech};
 use super::turns::Turn;
 
 /// How long a command that has ended may leave its streams open in the hands of others, who say nothing: some process that
 /// was not started by it, since those are ended with it.
-const LINGER: Duration = Duration::from_secs(5);
+pub(super) const LINGER: Duration = Duration::from_secs(5);
+
+/// Why a command is ended that has said more than it may.
+pub(super) const TOO_MUCH: &str = "it said more than it may (the server's --output)";
+
+/// Why a command is ended that has run for so long.
+pub(super) fn out_of_time(limit: Duration) -> String {
+    format!("it ran for {} (the server's --time)", print_duration(limit))
+}
 
 /// A command that is wanted, or was.
 pub(super) struct Command {
@@ -105,8 +114,7 @@ impl Command {
         if let Some((limit, time)) = &mut self.time
             && time.as_mut().poll(cx).is_ready()
         {
-            let why =
-                format!("it ran for {} (the server's --time)", sockeye::proto::unit::print_duration(*limit));
+            let why = out_of_time(*limit);
             self.time = None;
             self.end(&why);
         }
@@ -132,18 +140,7 @@ impl Command {
     }
 
     fn refuse(&mut self, error: &Error, outbox: &mut Outbox) {
-        let is_missing = |errno| {
-            matches!(errno, Errno::NOENT | Errno::ACCESS | Errno::NOTDIR | Errno::NOEXEC | Errno::PERM)
-        };
-        let why = match error.cause() {
-            Cause::Unstarted(Unstarted::Program(_), error)
-                if Errno::from_io_error(error).is_some_and(is_missing) =>
-            {
-                Refusal::Missing
-            }
-            _ => Refusal::Failed,
-        };
-        let text = error.cause().to_string();
+        let No { why, text } = No::unstarted(error.cause());
         self.record.refuse(&text);
         if !self.is_wanted {
             return;
@@ -163,7 +160,7 @@ impl Command {
                 cx.waker().wake_by_ref();
             }
             Said::TooMuch => {
-                self.end("it said more than it may (the server's --output)");
+                self.end(TOO_MUCH);
                 self.speech.close();
             }
         }
@@ -192,6 +189,10 @@ impl Command {
         }
         self.record.end(Outcome::Exited(exit));
         true
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.alive.is_some()
     }
 
     /// Has its next turn come.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use sockeye::proto::admission::Key;
-use sockeye::proto::exec::{ExecError, FromClient, FromServer, Refusal, Request};
+use sockeye::proto::exec::{ExecError, FromClient, FromServer, Request};
 use sockeye::{Ctx, Peer};
 use tokio::task::yield_now;
 
@@ -107,12 +107,8 @@ impl<'a> Commands<'a> {
 
     fn begin(&self, request: Request, credit: u32) -> Result<Begin, No> {
         let settings = &self.exec.settings;
-        if self.ctx.stop.is_draining() {
-            return Err(No::new(Refusal::Failed, "the server is about to stop"));
-        }
-        let place = self.exec.house.enter(self.key)?;
         let room = if request.has_input { self.room() } else { 0 };
-        let program = settings.policy.program(request)?;
+        let (program, place) = self.exec.house.admit(request, self.key, &settings.policy, &self.ctx)?;
         let (ctx, time, output) = (self.ctx.clone(), settings.time, settings.output);
         let start = Box::pin(async move { program.start(&ctx).await });
         Ok(Begin { start, room, credit, time, output, place })
@@ -150,7 +146,7 @@ impl<'a> Commands<'a> {
 
     /// Says something that means nothing, so that a machine whose client is gone can tell.
     pub(super) fn probe(&mut self) {
-        if let Some(number) = self.running.keys().next() {
+        if let Some((number, _)) = self.running.iter().find(|(_, command)| command.is_running()) {
             self.outbox.put(*number, &FromServer::Credit(0));
         }
     }

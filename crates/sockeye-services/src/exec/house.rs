@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use sockeye::Ctx;
+use sockeye::process::Program;
 use sockeye::proto::admission::{Key, Quota};
-use sockeye::proto::exec::Refusal;
+use sockeye::proto::exec::{Refusal, Request};
 
-use super::policy::No;
+use super::policy::{No, Policy};
 
 /// The commands that run.
 #[derive(Debug)]
@@ -28,11 +30,29 @@ impl House {
         Arc::new(Self { most, inside: Mutex::new((0, Quota::new(Some(most_per_peer), None))) })
     }
 
+    /// Takes in a command that a peer asks for: what runs, and its place.
+    ///
+    /// # Errors
+    /// We are about to stop, or there is no place left, or the policy does not allow it.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        request: Request,
+        key: Key,
+        policy: &Policy,
+        ctx: &Ctx,
+    ) -> Result<(Program, Place), No> {
+        if ctx.stop.is_draining() {
+            return Err(No::new(Refusal::Failed, "the server is about to stop"));
+        }
+        let place = self.enter(key)?;
+        Ok((policy.program(request)?, place))
+    }
+
     /// Takes a place for a command of that peer.
     ///
     /// # Errors
     /// There is none left.
-    pub(crate) fn enter(self: &Arc<Self>, key: Key) -> Result<Place, No> {
+    fn enter(self: &Arc<Self>, key: Key) -> Result<Place, No> {
         let too_many = |whose: &str, flag: &str| {
             No::new(Refusal::TooMany, format!("as many commands run{whose} as may ({flag})"))
         };

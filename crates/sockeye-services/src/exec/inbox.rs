@@ -76,8 +76,8 @@ impl Inbox {
 
     /// Reads once, and says how much.
     fn poll_fill(&mut self, conn: &mut Conn, cx: &mut Context<'_>) -> Poll<Result<usize>> {
-        let mut buffer = self.buffer.take().unwrap_or_else(|| self.buffers.lend(self.size));
         let needed = self.length().map_or(PREFIX, |length| PREFIX + length);
+        let mut buffer = self.buffer.take().unwrap_or_else(|| self.buffers.lend(self.size));
         if self.filled.is_empty() {
             self.filled = 0..0;
         } else if needed > buffer.len() {

@@ -1,15 +1,16 @@
 //! A command that runs for one client, under the limits of the server.
 
-use std::fmt;
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use sockeye::process::{Handle, Input, Output, Program, Running};
-use sockeye::proto::exec::{Refusal, Stream};
-use sockeye::{Buffers, Cause, Ctx, Exit, Outcome, Size, Unstarted};
+use sockeye::proto::exec::Stream;
+use sockeye::{Buffers, Ctx, Exit, Outcome, Size};
 use tokio::time::{Sleep, sleep};
 
+use super::command::{LINGER, TOO_MUCH, out_of_time};
 use super::house::Place;
 use super::policy::No;
 use super::record::Record;
@@ -24,9 +25,11 @@ pub(super) struct Job {
     streams: [(Stream, Option<Output>); 2],
     command: Handle,
     buffers: Buffers,
-    time: Option<(Pin<Box<Sleep>>, End)>,
-    /// How much more it may say, and what was allowed.
-    left: Option<(u64, u64)>,
+    time: Option<(Duration, Pin<Box<Sleep>>)>,
+    /// Runs once it has ended and its streams have not.
+    linger: Option<Pin<Box<Sleep>>>,
+    /// How much more it may say.
+    left: Option<u64>,
     record: Record,
     _place: Place,
 }
@@ -48,15 +51,6 @@ pub(super) enum End {
     Limit(String),
 }
 
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exited(exit) => write!(f, "it {exit}"),
-            Self::Limit(reason) => f.write_str(reason),
-        }
-    }
-}
-
 impl Job {
     /// Starts a command, with all that it is to read. Cancel safe.
     ///
@@ -72,24 +66,22 @@ impl Job {
         let Running { input: pipe, output, errors, command } = match program.start(ctx).await {
             Ok(running) => running,
             Err(error) => {
-                let no = unstarted(error.cause());
+                let no = No::unstarted(error.cause());
                 record.refuse(&no.text);
                 return Err(no);
             }
         };
         record.begin();
         record.received = u64::try_from(input.len()).unwrap_or(u64::MAX);
-        let time = settings.time.map(|time| {
-            let end = End::Limit(format!("it ran for longer than {time:?}, the server's --time"));
-            (Box::pin(sleep(time)), end)
-        });
+        let time = settings.time.map(|time| (time, Box::pin(sleep(time))));
         Ok(Self {
             input: pipe.map(|pipe| (pipe, input)),
             streams: [(Stream::Output, Some(output)), (Stream::Errors, errors)],
             command,
             buffers: ctx.buffers.clone(),
             time,
-            left: settings.output.map(|most| (most, most)),
+            linger: None,
+            left: settings.output,
             record,
             _place: place,
         })
@@ -107,24 +99,31 @@ impl Job {
         room: usize,
         take: &mut impl FnMut(Stream, &[u8]),
     ) -> Poll<Step> {
-        if let Some((time, end)) = &mut self.time
+        if let Some((limit, time)) = &mut self.time
             && time.as_mut().poll(cx).is_ready()
         {
-            let end = end.clone();
-            return Poll::Ready(self.end(end));
+            let why = out_of_time(*limit);
+            return Poll::Ready(self.end(End::Limit(why)));
         }
         self.feed(cx);
         if room > 0
             && let Poll::Ready(is_too_much) = self.poll_read(cx, room, take)
         {
-            let most = self.left.map(|(_, most)| most).filter(|_| is_too_much);
-            let limit = |most| End::Limit(format!("it said more than {most} bytes, the server's --output"));
-            return Poll::Ready(most.map_or(Step::Said, |most| self.end(limit(most))));
-        }
-        if self.streams.iter().any(|(_, stream)| stream.is_some()) {
-            return Poll::Pending;
+            return Poll::Ready(if is_too_much {
+                self.end(End::Limit(TOO_MUCH.to_owned()))
+            } else {
+                Step::Said
+            });
         }
         let exit = ready!(self.command.poll_exit(cx));
+        if self.streams.iter().any(|(_, stream)| stream.is_some()) {
+            // What is in them is read once there is room.
+            if room == 0 {
+                return Poll::Pending;
+            }
+            let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+            ready!(linger.as_mut().poll(cx));
+        }
         Poll::Ready(self.end(End::Exited(exit)))
     }
 
@@ -183,8 +182,9 @@ impl Job {
                     let bytes = buffer.get(..read).unwrap_or_default();
                     let said = u64::try_from(read).unwrap_or(u64::MAX);
                     // What is too much is not said.
-                    let allowed = self.left.map_or(said, |(left, _)| left.min(said));
-                    self.left = self.left.map(|(left, most)| (left - allowed, most));
+                    let allowed = self.left.map_or(said, |left| left.min(said));
+                    self.left = self.left.map(|left| left - allowed);
+                    self.linger = None;
                     take(*stream, bytes.get(..usize::try_from(allowed).unwrap_or(read)).unwrap_or_default());
                     self.record.sent = self.record.sent.saturating_add(allowed);
                     has_said = Poll::Ready(allowed < said);
@@ -196,13 +196,4 @@ impl Job {
         self.buffers.give_back(buffer);
         has_said
     }
-}
-
-/// Why a command was not started, as its client is told.
-fn unstarted(cause: &Cause) -> No {
-    let why = match cause {
-        Cause::Unstarted(Unstarted::Program(_), _) => Refusal::Missing,
-        _ => Refusal::Failed,
-    };
-    No::new(why, cause.to_string())
 }

@@ -79,6 +79,11 @@ impl Desk {
         self.since.elapsed()
     }
 
+    /// Whether a command is asked for by this id for the first time.
+    fn is_new(&self, id: &Id) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).is_new(id, self.now())
+    }
+
     /// Serves a peer, until we are to hurry: datagrams have no end. Where it is dropped, its commands are ended.
     pub(super) async fn serve(self: &Arc<Self>, mut conn: Conn, ctx: &Ctx) -> Result<()> {
         let peer = conn.peer().clone();
@@ -143,6 +148,11 @@ impl Session {
                 None
             }
             (None, Datagram::Ack(Ack { asks: true, .. })) => Some(Datagram::Gone.bytes(&id)),
+            (None, Datagram::Drop) => {
+                // Its request may have been overtaken: it is not to run any more.
+                self.desk.is_new(&id);
+                Some(Datagram::Gone.bytes(&id))
+            }
             (None, _) => None,
         }
     }
@@ -172,11 +182,7 @@ impl Clerk {
                 return self.say(Datagram::Refused { message: &refusal(&no) }.bytes(&self.id)).await;
             }
         };
-        let is_new = {
-            let mut seen = self.desk.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.is_new(&self.id, self.desk.now())
-        };
-        if !is_new {
+        if !self.desk.is_new(&self.id) {
             return self.say(Datagram::Gone.bytes(&self.id)).await;
         }
         let mut answerer = Answerer::new(self.id, self.desk.now());
@@ -188,6 +194,7 @@ impl Clerk {
             }
         };
         self.answer(answerer, job).await;
+        self.say(Datagram::Gone.bytes(&self.id)).await;
     }
 
     /// Reads the request, and whether its peer may ask.
@@ -205,14 +212,14 @@ impl Clerk {
 
     async fn start(&self, (request, input): (Request, Vec<u8>)) -> std::result::Result<Job, No> {
         let mut record = Record::new(&self.ctx.events, &self.peer, Some(&request.what));
-        let program = if request.terminal.is_some() {
+        let Desk { house, settings, .. } = &*self.desk;
+        let allowed = if request.terminal.is_some() {
             Err(No::new(Refusal::NotPermitted, "a terminal needs a connection, such as tcp: or unix:"))
         } else {
-            self.desk.settings.policy.program(request)
+            house.admit(request, key(&self.peer), &settings.policy, &self.ctx)
         };
-        let allowed = program.and_then(|program| Ok((program, self.desk.house.enter(key(&self.peer))?)));
         let (program, place) = allowed.inspect_err(|no| record.refuse(&no.text))?;
-        Job::start(program, input, (place, record), &self.desk.settings, &self.ctx).await
+        Job::start(program, input, (place, record), settings, &self.ctx).await
     }
 
     /// Gives out the answer.
@@ -223,7 +230,7 @@ impl Clerk {
                 self.say(datagram).await;
             }
             let given_up =
-                if answerer.is_deserted(self.desk.now()) { Some("its client is gone") } else { None };
+                if answerer.is_deserted(self.desk.now()) { Some("the client is gone") } else { None };
             if given_up.is_some() || answerer.is_over() {
                 return job.into_iter().for_each(|job| job.give_up(given_up.unwrap_or_default()));
             }
@@ -236,7 +243,7 @@ impl Clerk {
                     Some(Heard::Ack(ack)) => answerer.hear(ack, self.desk.now()),
                     Some(Heard::Request) => answerer.hear_request(self.desk.now()),
                     Some(Heard::Drop) | None => {
-                        return job.into_iter().for_each(|job| job.give_up("its client wanted no more"));
+                        return job.into_iter().for_each(|job| job.give_up("the client wanted no more of it"));
                     }
                 },
                 step = step(&mut job, room, &mut part) => match step {

@@ -5,9 +5,11 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use sockeye::process::{self, Program, Streams};
 use sockeye::proto::exec::{Refusal, Request, What, Window};
 use sockeye::proto::printable;
+use sockeye::{Cause, Unstarted};
 
 /// What clients may run, and in which surroundings.
 #[derive(Debug)]
@@ -49,6 +51,22 @@ pub(crate) struct No {
 impl No {
     pub(crate) fn new(why: Refusal, text: impl Into<String>) -> Self {
         Self { why, text: text.into() }
+    }
+
+    /// Why a program could not be started.
+    pub(crate) fn unstarted(cause: &Cause) -> Self {
+        let is_missing = |errno| {
+            matches!(errno, Errno::NOENT | Errno::ACCESS | Errno::NOTDIR | Errno::NOEXEC | Errno::PERM)
+        };
+        let why = match cause {
+            Cause::Unstarted(Unstarted::Program(_), error)
+                if Errno::from_io_error(error).is_some_and(is_missing) =>
+            {
+                Refusal::Missing
+            }
+            _ => Refusal::Failed,
+        };
+        Self::new(why, cause.to_string())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sockeye::proto::exec::What;
+use sockeye::proto::words;
 use sockeye::{Event, Events, Outcome, Peer, Wants};
 use tokio::time::Instant;
 
@@ -71,23 +72,16 @@ impl Drop for Record {
 fn spelled(what: &What) -> String {
     let mut text = match what {
         What::Line(line) => String::from_utf8_lossy(line).into_owned(),
-        What::Words(words) => words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
+        What::Words(words) => {
+            let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+            words::quote(words.iter().map(|word| &**word))
+        }
     };
     if text.len() > TOLD {
         text.truncate(text.floor_char_boundary(TOLD));
         text.push('…');
     }
     text
-}
-
-fn quoted(word: &[u8]) -> String {
-    let word = String::from_utf8_lossy(word);
-    let is_plain = |c: char| c.is_alphanumeric() || "_-+=./:,@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.into_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use sockeye::{Conn, Ctx, Error, Op, Result, is_gone};
-use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::commands::Commands;
 use super::fault;
@@ -71,14 +71,15 @@ impl<'a> Session<'a> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         for _ in 0..AT_ONCE {
-            let has_acted = self.commands.outbox.has_room() && self.commands.take_turn(cx);
+            let had_room = self.commands.outbox.has_room();
+            let has_acted = had_room && self.commands.take_turn(cx);
             if has_acted && self.commands.outbox.has_room() {
                 continue;
             }
             // Nobody has a turn, or what was said fills a buffer.
             let is_written = self.commands.outbox.poll_drain(&mut self.conn, cx)?.is_ready();
             let has_heard = self.commands.outbox.may_answer() && self.poll_hear(cx)?.is_ready();
-            if has_heard || has_acted && is_written {
+            if has_heard || is_written && (has_acted || !had_room) {
                 continue;
             }
             if self.commands.is_empty() && self.is_ending && is_written {
@@ -100,31 +101,37 @@ impl<'a> Session<'a> {
             None => {
                 self.commands.hear_end();
                 self.is_ending = true;
-                let mut look = interval(LOOK);
+                let mut look = interval_at(Instant::now() + LOOK, LOOK);
                 look.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 self.look = Some(look);
+                if !self.commands.is_empty() {
+                    self.look_for_client()?;
+                }
             }
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Looks whether a client that has ended its side is gone altogether; then it is an error.
+    /// Looks now and then whether a client that has ended its side is gone altogether.
     fn poll_look(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while let Some(look) = &mut self.look {
             ready!(look.poll_tick(cx));
-            let peer = self.conn.peer();
-            if !self.conn.half_close() || self.conn.is_hung_up() || is_gone(peer) == Some(true) {
-                return Poll::Ready(Err(Error::new(
-                    Op::Read,
-                    io::Error::from(io::ErrorKind::ConnectionReset),
-                )
-                .on(peer)));
-            }
+            self.look_for_client()?;
             if self.commands.outbox.is_empty() {
                 self.commands.probe();
                 ready!(self.commands.outbox.poll_drain(&mut self.conn, cx))?;
             }
         }
         Poll::Pending
+    }
+
+    /// # Errors
+    /// The client, which has ended its side, is gone altogether.
+    fn look_for_client(&self) -> Result<()> {
+        let peer = self.conn.peer();
+        if !self.conn.half_close() || self.conn.is_hung_up() || is_gone(peer) == Some(true) {
+            return Err(Error::new(Op::Read, io::Error::from(io::ErrorKind::ConnectionReset)).on(peer));
+        }
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use sockeye::proto::unit;
 use sockeye::{Ctx, Given};
 
 use super::policy::{Named, Policy, Programs};
+use super::raw::Raw;
 use crate::access::Access;
 
 /// Everything that a server of commands was told.
@@ -22,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) time: Option<Duration>,
     /// How many bytes a command may say.
     pub(crate) output: Option<u64>,
+    /// The wire of tutorials, where that is spoken.
+    pub(super) raw: Option<Raw>,
 }
 
 /// Commands at once, unless set.
@@ -75,6 +78,7 @@ impl Settings {
             most_per_peer: number(given, "commands-per-peer")?.unwrap_or(COMMANDS_PER_PEER),
             time: read(given, "time", "a time such as 30s or 1h", unit::duration)?,
             output: read(given, "output", "a size such as 10M", unit::size)?,
+            raw: Raw::read(given)?,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sockeye::proto::exec::parts::RequesterError;
 use sockeye::proto::exec::{ExecError, Refusal};
 
 /// Why no more can be heard of any command of a connection. Cloning is cheap: each of them is told.
@@ -11,8 +12,17 @@ pub enum Fault {
     Conn(sockeye::Error),
     /// The server ended the connection while commands were running.
     Ended,
+    /// Over datagrams: nothing more comes from the server.
+    Parts(RequesterError),
     /// The server refuses this client, with its words for people.
     Refused(Refusal, Box<str>),
+    /// The command and its input are larger than one datagram.
+    TooLarge {
+        /// Their bytes.
+        size: usize,
+        /// The most that a datagram holds.
+        most: usize,
+    },
     /// What was to be sent is longer than a message may be (64 KiB). Only that is not sent.
     TooLong,
     /// What came is not of this wire.
@@ -25,6 +35,11 @@ impl fmt::Display for Fault {
             Self::Conn(error) => write!(f, "{error}: {}", error.cause()),
             Self::Ended => f.write_str("the server closed the connection before the command had ended"),
             Self::Refused(_, text) => write!(f, "the server refuses us: {text}"),
+            Self::Parts(error) => error.fmt(f),
+            Self::TooLarge { size, most } => write!(
+                f,
+                "the command and its input are {size} bytes, and one datagram holds {most}; tcp: or unix: takes any number"
+            ),
             Self::TooLong => f.write_str("the command, its variables or the token are longer than 64 KiB"),
             Self::Wire(error) => {
                 write!(f, "this is no server of commands, or another version of one: {error}")
@@ -44,5 +59,11 @@ impl From<sockeye::Error> for Fault {
 impl From<ExecError> for Fault {
     fn from(error: ExecError) -> Self {
         Self::Wire(error)
+    }
+}
+
+impl From<RequesterError> for Fault {
+    fn from(error: RequesterError) -> Self {
+        Self::Parts(error)
     }
 }

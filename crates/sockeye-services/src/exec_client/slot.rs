@@ -33,6 +33,16 @@ pub enum End {
     Signalled(i32),
 }
 
+impl From<Ended<'_>> for End {
+    fn from(ended: Ended<'_>) -> Self {
+        match ended {
+            Ended::Exited(code) => Self::Exited(code),
+            Ended::Limit(text) => Self::Limit(text.into()),
+            Ended::Signalled(signal) => Self::Signalled(signal),
+        }
+    }
+}
+
 /// A command of a connection.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -133,11 +143,7 @@ impl Slot {
             }
             FromServer::Credit(bytes) => self.credit.grant(bytes)?,
             FromServer::Exit(ended) => {
-                self.end = Some(match ended {
-                    Ended::Exited(code) => End::Exited(code),
-                    Ended::Limit(text) => End::Limit(text.into()),
-                    Ended::Signalled(signal) => End::Signalled(signal),
-                });
+                self.end = Some(ended.into());
                 return Ok(ControlFlow::Break(()));
             }
             FromServer::Refused { why, text } => {

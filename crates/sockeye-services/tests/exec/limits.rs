@@ -11,7 +11,7 @@ async fn a_command_is_ended_once_its_time_is_over_or_it_has_said_enough() {
     let came = client.end(number).await;
     assert_eq!(came.output, b"begun\n");
     let Some(Told::Limit(why)) = came.end else { panic!("{:?}", came.end) };
-    assert!(why.contains("300 ms") && why.contains("--time"), "{why}");
+    assert!(why.contains("300ms") && why.contains("--time"), "{why}");
     let (_, outcome) = server.ran().await;
     assert!(matches!(outcome, Outcome::Ended(told) if *told == *why));
 

@@ -1,7 +1,7 @@
-//! From a copy of the guard to the command.
+//! From a process of the guard's to the command.
 
 use std::convert::Infallible;
-use std::os::fd::OwnedFd;
+use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 use std::ptr;
 
 use rustix::io::Errno;
@@ -15,23 +15,34 @@ use rustix::thread::{
 use super::report::{Report, Step};
 use super::{Identity, Prepared};
 
-/// Becomes the command, whose standard streams are in place, once `held` has ended; else tells why on `failure`, which
-/// executing closes.
-pub(super) fn run(prepared: &Prepared<'_>, guard: Pid, held: &OwnedFd, failure: &OwnedFd) -> ! {
-    let Err((step, errno)) = execute(prepared, guard, held);
+/// What becomes the command.
+pub(super) struct Becoming<'a> {
+    pub(super) prepared: &'a Prepared,
+    pub(super) guard: Pid,
+    /// Tells why it cannot be the command; executing that closes it.
+    pub(super) failure: RawFd,
+}
+
+/// Becomes the command that a [`Becoming`] says, whose standard streams are in place; else tells why.
+pub(super) extern "C" fn run(becoming: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: it is what the guard has given, and stays for as long as there is a guard.
+    let becoming = unsafe { &*becoming.cast::<Becoming<'_>>() };
+    // SAFETY: it is open here too, and is nobody else's here.
+    let failure = unsafe { OwnedFd::from_raw_fd(becoming.failure) };
+    let Err((step, errno)) = execute(becoming);
     let report = Report::Failed(step, errno.raw_os_error());
-    let (Ok(_) | Err(_)) = rustix::io::write(failure, &report.to_bytes());
+    let (Ok(_) | Err(_)) = rustix::io::write(&failure, &report.to_bytes());
     exit()
 }
 
-/// Ends this copy without a word to anything that this process has set up.
+/// Ends this process without a word to anything that the one has set up whose memory it is in.
 pub(super) fn exit() -> ! {
-    // SAFETY: _exit(2) is for copies of a process: no handler runs, nothing is flushed.
+    // SAFETY: no handler runs, nothing is flushed.
     unsafe { libc::_exit(127) }
 }
 
-fn execute(prepared: &Prepared<'_>, guard: Pid, held: &OwnedFd) -> Result<Infallible, (Step, Errno)> {
-    let command = prepared.command;
+fn execute(becoming: &Becoming<'_>) -> Result<Infallible, (Step, Errno)> {
+    let command = &becoming.prepared.command;
     if command.session {
         setsid().map_err(|errno| (Step::Process, errno))?;
     }
@@ -52,12 +63,11 @@ fn execute(prepared: &Prepared<'_>, guard: Pid, held: &OwnedFd) -> Result<Infall
     }
     // After the change of user, which would undo it. A guard that was killed takes the command with it.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|errno| (Step::Process, errno))?;
-    if getppid() != Some(guard) {
+    if getppid() != Some(becoming.guard) {
         exit();
     }
-    while rustix::io::read(held, &mut [0; 1]) == Err(Errno::INTR) {}
     unblock_signals();
-    Err((Step::Program, try_programs(prepared)))
+    Err((Step::Program, try_programs(becoming.prepared)))
 }
 
 /// The groups first, while there is the right to; then the user, who has that right no more: if it was not root's, but a
@@ -86,11 +96,11 @@ fn unblock_signals() {
 
 /// Returns only where no program can be executed, and why. One that is there but may not be executed is told before
 /// those that are not there (execvp(3)).
-fn try_programs(prepared: &Prepared<'_>) -> Errno {
+fn try_programs(prepared: &Prepared) -> Errno {
     let mut refused = Errno::NOENT;
     for program in &prepared.command.programs {
-        // SAFETY: all are strings that end in zero, and lists of such that end in a null pointer; they are in the
-        // memory that was copied.
+        // SAFETY: all are strings that end in zero, and lists of such that end in a null pointer; they stay.
+
         unsafe {
             libc::execve(program.as_ptr(), prepared.arguments.as_ptr(), prepared.environment.as_ptr());
         }

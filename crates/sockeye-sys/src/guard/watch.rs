@@ -1,21 +1,21 @@
 //! The guard: from its first breath to its end, which comes when nothing of the command is left.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     Pid, Resource, Signal, WaitOptions, getpgid, getpid, getrlimit, kill_process, kill_process_group,
     set_child_subreaper, setpgid, wait,
 };
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
+use super::command::Becoming;
 use super::report::{Report, Step};
 use super::request::Request;
-use super::{Prepared, command, copy_process, descendants};
+use super::{Prepared, command, descendants, room};
 
 /// How long whatever is asked to end by SIGTERM has before SIGKILL.
 const GRACE: Duration = Duration::from_secs(1);
@@ -28,22 +28,30 @@ const LOOKS: [(u32, Duration); 2] = [(200, Duration::from_millis(2)), (u32::MAX,
 /// where nobody else is left.
 const TRIES: Duration = Duration::from_secs(5);
 
-/// The life of the guard. A panic, which nothing here should cause, aborts: to unwind would lead into a copy of whoever
-/// called.
-pub(super) extern "C" fn run(prepared: &Prepared<'_>) -> ! {
+/// The life of the guard. A panic, which nothing here should cause, aborts: there is nobody to unwind to.
+pub(super) extern "C" fn run(prepared: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: it is what `guard::start` has given, and stays.
+    let prepared = unsafe { &*prepared.cast::<Prepared>() };
     default_signals();
     match keep_only(prepared) {
-        Ok([channel, failure]) => match Watch::begin(prepared, channel, &failure) {
-            Ok((mut watch, hold)) => {
-                drop(failure);
-                drop(hold);
-                watch.run();
-            }
-            Err(errno) => refuse(failure, errno),
-        },
-        Err(errno) => refuse(prepared.failure, errno),
+        Ok([channel, failure]) => keep(prepared, channel, failure),
+        // SAFETY: it is open since the beginning, and stays.
+        Err(errno) => refuse(unsafe { BorrowedFd::borrow_raw(prepared.failure) }, errno),
     }
     command::exit()
+}
+
+/// Starts the command, and keeps it until nothing of it is left.
+fn keep(prepared: &Prepared, channel: OwnedFd, failure: OwnedFd) {
+    let becoming = Becoming { prepared, guard: getpid(), failure: failure.as_raw_fd() };
+    match Watch::begin(&becoming, channel) {
+        Ok(mut watch) => {
+            close_range(0, 2);
+            drop(failure);
+            watch.run();
+        }
+        Err(errno) => refuse(failure, errno),
+    }
 }
 
 fn refuse(failure: impl AsFd, errno: Errno) {
@@ -60,6 +68,8 @@ struct Watch {
     /// Readable when a child has ended.
     signals: OwnedFd,
     command: Pid,
+    /// The command has ended, and its number is no longer its own.
+    is_over: bool,
     ending: Option<Ending>,
 }
 
@@ -72,30 +82,24 @@ struct Ending {
 }
 
 impl Watch {
-    /// The second holds the command back, which could stop this process as soon as it runs, and then nobody would close what
-    /// is to be closed here.
-    fn begin(prepared: &Prepared<'_>, channel: OwnedFd, failure: &OwnedFd) -> Result<(Self, OwnedFd), Errno> {
+    /// Starts what becomes the command, and waits until that is executed, or has ended. To wait costs less than to go on
+    /// beside it: then each would wait for a turn.
+    fn begin(becoming: &Becoming<'_>, channel: OwnedFd) -> Result<Self, Errno> {
         let (Ok(()) | Err(_)) = rustix::thread::set_name(c"sockeye-guard");
         set_child_subreaper(Some(getpid()))?;
         let signals = children_signals()?;
-        let (guard, (held, hold)) = (getpid(), pipe_with(PipeFlags::CLOEXEC)?);
-        // SAFETY: the copy runs `command::run` alone, which makes system calls and never returns.
-        let copied = unsafe { copy_process(libc::SIGCHLD, std::ptr::null_mut()) };
-        match copied {
-            Ok(None) => {
-                drop(hold);
-                command::run(prepared, guard, &held, failure)
-            }
-            Ok(Some(command)) => {
-                // Whoever ends a whole group of processes leaves the one that cleans up. Not before the command is
-                // there, which stays in the group: it may have no number here that one could go back to
-                // (pid_namespaces(7)).
-                let (Ok(()) | Err(_)) = setpgid(None, None);
-                close_range(0, 2);
-                Ok((Self { channel, signals, command, ending: None }, hold))
-            }
-            Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN)),
-        }
+        // Who becomes another user could be reached by that user while it still has our memory.
+        let shared = if becoming.prepared.command.identity.is_none() { room::SHARED } else { 0 };
+        let [_, room] = &becoming.prepared.rooms;
+        // SAFETY: `command::run` makes system calls alone and never returns. What it is given, and its room, stay for as
+        // long as there is a guard, which it does not outlast.
+        let started =
+            unsafe { room.start(command::run, becoming, shared | libc::CLONE_VFORK | libc::SIGCHLD) };
+        let (command, _) = started.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::AGAIN))?;
+        // Whoever ends a whole group of processes leaves the one that cleans up. Not before the command is there, which
+        // stays in the group: it may have no number here that one could go back to (pid_namespaces(7)).
+        let (Ok(()) | Err(_)) = setpgid(None, None);
+        Ok(Self { channel, signals, command, is_over: false, ending: None })
     }
 
     /// Returns when no process is left that the command, or what it started, has started, and that may be signalled.
@@ -173,14 +177,19 @@ impl Watch {
         loop {
             let (pid, status) = match wait(WaitOptions::NOHANG) {
                 Ok(Some(ended)) => ended,
-                Ok(None) => return true,
+                Ok(None) => {
+                    if self.is_over {
+                        self.end();
+                    }
+                    return true;
+                }
                 Err(Errno::INTR) => continue,
                 Err(_) => return false,
             };
             if pid == self.command {
                 let killed = status.terminating_signal().map(Report::Killed);
                 tell(&self.channel, killed.unwrap_or(Report::Exited(status.exit_status().unwrap_or(0))));
-                self.end();
+                self.is_over = true;
             }
         }
     }
@@ -212,12 +221,16 @@ fn default_signals() {
 
 /// Puts the streams of the command in their places, and closes everything else but our end of the channel and what tells
 /// of a failure.
-fn keep_only(prepared: &Prepared<'_>) -> Result<[OwnedFd; 2], Errno> {
+fn keep_only(prepared: &Prepared) -> Result<[OwnedFd; 2], Errno> {
     // First out of the way of each other.
-    let [input, output, errors] = prepared.streams;
+    // SAFETY: all are open since the beginning, and stay until they are closed below.
+    let [input, output, errors] = prepared.streams.map(|stream| unsafe { BorrowedFd::borrow_raw(stream) });
+    // SAFETY: as above.
+    let [channel, failure] =
+        [prepared.channel, prepared.failure].map(|file| unsafe { BorrowedFd::borrow_raw(file) });
     let (input, output) = (fcntl_dupfd_cloexec(input, FREE)?, fcntl_dupfd_cloexec(output, FREE)?);
     let errors = fcntl_dupfd_cloexec(errors, FREE)?;
-    let kept = [fcntl_dupfd_cloexec(prepared.channel, FREE)?, fcntl_dupfd_cloexec(prepared.failure, FREE)?];
+    let kept = [fcntl_dupfd_cloexec(channel, FREE)?, fcntl_dupfd_cloexec(failure, FREE)?];
     dup2_stdin(&input)?;
     dup2_stdout(&output)?;
     dup2_stderr(&errors)?;

@@ -1,4 +1,4 @@
-//! A command on its way into a thread that may block: looking up accounts takes time, and so does a fork.
+//! From a program and its standard streams to a command that runs.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
@@ -7,12 +7,15 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, getrlimit};
-use sockeye_sys::guard::{self, Guard, Identity};
+use sockeye_sys::guard::{self, Guard, Identity, Report, Step};
 use tokio::sync::oneshot;
 
+use super::account::{self, Account};
+use super::environment;
 use super::handle::Handle;
+use super::keeper::{self, Kept, Told};
 use super::program::Program;
-use super::{account, environment, keeper};
+use crate::aside::aside;
 use crate::ctx::Ctx;
 use crate::error::{Cause, Unstarted};
 use crate::peer::Peer;
@@ -23,12 +26,11 @@ pub(crate) struct Job {
     stdio: [OwnedFd; 3],
     /// Whether these are a terminal, which is to control its session.
     terminal: bool,
-    pub(super) caller: Option<Arc<Peer>>,
 }
 
 impl Job {
     pub(crate) fn new(program: Program, stdio: [OwnedFd; 3], terminal: bool) -> Self {
-        Self { program, stdio, terminal, caller: None }
+        Self { program, stdio, terminal }
     }
 
     /// Starts it; errors and events call it by `name`. Cancel safe: what was started is ended.
@@ -36,24 +38,48 @@ impl Job {
     /// # Errors
     /// Which step failed: there is no such program, user or folder, or we may not.
     pub(crate) async fn start(mut self, name: Arc<str>, ctx: &Ctx) -> Result<Handle, Cause> {
-        self.caller.clone_from(&ctx.caller);
         let limits = &mut self.program.limits;
         limits.open_files = limits.open_files.or(ctx.limits.open_files);
-        let (ready, started) = oneshot::channel();
-        ctx.tasks.spawn(keeper::keep(self, name, ready, ctx.events.clone()));
-        let stopped = || Err(io::Error::other("the runtime is shutting down").into());
-        started.await.unwrap_or_else(|_| stopped())
+        let account = self.account().await?;
+        let caller = ctx.caller.clone();
+        let (kept, starting, memory) = Kept::new(self.run(account, caller.as_deref())?)?;
+        let Self { program, stdio, .. } = self;
+        // The guard has its own, and their end would not be seen otherwise.
+        drop(stdio);
+        let (kept, (ended, coming), (runs, is_running)) =
+            (Arc::new(kept), oneshot::channel(), oneshot::channel());
+        let told = Told { name, caller, events: ctx.events.clone(), runs: is_running, ended };
+        ctx.tasks.spawn(keeper::keep(kept.clone(), memory, told));
+        let handle = Handle::new(kept.clone(), coming);
+        match keeper::begun(&starting, &kept).await {
+            Some(Report::Failed(step, errno)) => {
+                Err(program.unstarted(step, io::Error::from_raw_os_error(errno)))
+            }
+            Some(Report::Exited(_) | Report::Killed(_)) | None => {
+                let (Ok(()) | Err(())) = runs.send(());
+                Ok(handle)
+            }
+        }
     }
 
-    /// Starts the guard. Blocks.
-    pub(super) fn run(&self) -> Result<Guard, Cause> {
+    /// Looks up whom it runs as, in a thread of its own: that may ask a server.
+    async fn account(&self) -> Result<Option<Account>, Cause> {
+        let Program { user, group, .. } = &self.program;
+        if user.is_none() && group.is_none() {
+            return Ok(None);
+        }
+        let (user, group) = (user.clone(), group.clone());
+        let found = aside(move || account::find(user.as_deref(), group.as_deref())).await;
+        found.map_err(|error| self.program.unstarted(Step::Process, error))?
+    }
+
+    /// Starts the guard.
+    fn run(&self, account: Option<Account>, caller: Option<&Peer>) -> Result<Guard, Cause> {
         let Self { program, stdio, .. } = self;
-        let unstarted = |error| self.because(guard::Step::Program, error);
+        let unstarted = |error| program.unstarted(Step::Program, error);
         let nameless = || unstarted(io::Error::new(io::ErrorKind::InvalidInput, "no program is named"));
         let called = program.words.first().ok_or_else(nameless)?;
-        let account = account::find(program.user.as_deref(), program.group.as_deref())?;
-        let environment =
-            environment::of(self.caller.as_deref(), account.as_ref(), &program.variables, program.clean);
+        let environment = environment::of(caller, account.as_ref(), &program.variables, program.clean);
         if let Some(user) = account.as_ref().and_then(|account| account.user) {
             let [input, output, _] = stdio;
             for stream in [input, output] {
@@ -71,14 +97,14 @@ impl Job {
                 .collect::<Result<_, _>>()
                 .map_err(unstarted)?,
             environment: environment.into_variables().map_err(unstarted)?,
-            folder: folder.transpose().map_err(|error| self.because(guard::Step::Folder, error))?,
+            folder: folder.transpose().map_err(|error| program.unstarted(Step::Folder, error))?,
             identity: account.map(Identity::from),
             session: self.terminal || !program.in_our_session,
             terminal: self.terminal,
             limits: self.limits(),
             no_new_privileges: program.no_new_privileges,
         };
-        guard::start(&command, stdio).map_err(|error| self.because(guard::Step::Process, error))
+        guard::start(command, stdio).map_err(|error| program.unstarted(Step::Process, error))
     }
 
     /// The limits in which it differs from us. That of files keeps our hard limit: a command may raise its own again.
@@ -96,23 +122,17 @@ impl Job {
         let core = limits.core.map(|most| no_more(Resource::Core, most));
         [open_files, memory, core].into_iter().flatten().collect()
     }
+}
 
-    /// What could not be done, by the step at which the guard or the command stopped.
-    pub(super) fn unstarted(&self, step: guard::Step, errno: i32) -> Cause {
-        self.because(step, io::Error::from_raw_os_error(errno))
-    }
-
-    fn because(&self, step: guard::Step, error: io::Error) -> Cause {
-        let lossy = |text: Option<&OsStr>| text.unwrap_or_default().to_string_lossy().into_owned();
+impl Program {
+    /// What of it could not be done, by the step at which the guard or the command stopped.
+    fn unstarted(&self, step: Step, error: io::Error) -> Cause {
+        let text = |text: Option<&OsStr>| text.unwrap_or_default().to_string_lossy().into_owned();
         let what = match step {
-            guard::Step::Folder => {
-                Unstarted::Folder(lossy(self.program.folder.as_ref().map(|folder| folder.as_os_str())))
-            }
-            guard::Step::Identity => Unstarted::Identity,
-            guard::Step::Program => {
-                Unstarted::Program(lossy(self.program.words.first().map(OsString::as_os_str)))
-            }
-            guard::Step::Limits | guard::Step::Process | guard::Step::Terminal => Unstarted::Process,
+            Step::Folder => Unstarted::Folder(text(self.folder.as_ref().map(|folder| folder.as_os_str()))),
+            Step::Identity => Unstarted::Identity,
+            Step::Program => Unstarted::Program(text(self.words.first().map(OsString::as_os_str))),
+            Step::Limits | Step::Process | Step::Terminal => Unstarted::Process,
         };
         Cause::Unstarted(what, error)
     }

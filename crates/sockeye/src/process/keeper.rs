@@ -4,35 +4,54 @@ use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{SendFlags, Shutdown, send, shutdown};
 use rustix::process::{Signal, pidfd_send_signal};
-use sockeye_sys::guard::{self, Guard, Report, Request};
+use sockeye_sys::guard::{self, Guard, Memory, Report, Request};
 use sockeye_sys::readiness::Watched;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use super::handle::Handle;
-use super::job::Job;
 use crate::error::Cause;
 use crate::event::{Event, Events, Wants};
 use crate::exit::Exit;
+use crate::peer::Peer;
 
-/// Who waits for a command to run.
-type Ready = oneshot::Sender<Result<Handle, Cause>>;
+/// How long nothing is heard of a command that is to run, before its guard is woken: it might have been stopped.
+const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Starts a command, gives it to `ready`, and tells how it ended. Returns when the guard is gone, which is some two
-/// seconds at most after nobody holds the command any more, or some six where one has become another user; until then
-/// a command has no limit.
-pub(super) async fn keep(job: Job, name: Arc<str>, ready: Ready, events: Events) {
-    // Only a runtime that shuts down starts no such thread.
-    let Ok((started, job)) = tokio::task::spawn_blocking(move || (job.run(), job)).await else { return };
-    let (kept, starting) = match started.and_then(Kept::new) {
-        Ok((kept, starting)) => (Arc::new(kept), starting),
-        Err(cause) => return answer(ready, Err(cause)),
-    };
-    hear(&kept, starting, job, name, ready, &events).await;
-    reap(&kept.process).await;
+/// Who is told how a command ends.
+pub(super) struct Told {
+    pub(super) name: Arc<str>,
+    pub(super) caller: Option<Arc<Peer>>,
+    pub(super) events: Events,
+    /// Whether it ran at all; else nobody is told of an end.
+    pub(super) runs: oneshot::Receiver<()>,
+    pub(super) ended: oneshot::Sender<Exit>,
+}
+
+/// Tells how a command ended. Returns when the guard is gone, which is some two seconds at most after nobody holds the
+/// command any more, or some six where one has become another user; until then a command has no limit.
+pub(super) async fn keep(kept: Arc<Kept>, memory: Memory, mut told: Told) {
+    while let Some(report) = next(&kept.channel).await {
+        let exit = match report {
+            Report::Exited(code) => Exit::Code(code),
+            Report::Killed(signal) => Exit::Signal(signal),
+            Report::Failed(..) => continue,
+        };
+        if (&mut told.runs).await.is_err() {
+            break;
+        }
+        let Told { name, caller, events, ended, .. } = told;
+        events.tell(Wants::Connections, || Event::Exited { command: name, caller, exit });
+        let (Ok(()) | Err(_)) = ended.send(exit);
+        break;
+    }
+    // Nothing but the end follows.
+    while next(&kept.channel).await.is_some() {}
+    reap(&kept.process, memory).await;
 }
 
 /// A guard whose word is waited for.
@@ -44,11 +63,11 @@ pub(super) struct Kept {
 
 impl Kept {
     /// The guard, and what tells whether its command runs.
-    fn new(guard: Guard) -> Result<(Self, Watched), Cause> {
+    pub(super) fn new(guard: Guard) -> Result<(Self, Watched, Memory), Cause> {
         let watch = |file| Watched::new(file).map_err(|(_, error)| error);
         // Where there is no room to watch, the guard ends, and is a zombie for as long as this process lives.
         let kept = Self { channel: watch(guard.channel)?, process: watch(guard.process)? };
-        Ok((kept, watch(guard.starting)?))
+        Ok((kept, watch(guard.starting)?, guard.memory))
     }
 
     /// Asks the guard for something. One that is gone has nothing left to do it to.
@@ -75,46 +94,14 @@ impl Kept {
     }
 }
 
-/// Where nobody waits any more, the handle is dropped, which ends the command.
-fn answer(ready: Ready, command: Result<Handle, Cause>) {
-    let (Ok(()) | Err(_)) = ready.send(command);
-}
-
-/// Hears whether a command runs, and its guard to its end.
-async fn hear(
-    kept: &Arc<Kept>,
-    starting: Watched,
-    job: Job,
-    name: Arc<str>,
-    mut ready: Ready,
-    events: &Events,
-) {
-    let (ended, coming) = oneshot::channel();
-    let command = Handle::new(kept.clone(), coming);
-    let failure = tokio::select! {
-        failure = next(&starting) => failure,
-        () = ready.closed() => None,
-    };
-    drop(starting);
-    let (command, mut ended) = match failure {
-        // What was to become the command ends too, and nobody is told of that.
-        Some(Report::Failed(step, errno)) => (Err(job.unstarted(step, errno)), None),
-        Some(Report::Exited(_) | Report::Killed(_)) | None => (Ok(command), Some(ended)),
-    };
-    let caller = job.caller.clone();
-    // With it go our copies of the command's streams, whose end would not be seen otherwise.
-    drop(job);
-    answer(ready, command);
-    while let Some(report) = next(&kept.channel).await {
-        let exit = match report {
-            Report::Exited(code) => Exit::Code(code),
-            Report::Killed(signal) => Exit::Signal(signal),
-            Report::Failed(..) => continue,
-        };
-        let Some(ended) = ended.take() else { continue };
-        let (command, caller) = (name.clone(), caller.clone());
-        events.tell(Wants::Connections, || Event::Exited { command, caller, exit });
-        let (Ok(()) | Err(_)) = ended.send(exit);
+/// Waits until the command runs, or gives why it does not. It might have stopped its guard as soon as it ran, before that
+/// could close what tells of it; then it goes on.
+pub(super) async fn begun(starting: &Watched, kept: &Kept) -> Option<Report> {
+    loop {
+        match timeout(PATIENCE, next(starting)).await {
+            Ok(failure) => return failure,
+            Err(_) => kept.wake(),
+        }
     }
 }
 
@@ -139,10 +126,11 @@ async fn next(reports: &Watched) -> Option<Report> {
 }
 
 /// Takes what is left of a guard, which is about to end.
-async fn reap(process: &Watched) {
+async fn reap(process: &Watched, memory: Memory) {
+    let mut memory = Some(memory);
     poll_fn(|cx| {
         loop {
-            match guard::reap(process) {
+            match guard::reap(process, &mut memory) {
                 Ok(false) => {
                     if ready!(poll_again(process, cx)).is_err() {
                         return Poll::Ready(());

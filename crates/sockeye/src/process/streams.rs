@@ -6,16 +6,16 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use sockeye_sys::readiness::Watched;
 
 use crate::lent::{Direction, Lent};
 
-/// What is asked for: the most that everybody may have (pipe(7), /proc/sys/fs/pipe-max-size). It can be less, since a
-/// user's pipes share a limit.
-const ROOM: usize = 1 << 20;
+/// What a pipe holds that carries much: four times the usual, for fewer turns. All pipes of a user share a limit of 64 MiB
+/// (pipe(7), /proc/sys/fs/pipe-user-pages-soft), beyond which new ones of the same user, whoever makes them, are small.
+const ROOM: usize = 1 << 18;
 
 /// What a command reads. Dropping it is the end of a pipe; of a terminal it is not: see [`Input::poll_shutdown`].
 #[derive(Debug)]
@@ -44,7 +44,7 @@ enum End {
 pub struct Output(Arc<Watched>);
 
 impl Input {
-    /// A pipe: ours, and the command's. It holds up to a mebibyte where its user may have so much.
+    /// A pipe: ours, and the command's.
     ///
     /// # Errors
     /// No more descriptors.
@@ -122,7 +122,7 @@ impl Input {
 }
 
 impl Output {
-    /// A pipe: ours, and the command's. It holds up to a mebibyte where its user may have so much.
+    /// A pipe: ours, and the command's.
     ///
     /// # Errors
     /// No more descriptors.
@@ -174,8 +174,8 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((reading, writing))
 }
 
-/// An end of a pipe that is ours: the flag is not shared with the other end.
+/// An end of a pipe that is ours: the flag is not shared with the other end, and a new one has no other.
 fn no_waiting(end: OwnedFd) -> io::Result<OwnedFd> {
-    fcntl_setfl(&end, fcntl_getfl(&end)? | OFlags::NONBLOCK)?;
+    fcntl_setfl(&end, OFlags::NONBLOCK)?;
     Ok(end)
 }

@@ -12,7 +12,7 @@ use crate::tokens::tokens;
 const FLOORS: &[&str] = &[
     "exit", "error", "peer", "handed", "message", "backlog", "event", "counts", "tally", "stop", "buffer", "clock", "resolve",
     "memory", "pipe", "state", "reload", "ctx", "lent", "conn", "stream", "idle", "split", "transit", "farewell", "service", "look", "show",
-    "owner", "entrance", "listener", "option", "process", "scheme", "layer", "rows", "open", "inspect", "terms", "relay", "fork", "accept", "blocking",
+    "owner", "entrance", "listener", "option", "aside", "process", "scheme", "layer", "rows", "open", "inspect", "terms", "relay", "fork", "accept", "blocking",
 ];
 
 /// The findings in the source file at `below`, its path below `src`.

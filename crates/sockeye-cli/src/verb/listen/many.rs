@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use sockeye::Carries;
 use sockeye::proto::address::Address;
 use sockeye::proto::queue::Full;
 use sockeye::proto::shape::Shape;
@@ -29,7 +28,7 @@ pub(super) enum Many {
 }
 
 /// What one message is, where the address gives bytes and says nothing itself.
-const FRAMED: Carries = Carries::Messages { frame: "frame=line" };
+const FRAMED: &str = "frame=line";
 
 /// The longest line, unless the address has a frame of its own.
 const LONGEST: &str = "max-message=64k";
@@ -76,7 +75,7 @@ fn when_full(request: &Request) -> Result<Full, Failure> {
 /// what so many peers may have under way would otherwise be without a bound.
 fn in_lines(address: Address) -> Result<Address, Failure> {
     let is_framed = address.shape() == Shape::Messages;
-    let mut address = Order::framed(address, FRAMED)?;
+    let mut address = Order::framed(address, Some(FRAMED))?;
     if !is_framed {
         address.insert(LONGEST, sockeye::vocabulary())?;
     }

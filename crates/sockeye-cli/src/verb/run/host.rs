@@ -15,11 +15,12 @@ use super::input::Input;
 use super::order::Order;
 use super::outcome::Outcome;
 use super::output::Output;
+use super::parts;
 use super::signals::Signals;
 use super::terminal::Terminal;
 
 /// Why a command's streams came to a halt.
-enum Halt {
+pub(super) enum Halt {
     /// Those on our side.
     Here(sockeye::Error),
     /// The connection.
@@ -50,6 +51,12 @@ pub(super) async fn run(
 ) -> Outcome {
     let running = async {
         let conn = connect(address, order.retries, ctx).await.map_err(Fault::from)?;
+        if let Some(raw) = &order.raw {
+            return raw.run(conn, ends).await;
+        }
+        if conn.is_lossy() {
+            return parts::run(conn, order, ends, ctx).await;
+        }
         let client = Client::new(conn, &order.token, ctx)?;
         // It is asked for together with the greeting, which saves the time of a way there and back.
         let command = client.start(&order.request)?;

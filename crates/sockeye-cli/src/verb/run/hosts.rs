@@ -5,6 +5,7 @@ use std::io::Read as _;
 use sockeye::proto::address::{Address, Role};
 use sockeye::proto::ranges;
 
+use super::raw;
 use crate::args::{Request, Word};
 use crate::failure::{Failure, one_line};
 use crate::flag;
@@ -25,6 +26,8 @@ pub(super) fn of(request: &Request) -> Result<Vec<Host>, Failure> {
     let listed = request.value(&flag::HOSTS).map_or(Ok(Vec::new()), read)?;
     let rsh = request.value(&flag::RSH).map(|text| Word { text: text.to_owned(), beside: Vec::new() });
     let words = request.words().iter().cloned().chain(rsh).chain(listed);
+    let is_raw = request.value(&flag::WIRE) == Some("raw");
+    let framed = |address| if is_raw { raw::framed(address) } else { Ok(address) };
     let mut addresses = Vec::new();
     for word in words {
         let texts = if runs_something(&word.text) {
@@ -36,7 +39,7 @@ pub(super) fn of(request: &Request) -> Result<Vec<Host>, Failure> {
             ranges::expand(&word.text).map_err(wrong)?
         };
         for text in texts {
-            addresses.push(address(&text, &word.beside)?);
+            addresses.push(address(&text, &word.beside).and_then(framed)?);
         }
         if addresses.len() > ranges::MOST {
             return Err(Failure::usage(format!("more than {} hosts", ranges::MOST), "name fewer at once"));
@@ -45,7 +48,7 @@ pub(super) fn of(request: &Request) -> Result<Vec<Host>, Failure> {
     if addresses.is_empty() {
         return Err(Failure::usage(
             "there is no host to run it on",
-            "name an address before --, such as tcp:localhost:7707",
+            "name an address before --, such as tcp:localhost:7709",
         ));
     }
     if request.has(&flag::RSH) && addresses.len() > 1 {
@@ -77,11 +80,6 @@ fn address(text: &str, beside: &[String]) -> Result<Address, Failure> {
             "standard input and output are the command's",
             "name an address to connect to",
         ));
-    }
-    let scheme = sockeye::SCHEMES.iter().find(|row| row.grammar.name == address.scheme().name);
-    if scheme.is_none_or(|scheme| !scheme.half_close) {
-        let reason = format!("{address} carries datagrams, which may be lost");
-        return Err(Failure::usage(reason, "name an address of streams, such as tcp: or unix:"));
     }
     Ok(address)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sockeye::proto::exec;
 use sockeye::proto::printable;
 
+use super::raw::Raw;
 use super::{rsh, terminal, token};
 use crate::args::Request;
 use crate::failure::Failure;
@@ -21,6 +22,8 @@ pub(super) struct Order {
     pub(super) timeout: Option<Duration>,
     /// How often a connection is tried again.
     pub(super) retries: usize,
+    /// It goes over the wire of tutorials.
+    pub(super) raw: Option<Raw>,
 }
 
 impl Order {
@@ -38,8 +41,10 @@ impl Order {
         asked.has_input = !request.has(&flag::RECV_ONLY);
         // The two are shown as one, in the order in which they were written.
         asked.is_joined = request.has(&flag::FOLD) && !request.has(&flag::JSON);
+        let raw = Raw::of(request, &asked)?;
         Ok(Self {
             request: asked,
+            raw,
             token: request.value(&flag::TOKEN).map_or(Ok(Vec::new()), token::read)?,
             timeout: request.time(&flag::TIMEOUT)?,
             retries: request.number(&flag::RETRY, 0..=1000)?.unwrap_or_default(),
@@ -75,7 +80,7 @@ fn what(request: &Request) -> Result<exec::What, Failure> {
         )),
         (None, _) => Err(Failure::usage(
             "there is no command",
-            "put it behind --, as in: sockeye run tcp:localhost:7707 -- uptime",
+            "put it behind --, as in: sockeye run tcp:localhost:7709 -- uptime",
         )),
     }
 }

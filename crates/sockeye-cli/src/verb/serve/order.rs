@@ -32,13 +32,14 @@ impl Order {
             let hint = format!("say where: sockeye serve {name} tcp:{}", row.port);
             return Err(Failure::usage(format!("{name}: expected an address"), hint));
         }
-        let read =
-            |word: &Word| Self::framed(sockeye::parse_listener(&word.text, &word.beside)?, row.carries);
-        let addresses = group.words.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let mut given = Given::default();
         for flag in row.flags {
             group.values(flag.name).for_each(|value| given.set(flag, value));
         }
+        let read = |word: &Word| {
+            Self::framed(sockeye::parse_listener(&word.text, &word.beside)?, row.carries.frame(&given))
+        };
+        let addresses = group.words.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { row, addresses, given, shown: shown || group.has(&flag::SHOW) })
     }
 
@@ -48,8 +49,14 @@ impl Order {
     }
 
     fn on_its_own_port(row: &'static ServiceRow) -> Result<Self, Failure> {
-        let address = Self::framed(sockeye::parse_listener(&format!("tcp:{}", row.port), &[])?, row.carries)?;
-        Ok(Self { row, addresses: vec![address], given: Given::default(), shown: true })
+        let scheme = match row.carries {
+            Carries::Datagrams { .. } => "udp",
+            Carries::Either | Carries::Given(_) | Carries::Messages { .. } => "tcp",
+        };
+        let (address, given) =
+            (sockeye::parse_listener(&format!("{scheme}:{}", row.port), &[])?, Given::default());
+        let address = Self::framed(address, row.carries.frame(&given))?;
+        Ok(Self { row, addresses: vec![address], given, shown: true })
     }
 
     /// The service of that name, or what to try instead.
@@ -67,9 +74,9 @@ impl Order {
         })
     }
 
-    /// Puts the frame on that the service wants, where the address gives bytes and says nothing itself.
-    pub(crate) fn framed(mut address: Address, carries: Carries) -> Result<Address, Failure> {
-        if let (Carries::Messages { frame }, Shape::Bytes) = (carries, address.shape()) {
+    /// Puts the frame on that a service wants, where the address gives bytes and says nothing itself.
+    pub(crate) fn framed(mut address: Address, frame: Option<&str>) -> Result<Address, Failure> {
+        if let (Some(frame), Shape::Bytes) = (frame, address.shape()) {
             address.insert(frame, sockeye::vocabulary())?;
         }
         Ok(address)

@@ -8,11 +8,12 @@
 //!    1 REQUEST  u32 length · token, a request as in START, standard input (the rest)
 //!    2 ACK      next u64, got u16, ask u8: all parts below `next` were taken, and where bit n of `got` is set,
 //!               next + n is here, too. With `ask` 1 the server is to say that it is there: PART, TAKEN or GONE.
-//!    3 DROP     nothing more is wanted of the command: it and all it started is ended
+//!    3 DROP     nothing more is wanted of the command: it and all it started is ended. The answer is GONE.
 //! server -> client
 //!   17 TAKEN    the command is known, and nothing is to be said now
 //!   18 PART     number u64 from 0 · message: OUTPUT, ERRORS, or as the last one EXIT or REFUSED
-//!   19 GONE     nothing is known of the command any more, or of its answer; it may have run
+//!   19 GONE     nothing is known of the command any more, or of its answer; it may have run. Also said when the last part
+//!               is acknowledged: a client that has heard it may leave.
 //!   20 REFUSED  message REFUSED: it did not run, and nothing of it is remembered
 //! ```
 //!
@@ -43,6 +44,9 @@ pub const PART: usize = 7 << 10;
 
 /// The most parts that are under way: together they fit into the queue of a socket that never asked for a larger one.
 pub const WINDOW: usize = 16;
+
+/// How long a client has patience to hear that the server has forgotten its command: a few tries.
+pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Who was not heard for so long is gone.
 pub const SILENCE: Duration = Duration::from_secs(15);

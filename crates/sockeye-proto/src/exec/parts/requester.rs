@@ -7,10 +7,6 @@ use std::time::Duration;
 
 use super::{Ack, Datagram, FIRST_WAIT, Id, SILENCE, WINDOW, longer};
 
-/// How often the end is acknowledged: nobody is here to do it again, and a server that misses it keeps the answer for
-/// as long as a silence.
-const FAREWELLS: u8 = 3;
-
 /// Asks for a command, and takes its answer in. Times count from a moment that the caller chooses.
 ///
 /// After each call the caller sends what [`Requester::transmit`] gives until it gives nothing, and calls it again at the
@@ -19,8 +15,7 @@ const FAREWELLS: u8 = 3;
 pub struct Requester {
     id: Id,
     request: Vec<u8>,
-    /// Whether the server has said anything.
-    is_answered: bool,
+    phase: Phase,
     /// The number of the part that is taken out next.
     next: u64,
     /// Those from `next` on, where they are here.
@@ -30,10 +25,25 @@ pub struct Requester {
     /// When to ask next, for an answer to the request or for a sign of life.
     ask: Duration,
     wait: Duration,
-    /// How many acknowledgements are to be sent.
-    acks: u8,
+    /// Whether something came that is to be acknowledged.
+    owes: bool,
     refusal: Option<Vec<u8>>,
     scratch: Vec<u8>,
+}
+
+/// How far a command has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The server has not said anything.
+    Asking,
+    /// The server knows of it.
+    Answered,
+    /// Its answer was taken, and the server need not keep it any longer.
+    Leaving,
+    /// It is not wanted any more.
+    Dropping,
+    /// The server has forgotten it, as it was to.
+    Left,
 }
 
 /// Why no answer comes.
@@ -69,13 +79,13 @@ impl Requester {
         Self {
             id,
             request: Datagram::Request { token, command }.bytes(&id),
-            is_answered: false,
+            phase: Phase::Asking,
             next: 0,
             here: VecDeque::new(),
             heard: now,
             ask: now,
             wait: FIRST_WAIT,
-            acks: 0,
+            owes: false,
             refusal: None,
             scratch: Vec::new(),
         }
@@ -97,17 +107,22 @@ impl Requester {
             return Ok(());
         }
         match datagram {
-            Datagram::Gone => return Err(RequesterError::Gone),
+            Datagram::Gone => match self.phase {
+                Phase::Asking | Phase::Answered => return Err(RequesterError::Gone),
+                Phase::Dropping | Phase::Leaving | Phase::Left => self.phase = Phase::Left,
+            },
             Datagram::Part { number, message } => self.keep(number, message, now),
             // A request that was refused did not run, and so has no answer.
-            Datagram::Refused { message } if !self.is_answered => self.refusal = Some(message.to_vec()),
+            Datagram::Refused { message } if self.phase == Phase::Asking => {
+                self.refusal = Some(message.to_vec())
+            }
             Datagram::Taken => {}
             Datagram::Ack(_) | Datagram::Drop | Datagram::Refused { .. } | Datagram::Request { .. } => {
                 return Ok(());
             }
         }
-        if !self.is_answered {
-            self.is_answered = true;
+        if self.phase == Phase::Asking {
+            self.phase = Phase::Answered;
             self.wait_anew(now);
         }
         self.heard = now;
@@ -118,7 +133,7 @@ impl Requester {
     pub fn take(&mut self, now: Duration) -> Option<Vec<u8>> {
         let message = self.here.pop_front_if(|part| part.is_some())??;
         self.next += 1;
-        self.acks = self.acks.max(1);
+        self.owes = true;
         self.wait_anew(now);
         Some(message)
     }
@@ -128,9 +143,23 @@ impl Requester {
         self.refusal.as_deref()
     }
 
-    /// The last message was taken: what is sent from here on tells the server so.
-    pub fn finish(&mut self) {
-        self.acks = FAREWELLS;
+    /// The last message was taken: what is sent from here on tells the server so, until [`Requester::has_left`] or the caller
+    /// has no patience. A server that was not told keeps the answer for as long as [`SILENCE`].
+    pub fn leave(&mut self, now: Duration) {
+        self.phase = Phase::Leaving;
+        (self.ask, self.wait) = (now, FIRST_WAIT);
+    }
+
+    /// The command is not wanted any more: what is sent from here on has it ended, until [`Requester::has_left`] or the caller
+    /// has no patience. A command whose server was not told ends after [`SILENCE`].
+    pub fn give_up(&mut self, now: Duration) {
+        self.phase = Phase::Dropping;
+        (self.ask, self.wait) = (now, FIRST_WAIT);
+    }
+
+    /// Whether the server has forgotten the command since it was told to.
+    pub fn has_left(&self) -> bool {
+        self.phase == Phase::Left
     }
 
     /// What is to be sent next; `None`: nothing until the deadline.
@@ -139,19 +168,27 @@ impl Requester {
     /// The server is gone.
     pub fn transmit(&mut self, now: Duration) -> Result<Option<&[u8]>, RequesterError> {
         if now.saturating_sub(self.heard) >= SILENCE {
-            return Err(if self.is_answered { RequesterError::Silent } else { RequesterError::Unanswered });
+            let is_unanswered = self.phase == Phase::Asking;
+            return Err(if is_unanswered { RequesterError::Unanswered } else { RequesterError::Silent });
         }
         let asks = now >= self.ask;
+        if !asks && !self.owes || self.phase == Phase::Left {
+            return Ok(None);
+        }
         if asks {
             self.ask = now + self.wait;
             self.wait = longer(self.wait);
-            if !self.is_answered {
-                return Ok(Some(&self.request));
-            }
-        } else if self.acks == 0 {
-            return Ok(None);
         }
-        self.acks = self.acks.saturating_sub(1);
+        self.owes = false;
+        match self.phase {
+            Phase::Asking => return Ok(Some(&self.request)),
+            Phase::Dropping => {
+                self.scratch.clear();
+                Datagram::Drop.write(&self.id, &mut self.scratch);
+                return Ok(Some(&self.scratch));
+            }
+            Phase::Answered | Phase::Leaving | Phase::Left => {}
+        }
         let got =
             self.here.iter().enumerate().fold(0, |got, (bit, part)| got | u16::from(part.is_some()) << bit);
         self.scratch.clear();
@@ -164,13 +201,8 @@ impl Requester {
         self.ask.min(self.heard + SILENCE)
     }
 
-    /// The datagram that has the command ended. It may be lost: then the silence of who sent it ends the command.
-    pub fn drop_it(&self) -> Vec<u8> {
-        Datagram::Drop.bytes(&self.id)
-    }
-
     fn keep(&mut self, number: u64, message: &[u8], now: Duration) {
-        self.acks = self.acks.max(1);
+        self.owes = true;
         let Some(at) = number.checked_sub(self.next).and_then(|at| usize::try_from(at).ok()) else { return };
         if at >= WINDOW {
             return;

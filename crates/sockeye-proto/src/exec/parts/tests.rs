@@ -85,7 +85,13 @@ impl Server {
                     network.send(false, &Datagram::Gone.bytes(&id), now);
                 }
             }
-            (Datagram::Ack(ack), Some(job)) => job.answerer.hear(ack, now),
+            (Datagram::Ack(ack), Some(job)) => {
+                job.answerer.hear(ack, now);
+                if job.answerer.is_over() {
+                    self.jobs.remove(&id);
+                    network.send(false, &Datagram::Gone.bytes(&id), now);
+                }
+            }
             (Datagram::Ack(ack), None) if ack.asks => network.send(false, &Datagram::Gone.bytes(&id), now),
             (Datagram::Drop, _) => {
                 self.jobs.remove(&id);
@@ -123,6 +129,8 @@ impl Server {
 struct Client {
     requester: Requester,
     got: Vec<Vec<u8>>,
+    /// When it had all.
+    done: Option<Duration>,
     is_over: bool,
     hungry: Duration,
 }
@@ -134,21 +142,23 @@ impl Client {
         {
             self.hungry = now + script.appetite;
             if message == b"end" {
-                self.is_over = true;
-                self.requester.finish();
+                self.done = Some(now);
+                self.requester.leave(now);
             } else {
                 self.got.push(message);
             }
         }
         assert!(self.requester.here.len() <= WINDOW);
-        loop {
-            match self.requester.transmit(now).unwrap() {
-                Some(datagram) => network.send(true, datagram, now),
-                None if self.is_over => return None,
-                None => break,
-            }
+        while let Some(datagram) = self.requester.transmit(now).unwrap() {
+            network.send(true, datagram, now);
+        }
+        let patience = self.done.map(|done| done + PATIENCE);
+        if self.requester.has_left() || patience.is_some_and(|end| end <= now) {
+            self.is_over = true;
+            return None;
         }
         let deadline = self.requester.deadline();
+        let deadline = patience.map_or(deadline, |end| deadline.min(end));
         Some(if self.hungry > now { deadline.min(self.hungry) } else { deadline })
     }
 }
@@ -166,17 +176,16 @@ fn converse(scripts: &[Script], weather: Weather, seed: u64) -> Duration {
         .map(|id| Client {
             requester: Requester::new(*id, b"token", b"command", now),
             got: Vec::new(),
+            done: None,
             is_over: false,
             hungry: now,
         })
         .collect();
-    let mut done = now;
     loop {
         let mut next = server.step(&mut network, now);
         for (client, script) in clients.iter_mut().zip(scripts).filter(|(client, _)| !client.is_over) {
             let until = client.step(script, &mut network, now);
             next = [next, until].into_iter().flatten().min();
-            done = now;
         }
         let arrives = network.under_way.first_key_value().map(|((at, _), _)| *at);
         let Some(later) = [next, arrives].into_iter().flatten().min() else { break };
@@ -195,6 +204,7 @@ fn converse(scripts: &[Script], weather: Weather, seed: u64) -> Duration {
             }
         }
     }
+    let done = clients.iter().filter_map(|client| client.done).max().unwrap();
     for (client, (id, script)) in clients.iter().zip(ids.iter().zip(scripts)) {
         assert!(client.is_over);
         assert_eq!(client.got, script.parts, "command {}", id[0]);
@@ -371,6 +381,28 @@ fn who_is_silent_is_taken_to_be_gone() {
     assert_eq!(requester.transmit(SILENCE + MS), Err(RequesterError::Silent));
     assert_eq!(requester.hear(&Datagram::Gone.bytes(&[2; 16]), MS), Ok(()));
     assert_eq!(requester.hear(&Datagram::Gone.bytes(&id), MS), Err(RequesterError::Gone));
+}
+
+#[test]
+fn who_leaves_says_so_until_it_is_known() {
+    let (id, now) = ([1; 16], Duration::ZERO);
+    for drops in [false, true] {
+        let mut requester = Requester::new(id, b"", b"", now);
+        requester.hear(&Datagram::Taken.bytes(&id), now).unwrap();
+        if drops {
+            requester.give_up(now)
+        } else {
+            requester.leave(now)
+        }
+        for at in [now, FIRST_WAIT, FIRST_WAIT * 3] {
+            let (_, said) = Datagram::read(requester.transmit(at).unwrap().unwrap()).unwrap();
+            assert_eq!(matches!(said, Datagram::Ack(Ack { asks: true, .. })), !drops);
+            assert_eq!(said == Datagram::Drop, drops);
+            assert_eq!(requester.transmit(at), Ok(None));
+        }
+        requester.hear(&Datagram::Gone.bytes(&id), SILENCE - MS).unwrap();
+        assert!(requester.has_left() && requester.transmit(SILENCE) == Ok(None));
+    }
 }
 
 #[test]

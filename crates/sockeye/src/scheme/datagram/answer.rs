@@ -17,7 +17,7 @@ use crate::ctx::Ctx;
 use crate::entrance::Entrance;
 use crate::error::{Error, Op, Result};
 use crate::event::Dropped;
-use crate::message::{Message, Replies};
+use crate::message::{Ignored, Message, Replies};
 use crate::service::{BoxFuture, Datagrams};
 use crate::tally::Tally;
 
@@ -52,7 +52,7 @@ async fn answer(
     ctx: &Ctx,
 ) -> Result<()> {
     let failed = |error: io::Error| Error::new(Op::Accept, error).on(socket.peer());
-    batch.attune(ctx);
+    batch.attune(service, ctx);
     loop {
         // First of all what a change of terms has held up.
         batch.send(socket).await.map_err(failed)?;
@@ -108,9 +108,11 @@ impl Batch {
     }
 
     /// Hears, counts and tells as the terms of newcomers say.
-    fn attune(&mut self, ctx: &Ctx) {
-        if self.guard.policy() != ctx.limits.outsiders {
-            self.guard = Guard::new(ctx.limits.outsiders);
+    fn attune(&mut self, service: &dyn Datagrams, ctx: &Ctx) {
+        let (policy, shuns_ports) = (ctx.limits.outsiders, service.may_loop());
+        if (self.guard.policy(), self.guard.shuns_ports()) != (policy, shuns_ports) {
+            let guard = Guard::new(policy);
+            self.guard = if shuns_ports { guard } else { guard.hearing_all_ports() };
         }
         self.losses.follow(ctx);
         self.tally = ctx.tally.clone();
@@ -165,6 +167,11 @@ impl Batch {
             volume.messages_received += 1;
             volume.received += size(payload);
             service.answer(message, replies, ctx);
+            match replies.ignored() {
+                None => {}
+                Some(Ignored::Foreign) => lost.foreign += 1,
+                Some(Ignored::TooOften) => lost.too_often += 1,
+            }
             if !may_go(replies, from.ip(), payload, ctx.limits.outsiders) {
                 replies.clear();
                 lost.outsiders += 1;

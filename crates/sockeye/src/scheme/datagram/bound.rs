@@ -53,6 +53,11 @@ impl Bound {
         }
     }
 
+    /// Has datagrams tell when the kernel took them. Where that fails they have no time.
+    pub(super) fn tell_times(&self) {
+        let (Ok(()) | Err(_)) = datagram::tell_times(&self.way.socket);
+    }
+
     /// Takes what comes in a row from one sender at once, where the kernel can.
     pub(super) fn hear_trains(&self) {
         if self.kind == Kind::Udp {

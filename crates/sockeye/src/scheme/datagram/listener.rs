@@ -96,6 +96,9 @@ impl Listener for DatagramListener {
         let Self { peers, batches, .. } = self;
         let is_on_ip = peers.sockets.iter().all(|socket| socket.kind.is_on_ip());
         is_on_ip.then(|| -> BoxFuture<'a, Result<()>> {
+            if service.asks_when() {
+                peers.sockets.iter().for_each(Bound::tell_times);
+            }
             if batches.is_empty() {
                 batches.extend(peers.sockets.iter().map(|socket| Batch::new(socket, ctx)));
             }
