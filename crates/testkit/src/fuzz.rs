@@ -17,9 +17,10 @@ use sockeye::proto::fault::{FAULTS, Fault, Step, Stream, Traffic};
 use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
 use sockeye::proto::http::{Asked, asked};
 use sockeye::proto::newline::ToCrlf;
-use sockeye::proto::ntp::{self, Packet, Sample};
+use sockeye::proto::ntp::{self, Burst, Heard, Packet, Plan, Sample};
 use sockeye::proto::printable::{self, Printable};
 use sockeye::proto::sniff::{self, sniff as told};
+use sockeye::proto::strftime::{MAX_TEXT, Moment, strftime as format_time};
 use sockeye::proto::unit;
 use sockeye::proto::way::Way;
 use sockeye::proto::websocket::handshake::{self, Answer, Ask, Request};
@@ -45,8 +46,10 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("http", http),
     ("newline", newline),
     ("ntp", ntp),
+    ("ntp_client", ntp_client),
     ("printable", printable),
     ("sniff", sniff),
+    ("strftime", strftime),
     ("unit", unit),
     ("websocket", websocket),
     ("websocket_handshake", websocket_handshake),
@@ -364,6 +367,37 @@ pub fn http(data: &[u8]) {
     if let Asked::Wants { method, path } = whole {
         assert!(!method.is_empty() && path.starts_with('/') && !path.contains([' ', '?', '\n']), "{whole:?}");
     }
+}
+
+/// Datagrams of 48 bytes that come to a client of NTP: its question is the number 7.
+///
+/// Only what answers that is believed, once, and whatever it says can be reckoned with.
+pub fn ntp_client(data: &[u8]) {
+    let limit = Duration::from_secs(5);
+    let mut burst = Burst::new(Plan { samples: 1, spacing: Duration::ZERO, limit });
+    let (now, sent) = (Duration::ZERO, SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 31));
+    burst.ask(now, sent, 7);
+    let mut answers = 0;
+    for datagram in data.chunks(48) {
+        if let Heard::Answer(sample) = burst.hear(datagram, sent + limit, limit) {
+            answers += 1;
+            assert!(datagram[24..32] == [0, 0, 0, 0, 0, 0, 0, 7] && sample.delay_ns >= 0);
+        }
+    }
+    assert!(answers <= 1 && burst.reading(limit).is_some() == (answers == 1));
+}
+
+/// A format of strftime(3), and what it makes: no more than there is room for, or nothing.
+pub fn strftime(data: &[u8]) {
+    let Ok(format) = str::from_utf8(data) else { return };
+    let (month, day) = (2, 29);
+    let (hour, minute, second, weekday, day_of_year) = (23, 59, 60, 4, 60);
+    let (year, offset, zone, unix) = (2024, -1, "LMT", i64::MIN);
+    let moment = Moment { year, month, day, hour, minute, second, weekday, day_of_year, offset, zone, unix };
+    let mut text = String::new();
+    let made = format_time(format, &moment, &mut text);
+    assert!(text.len() <= MAX_TEXT && (made.is_ok() || text.is_empty()));
+    assert!(made.is_err() || format.contains('%') || text == format);
 }
 
 /// Frames of a WebSocket: the first byte says which side we are and how the stream is cut, the second how large a message may
