@@ -17,7 +17,11 @@ use sockeye::proto::fault::{FAULTS, Fault, Step, Stream, Traffic};
 use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
 use sockeye::proto::http::{Asked, asked};
 use sockeye::proto::newline::ToCrlf;
+<<<<<<< HEAD
 use sockeye::proto::ntp::{Burst, Heard, Plan};
+=======
+use sockeye::proto::ntp::{self, Packet, Sample};
+>>>>>>> ntp
 use sockeye::proto::printable::{self, Printable};
 use sockeye::proto::sniff::{self, sniff as told};
 use sockeye::proto::strftime::{MAX_TEXT, Moment, strftime as format_time};
@@ -45,6 +49,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("frame", frame),
     ("http", http),
     ("newline", newline),
+    ("ntp", ntp),
     ("printable", printable),
     ("ntp_client", ntp_client),
     ("sniff", sniff),
@@ -467,6 +472,28 @@ pub fn websocket_handshake(data: &[u8]) {
     let first =
         (0..=data.len()).map(|end| Answer::read(&data[..end], &ask, &key)).find(|read| *read != Ok(None));
     assert_eq!(first.unwrap_or(Ok(None)), whole);
+}
+
+/// A packet of NTP, and what a server makes of it: it is written as it came, and its answer is no longer than it and is not
+/// answered in turn. Its times are moments that say the same of themselves whatever time it is.
+pub fn ntp(data: &[u8]) {
+    let Some(packet) = Packet::read(data) else { return assert!(data.len() < ntp::SIZE) };
+    assert!(data.starts_with(&packet.bytes()), "{packet:?}");
+    let (status, now) = (packet.status(), SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 31));
+    if let Some(answer) = status.answer(&packet, packet.receive, packet.reference) {
+        assert_eq!((answer.version, answer.origin), (packet.version, packet.transmit));
+        assert_eq!(status.answer(&answer, packet.receive, packet.reference), None, "{answer:?}");
+        assert_eq!(status.answer(&answer.into_rate_kiss(), packet.receive, packet.reference), None);
+    }
+    for time in [packet.reference, packet.origin, packet.receive, packet.transmit] {
+        let Some(moment) = time.near(now) else { continue };
+        assert!(time.nanos_since(ntp::Timestamp::of(moment)).abs() <= 1, "{time:?} is {moment:?}");
+        assert_eq!(ntp::Timestamp::of(moment).near(moment), Some(moment));
+    }
+    let sample = Sample::of(&packet, now, now, Duration::ZERO);
+    assert!(sample.delay_ns >= 0, "{sample:?}");
+    let text = packet.reference_id.text(packet.stratum);
+    assert!(text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '), "{text:?}");
 }
 
 /// The first bytes of a connection: what a few of them tell, more of them tell too, and so many always tell something.
