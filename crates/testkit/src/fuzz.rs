@@ -17,11 +17,7 @@ use sockeye::proto::fault::{FAULTS, Fault, Step, Stream, Traffic};
 use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
 use sockeye::proto::http::{Asked, asked};
 use sockeye::proto::newline::ToCrlf;
-<<<<<<< HEAD
-use sockeye::proto::ntp::{Burst, Heard, Plan};
-=======
-use sockeye::proto::ntp::{self, Packet, Sample};
->>>>>>> ntp
+use sockeye::proto::ntp::{self, Burst, Heard, Packet, Plan, Sample};
 use sockeye::proto::printable::{self, Printable};
 use sockeye::proto::sniff::{self, sniff as told};
 use sockeye::proto::strftime::{MAX_TEXT, Moment, strftime as format_time};
@@ -50,8 +46,8 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("http", http),
     ("newline", newline),
     ("ntp", ntp),
-    ("printable", printable),
     ("ntp_client", ntp_client),
+    ("printable", printable),
     ("sniff", sniff),
     ("strftime", strftime),
     ("unit", unit),
