@@ -264,7 +264,7 @@ fn a_shell_at_a_terminal_has_jobs_keys_and_sizes() {
         let variables = vec![("PS1".into(), "> ".into()), ("TERM".into(), "dumb".into())];
         let shell = Program { streams, variables, ..Program::new(["bash", "--norc", "--noprofile", "-i"]) };
         let ctx = Ctx::default();
-        let Running { input, mut output, errors, mut command } = start(shell, &ctx).await;
+        let Running { input, mut output, errors, command } = start(shell, &ctx).await;
         let mut input = input.unwrap();
         assert!(errors.is_none());
         until(&mut output, "> ").await;
