@@ -23,6 +23,8 @@ use super::terminal::Terminal;
 pub(super) enum Halt {
     /// Those on our side.
     Here(sockeye::Error),
+    /// It had so long, and has not ended.
+    Late(Duration),
     /// The connection.
     There(Fault),
 }
@@ -61,23 +63,24 @@ pub(super) async fn run(
         // It is asked for together with the greeting, which saves the time of a way there and back.
         let command = client.start(&order.request)?;
         welcome(&client, address, ctx).await?;
+        if order.request.terminal.is_some() {
+            // Not before: until then Ctrl-C is for us.
+            ends.terminal = Some(Terminal::begin().map_err(Halt::Here)?);
+        }
         let (_running, heard) = signals.run();
         talk(&command, ends, heard, ctx).await
     };
-    let ended = match order.timeout {
+    let outcome = match order.timeout {
         None => running.await,
-        Some(limit) => match timeout(limit, running).await {
-            Ok(ended) => ended,
-            Err(_) => return Outcome::Late(limit),
-        },
+        Some(limit) => timeout(limit, running).await.unwrap_or(Err(Halt::Late(limit))),
     };
-    match ended {
-        Ok(end) => match ends.output.finish().await {
-            Ok(()) => Outcome::Ended(end),
-            Err(error) => here(error),
-        },
-        Err(Halt::Here(error)) => here(error),
-        Err(Halt::There(fault)) => Outcome::Lost(fault),
+    // A line that was begun is shown also where its end never came.
+    let finished = ends.output.finish().await;
+    match (outcome, finished) {
+        (Ok(_), Err(error)) | (Err(Halt::Here(error)), _) => here(error),
+        (Ok(end), Ok(())) => Outcome::Ended(end),
+        (Err(Halt::Late(limit)), _) => Outcome::Late(limit),
+        (Err(Halt::There(fault)), _) => Outcome::Lost(fault),
     }
 }
 
@@ -95,7 +98,7 @@ async fn connect(address: &Address, retries: usize, ctx: &Ctx) -> sockeye::Resul
     for _ in 0..retries {
         match sockeye::dial(address, ctx).await {
             Err(error) if error.may_pass() => {
-                // Chance is for many that lost the same server at the same moment.
+                // Without chance: that is for many clients of one server.
                 tokio::time::sleep(retry.wait(Duration::ZERO, u32::MAX / 2).unwrap_or_default()).await;
             }
             tried => return tried,

@@ -10,23 +10,18 @@ use super::order::Order;
 use super::outcome::Outcome;
 use super::output::{Output, Streams};
 use super::signals::Signals;
-use super::terminal::Terminal;
 use crate::args::Request;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{flag, say};
 
 pub(super) async fn run(request: &Request, host: &Host, order: &Order, ctx: &Ctx) -> Result<Exit, Failure> {
-    let at_terminal = request.has(&flag::PTY);
-    let raw = at_terminal || request.has(&flag::RAW);
+    let raw = request.has(&flag::PTY) || request.has(&flag::RAW);
     let output = Output::Here(Box::new(Streams::open(raw, ctx).await?));
     let is_read = order.request.has_input && request.value(&flag::HOSTS) != Some("-");
     let input = if is_read { Input::here(ctx).await? } else { Input::Nothing };
     let signals = Signals::default();
     let mut ends = Ends { input, output, terminal: None };
-    if at_terminal {
-        ends.terminal = Some(Terminal::begin()?);
-    }
     let outcome = tokio::select! {
         outcome = host::run(&host.address, order, &mut ends, &signals, ctx) => outcome,
         ended = signals.pass_on() => return ended.map(|()| Exit::Interrupted),

@@ -80,7 +80,7 @@ fn what(request: &Request) -> Result<exec::What, Failure> {
         )),
         (None, _) => Err(Failure::usage(
             "there is no command",
-            "put it behind --, as in: sockeye run tcp:localhost:7709 -- uptime",
+            "put -- before it, as in: sockeye run tcp:localhost:7709 -- uptime",
         )),
     }
 }

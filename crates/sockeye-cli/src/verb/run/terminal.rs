@@ -1,13 +1,13 @@
 //! Our terminal, while a command has one of its own elsewhere: each key goes there as it is.
 
 use std::future::pending;
+use std::io;
 
 use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr};
 use sockeye::proto::exec::Window;
+use sockeye::{Error, Op};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-use crate::failure::Failure;
 
 /// The size of a terminal that does not tell its own: what programs have taken for granted since there were any.
 const USUAL: Window = Window { columns: 80, rows: 24 };
@@ -20,16 +20,19 @@ pub(super) struct Terminal {
 
 impl Terminal {
     /// Puts standard input into raw mode, where it is a terminal.
-    pub(super) fn begin() -> Result<Self, Failure> {
-        let failed = |error: rustix::io::Errno| Failure::Start(error.into());
+    ///
+    /// # Errors
+    /// It is gone.
+    pub(super) fn begin() -> sockeye::Result<Self> {
+        let failed = |error: io::Error| Error::new(Op::Read, error).on("-");
         if !isatty(stdin()) {
             return Ok(Self { before: None, sizes: None });
         }
-        let before = tcgetattr(stdin()).map_err(failed)?;
-        let sizes = signal(SignalKind::window_change()).map_err(Failure::Start)?;
+        let before = tcgetattr(stdin()).map_err(|errno| failed(errno.into()))?;
+        let sizes = signal(SignalKind::window_change()).map_err(failed)?;
         let mut raw = before.clone();
         raw.make_raw();
-        tcsetattr(stdin(), OptionalActions::Drain, &raw).map_err(failed)?;
+        tcsetattr(stdin(), OptionalActions::Drain, &raw).map_err(|errno| failed(errno.into()))?;
         Ok(Self { before: Some(before), sizes: Some(sizes) })
     }
 

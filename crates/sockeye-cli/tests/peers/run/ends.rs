@@ -40,8 +40,9 @@ fn ctrl_c_reaches_the_command_then_ends_it_and_at_last_us() {
     }
     process.signal(Signal::INT);
     assert_eq!(process.wait(LIMIT).code, Some(130));
-    // A command that does not catch it ends by it.
-    let mut process = Process::spawn(&mut sockeye(&["run", &address, "--sh", "echo ready; sleep 60"]));
+    // A command that does not catch it ends by it; a shell may lose one that comes as it starts another program.
+    let mut process = Process::spawn(&mut sockeye(&["run", &address, "--", "cat"]));
+    process.write(b"ready\n");
     process.wait_stdout(LIMIT, |came| came == b"ready\n");
     process.signal(Signal::INT);
     assert_eq!(process.wait(LIMIT).code, Some(130));
@@ -81,8 +82,8 @@ fn whatever_still_runs_ends_with_us_and_a_server_that_is_killed_is_told() {
 fn what_is_typed_wrong_is_told_with_what_to_write() {
     for (words, told) in [
         (&["web1", "--", "uptime"][..], "write tcp:web1:PORT"),
-        (&["tcp:localhost:1", "uptime"], "put -- before the command"),
-        (&["tcp:localhost:1"], "put it behind --"),
+        (&["tcp:localhost:1", "uptime"], "put -- before it"),
+        (&["tcp:localhost:1"], "put -- before it"),
         (&["--", "uptime"], "name an address before --"),
         (&["tcp-l:1", "--", "uptime"], "is listened on"),
         (&["tcp:web[3-1]:1", "--", "uptime"], "the range 3-1 begins with its larger number"),
@@ -99,14 +100,12 @@ fn what_is_typed_wrong_is_told_with_what_to_write() {
 }
 
 #[test]
-fn a_token_comes_from_a_file_a_descriptor_or_a_variable_and_a_wrong_one_is_refused() {
+fn a_token_comes_from_a_file_of_ours_a_descriptor_or_a_variable() {
     let scratch = Scratch::new();
     let mut files = Vec::new();
-    for (name, mode, text) in [
-        ("right", 0o600, "# ours\n0123456789abcdef0\n"),
-        ("wrong", 0o600, "0123456789abcdef1\n"),
-        ("open", 0o644, "0123456789abcdef0\n"),
-    ] {
+    for (name, mode, text) in
+        [("right", 0o600, "# ours\n0123456789abcdef0\n"), ("open", 0o644, "0123456789abcdef0\n")]
+    {
         let path = scratch.path(name);
         std::fs::write(&path, text).unwrap();
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
@@ -123,11 +122,6 @@ fn a_token_comes_from_a_file_a_descriptor_or_a_variable_and_a_wrong_one_is_refus
         let exit = asked(token);
         assert_eq!((exit.stdout.as_slice(), exit.code), (&b"hi\n"[..], Some(0)), "{token}: {exit:?}");
     }
-    for (token, code, told) in
-        [(files[1].as_str(), 255, "the server refuses us"), (files[2].as_str(), 2, "chmod 600")]
-    {
-        let exit = asked(token);
-        assert_eq!(exit.code, Some(code), "{exit:?}");
-        assert!(exit.stderr.contains(told), "{exit:?}");
-    }
+    let exit = asked(&files[1]);
+    assert!(exit.code == Some(2) && exit.stderr.contains("chmod 600"), "{exit:?}");
 }

@@ -49,7 +49,7 @@ fn equal_answers_are_folded_and_objects_tell_each_host() {
     let exit = run(&["--fold", &all, "--sh", "case $SOCKEYE_LOCAL in *s2*) echo b;; *) echo a;; esac"], b"");
     let text = String::from_utf8(exit.stdout).unwrap();
     assert!(text.contains(" (2 hosts)\na\n") && text.contains("s2\nb\n"), "{text}");
-    let exit = run(&["--json", "--parallel", "1", &all, "--sh", "echo a; exit 4"], b"");
+    let exit = run(&["--json", &all, "--sh", "echo a; exit 4"], b"");
     let text = String::from_utf8(exit.stdout).unwrap();
     assert_eq!(text.lines().count(), 3);
     for line in text.lines() {
