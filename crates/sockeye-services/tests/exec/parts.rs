@@ -41,7 +41,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let (Ok(()) | Err(_)) = std::fs::remove_dir_all(&self.0);
     }
 }
 
