@@ -48,7 +48,7 @@ fn a_client_that_reads_once_gets_the_output_or_the_errors_or_a_text_for_neither(
             "--shell",
             "--as-root",
         ]);
-        let client = python(CLIENT, &[&server.address(0), "echo 套接字", "echo 错 >&2; echo no", "true"]);
+        let mut client = python(CLIENT, &[&server.address(0), "echo 套接字", "echo 错 >&2; echo no", "true"]);
         let Exit { code, stdout, .. } = client.wait(LIMIT);
         assert_eq!(
             (code, &*String::from_utf8(stdout).unwrap()),
