@@ -26,7 +26,7 @@ pub(crate) static TIME: ServiceRow = ServiceRow {
     speaks: &[Protocol::Text],
     may: May::Answer,
     port: 7708,
-    example: "sockeye time udp:localhost:PORT --format %H:%M",
+    example: "sockeye time tcp:localhost:PORT --format %H:%M",
     build: |given, _| {
         let zone = given.value("tz").map_or(Ok(Zone::Here), |name| named(name).map(Zone::Named))?;
         Ok(Arc::new(Time { zone }))

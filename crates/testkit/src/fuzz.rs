@@ -4,7 +4,7 @@
 //! fuzzer starts are in `fuzz/`, and add nothing.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sockeye::proto::address::{Address, ParseError};
 use sockeye::proto::admission::{Refusal, Rule, Rules, Whom};
@@ -17,8 +17,10 @@ use sockeye::proto::fault::{FAULTS, Fault, Step, Stream, Traffic};
 use sockeye::proto::frame::{Decoder, FRAMINGS, FrameError, Framing};
 use sockeye::proto::http::{Asked, asked};
 use sockeye::proto::newline::ToCrlf;
+use sockeye::proto::ntp::{self, Burst, Heard, Packet, Plan, Sample};
 use sockeye::proto::printable::{self, Printable};
 use sockeye::proto::sniff::{self, sniff as told};
+use sockeye::proto::strftime::{MAX_TEXT, Moment, strftime as format_time};
 use sockeye::proto::unit;
 use sockeye::proto::way::Way;
 use sockeye::proto::websocket::handshake::{self, Answer, Ask, Request};
@@ -43,8 +45,11 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("frame", frame),
     ("http", http),
     ("newline", newline),
+    ("ntp", ntp),
+    ("ntp_client", ntp_client),
     ("printable", printable),
     ("sniff", sniff),
+    ("strftime", strftime),
     ("unit", unit),
     ("websocket", websocket),
     ("websocket_handshake", websocket_handshake),
@@ -364,6 +369,37 @@ pub fn http(data: &[u8]) {
     }
 }
 
+/// Datagrams of 48 bytes that come to a client of NTP: its question is the number 7.
+///
+/// Only what answers that is believed, once, and whatever it says can be reckoned with.
+pub fn ntp_client(data: &[u8]) {
+    let limit = Duration::from_secs(5);
+    let mut burst = Burst::new(Plan { samples: 1, spacing: Duration::ZERO, limit });
+    let (now, sent) = (Duration::ZERO, SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 31));
+    burst.ask(now, sent, 7);
+    let mut answers = 0;
+    for datagram in data.chunks(48) {
+        if let Heard::Answer(sample) = burst.hear(datagram, sent + limit, limit) {
+            answers += 1;
+            assert!(datagram[24..32] == [0, 0, 0, 0, 0, 0, 0, 7] && sample.delay_ns >= 0);
+        }
+    }
+    assert!(answers <= 1 && burst.reading(limit).is_some() == (answers == 1));
+}
+
+/// A format of strftime(3), and what it makes: no more than there is room for, or nothing.
+pub fn strftime(data: &[u8]) {
+    let Ok(format) = str::from_utf8(data) else { return };
+    let (month, day) = (2, 29);
+    let (hour, minute, second, weekday, day_of_year) = (23, 59, 60, 4, 60);
+    let (year, offset, zone, unix) = (2024, -1, "LMT", i64::MIN);
+    let moment = Moment { year, month, day, hour, minute, second, weekday, day_of_year, offset, zone, unix };
+    let mut text = String::new();
+    let made = format_time(format, &moment, &mut text);
+    assert!(text.len() <= MAX_TEXT && (made.is_ok() || text.is_empty()));
+    assert!(made.is_err() || format.contains('%') || text == format);
+}
+
 /// Frames of a WebSocket: the first byte says which side we are and how the stream is cut, the second how large a message may
 /// be.
 ///
@@ -432,6 +468,28 @@ pub fn websocket_handshake(data: &[u8]) {
     let first =
         (0..=data.len()).map(|end| Answer::read(&data[..end], &ask, &key)).find(|read| *read != Ok(None));
     assert_eq!(first.unwrap_or(Ok(None)), whole);
+}
+
+/// A packet of NTP, and what a server makes of it: it is written as it came, and its answer is no longer than it and is not
+/// answered in turn. Its times are moments that say the same of themselves whatever time it is.
+pub fn ntp(data: &[u8]) {
+    let Some(packet) = Packet::read(data) else { return assert!(data.len() < ntp::SIZE) };
+    assert!(data.starts_with(&packet.bytes()), "{packet:?}");
+    let (status, now) = (packet.status(), SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 31));
+    if let Some(answer) = status.answer(&packet, packet.receive, packet.reference) {
+        assert_eq!((answer.version, answer.origin), (packet.version, packet.transmit));
+        assert_eq!(status.answer(&answer, packet.receive, packet.reference), None, "{answer:?}");
+        assert_eq!(status.answer(&answer.into_rate_kiss(), packet.receive, packet.reference), None);
+    }
+    for time in [packet.reference, packet.origin, packet.receive, packet.transmit] {
+        let Some(moment) = time.near(now) else { continue };
+        assert!(time.nanos_since(ntp::Timestamp::of(moment)).abs() <= 1, "{time:?} is {moment:?}");
+        assert_eq!(ntp::Timestamp::of(moment).near(moment), Some(moment));
+    }
+    let sample = Sample::of(&packet, now, now, Duration::ZERO);
+    assert!(sample.delay_ns >= 0, "{sample:?}");
+    let text = packet.reference_id.text(packet.stratum);
+    assert!(text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '), "{text:?}");
 }
 
 /// The first bytes of a connection: what a few of them tell, more of them tell too, and so many always tell something.

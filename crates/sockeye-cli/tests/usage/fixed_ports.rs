@@ -7,7 +7,19 @@ use testkit::{Exit, LIMIT, Process, python, run};
 use super::namespace::Namespace;
 use super::{ADDRESS_TAKEN, assert_refused};
 
-const SERVICES: [&str; 7] = ["echo", "discard", "chargen", "daytime", "upper", "hello", "reply"];
+/// Those that only answer, each with its scheme and port.
+const SERVICES: [(&str, &str, u16); 10] = [
+    ("echo", "tcp", 7700),
+    ("discard", "tcp", 7701),
+    ("chargen", "tcp", 7702),
+    ("daytime", "tcp", 7703),
+    ("upper", "tcp", 7704),
+    ("hello", "tcp", 7705),
+    ("reply", "tcp", 7706),
+    ("time32", "tcp", 7707),
+    ("time", "tcp", 7708),
+    ("ntp", "udp", 7710),
+];
 
 /// A `sockeye serve` that has said everything that it says at the start.
 fn serving(namespace: &Namespace) -> Process {
@@ -21,17 +33,19 @@ fn every_service_listens_on_its_port_in_both_families() {
     let namespace = Namespace::new();
     let server = serving(&namespace);
     let mut addresses = Vec::new();
-    for (port, service) in (7700..).zip(SERVICES) {
+    for (service, scheme, port) in SERVICES {
         for host in ["127.0.0.1", "[::1]"] {
-            let ready = format!("sockeye: {service} on tcp:{host}:{port}");
+            let address = format!("{scheme}:{host}:{port}");
+            let ready = format!("sockeye: {service} on {address}");
             server.wait_stderr_line(LIMIT, |line| line == ready);
-            addresses.push(format!("tcp:{host}:{port}"));
+            // Nothing is known of who has no handshake.
+            addresses.extend((scheme == "tcp").then_some(address));
         }
     }
     let words = ["sockeye", "check"].into_iter().chain(addresses.iter().map(String::as_str));
     let exit = run(&mut namespace.command(&words.collect::<Vec<_>>()), b"", LIMIT);
     assert_eq!(exit.code, Some(0), "{exit:?}");
-    assert_eq!(String::from_utf8_lossy(&exit.stdout).matches("  answers  ").count(), 14, "{exit:?}");
+    assert_eq!(String::from_utf8_lossy(&exit.stdout).matches("  answers  ").count(), 18, "{exit:?}");
 }
 
 #[test]
@@ -40,7 +54,7 @@ fn each_line_of_the_table_works_as_it_is_typed() {
     let server = serving(&namespace);
     let rows = table(&server.stderr());
     let named: Vec<&str> = rows.iter().map(|(service, _, _)| service.as_str()).collect();
-    assert_eq!(named, SERVICES);
+    assert_eq!(named, SERVICES.map(|(service, ..)| service));
     for (service, port, line) in rows {
         assert!(line.contains(&port), "{service} is on {port}, and not in: {line}");
         let conversation = match service.as_str() {
@@ -62,11 +76,18 @@ fn each_line_of_the_table_works_as_it_is_typed() {
             // The terminal echoes what is typed.
             "hello" => assert!(output.ends_with("Hello,mike!\nexit\n"), "{line}: {output}"),
             "reply" => assert_eq!(output, "Hello, client!", "{line}"),
+            "time32" => assert!(output.starts_with("20") && output.lines().count() == 1, "{line}: {output}"),
+            "time" => assert_eq!(output.trim_end().len(), 5, "{line}: {output}"),
+            "ntp" => assert!(output.starts_with("server ") && output.contains("offset"), "{line}: {output}"),
             other => panic!("what should {other} say?"),
         }
     }
     let told = server.stderr();
-    assert!(told.ends_with("Ctrl-C ends. serve --help says how to put them on other addresses.\n"), "{told}");
+    let (_, more) =
+        told.split_once("Ctrl-C ends. serve --help says how to put them on other addresses.\n").unwrap();
+    // Whether somebody keeps the clock here is another matter.
+    let of_clock = "sockeye: ntp: as far as the kernel knows, nobody keeps the clock of this machine\n";
+    assert!(more.is_empty() || more.starts_with(of_clock) && more.lines().count() == 2, "{more}");
 }
 
 #[test]

@@ -87,7 +87,7 @@ trap 'jobs -p | xargs --no-run-if-empty kill; wait' EXIT
 ready() {
     for ((turn = 0; turn < 500; turn++)); do
         if ! kill -0 "$2" 2>/dev/null; then turn=500; fi
-        if grep -Eqs '^sockeye: [a-z -]+ on .+:' "$1"; then return; fi
+        if grep -Eqs '^sockeye: [a-z0-9 -]+ on .+:' "$1"; then return; fi
         sleep 0.02
     done
     echo "no ready line, but:"

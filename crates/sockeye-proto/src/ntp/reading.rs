@@ -52,7 +52,7 @@ const LEAST_DELAY: Duration = Duration::from_millis(1);
 
 impl Sample {
     /// Of an answer to what left at `sent`, that came at `came`, both by the clock that is compared.
-    pub(super) fn of(answer: &Packet, sent: SystemTime, came: SystemTime, now: Duration) -> Self {
+    pub fn of(answer: &Packet, sent: SystemTime, came: SystemTime, now: Duration) -> Self {
         let (sent, came) = (Timestamp::of(sent), Timestamp::of(came));
         let (there, back) = (answer.receive.nanos_since(sent), answer.transmit.nanos_since(came));
         let away = came.nanos_since(sent);

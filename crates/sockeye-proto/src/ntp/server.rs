@@ -75,12 +75,15 @@ impl Packet {
     /// This answer as a kiss instead, which asks for fewer requests (section 7.4). It has no time that could be taken for
     /// one.
     pub fn into_rate_kiss(self) -> Self {
-        let stamp = self.origin;
-        let status = Status { stratum: 0, reference_id: ReferenceId(*b"RATE"), ..Status::unsynchronised(0) };
-        let Status { leap, stratum, precision, root_delay, root_dispersion, reference_id, reference } =
-            status;
-        let said = Self { receive: stamp, transmit: stamp, ..self };
-        Self { leap, stratum, precision, root_delay, root_dispersion, reference_id, reference, ..said }
+        Self {
+            leap: Leap::Unsynchronised,
+            stratum: 0,
+            reference_id: ReferenceId(*b"RATE"),
+            reference: Timestamp::UNKNOWN,
+            receive: self.origin,
+            transmit: self.origin,
+            ..self
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use rustix::rand::{GetRandomFlags, getrandom};
-use sockeye::proto::address::Address;
+use sockeye::proto::address::{Address, Value};
 use sockeye::proto::ntp::{Burst, Plan, Reading, Step};
-use sockeye::{Conn, Ctx, Error, Message, Op, Result};
+use sockeye::{Conn, Ctx, Endpoint, Error, Message, Op, Result};
 use tokio::time::{Instant, timeout_at};
 
 use super::Fault;
@@ -15,6 +15,8 @@ use super::Fault;
 pub struct NtpClient {
     conn: Conn,
     message: Message,
+    /// Who alone is heard, where the kernel lets in everybody.
+    only: Option<Endpoint>,
 }
 
 impl NtpClient {
@@ -24,7 +26,10 @@ impl NtpClient {
     /// # Errors
     /// As [`sockeye::dial`].
     pub async fn dial(address: &Address, ctx: &Ctx) -> Result<Self> {
-        Ok(Self { conn: sockeye::dial(address, ctx).await?, message: Message::default() })
+        let conn = sockeye::dial(address, ctx).await?;
+        let is_open = address.options().value("open") == Some(&Value::Switch(true));
+        let only = is_open.then(|| conn.peer().remote);
+        Ok(Self { conn, message: Message::default(), only })
     }
 
     /// Asks as planned, and says what came of it. Where the way breaks off or the plan's time runs out, that is what came
@@ -60,8 +65,7 @@ impl NtpClient {
         }
     }
 
-    /// Waits for a datagram until then. One of another than who was asked, which an address with `open` lets in, is not
-    /// heard.
+    /// Waits for a datagram until then.
     async fn hear(
         &mut self,
         burst: &mut Burst,
@@ -75,7 +79,7 @@ impl NtpClient {
         if !received? {
             return Err(Fault::Ended);
         }
-        if self.message.from == self.conn.peer().remote {
+        if self.only.is_none_or(|only| only == self.message.from) {
             let came = self.message.at.unwrap_or_else(|| ctx.clock.wall());
             burst.hear(&self.message.payload, came, began.elapsed());
         }

@@ -3,10 +3,10 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::Ipv6Addr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sockeye::proto::address::Address;
-use sockeye::proto::ntp::{Kiss, Mode, PORT, Packet, Short, Status, Timestamp};
+use sockeye::proto::ntp::{Kiss, Mode, PORT, Packet, Sample, Short, Status, Timestamp};
 use sockeye::proto::reflect::is_near;
 use sockeye::{Conn, Ctx, Doubt, Error, Event, Message, Wants};
 use tokio::task::JoinSet;
@@ -106,11 +106,11 @@ impl Asking {
         };
         // Nobody can guess it who did not see the question.
         let question = Timestamp::from_bits(RandomState::new().hash_one(()));
-        let asked = Timestamp::of(self.ctx.clock.wall());
+        let asked = self.ctx.clock.wall();
         conn.send(&Packet::request(question).bytes()).await?;
         let mut message = Message::default();
         while conn.receive(&mut message).await? {
-            let came = Timestamp::of(message.at.unwrap_or_else(|| self.ctx.clock.wall()));
+            let came = message.at.unwrap_or_else(|| self.ctx.clock.wall());
             match Packet::read(&message.payload) {
                 Some(answer) if (answer.mode, answer.origin) == (Mode::Server, question) => {
                     return Ok(Some(Exchange { asked, answer, came }));
@@ -163,29 +163,19 @@ impl Asking {
 
 /// A question and its answer, with the times on our clock.
 struct Exchange {
-    asked: Timestamp,
+    asked: SystemTime,
     answer: Packet,
-    came: Timestamp,
+    came: SystemTime,
 }
 
 impl Exchange {
     /// What the answer says of the server's clock, as ours: as far as ours is off from that, it is worse.
     fn status(&self) -> Status {
-        let Self { asked, answer, came } = self;
-        let (there, back) = (answer.receive.nanos_since(*asked), came.nanos_since(answer.transmit));
-        // The offset is half of the difference of the two ways (RFC 5905, section 8), and the delay is their sum.
-        let offset = there.saturating_sub(back).unsigned_abs() / 2;
-        let delay = there.saturating_add(back).max(0).unsigned_abs();
-        let error = Duration::from_nanos(offset.saturating_add(delay / 2));
-        Status {
-            leap: answer.leap,
-            stratum: answer.stratum,
-            precision: answer.precision,
-            root_delay: answer.root_delay,
-            root_dispersion: Short::of(answer.root_dispersion.duration() + error),
-            reference_id: answer.reference_id,
-            reference: answer.reference,
-        }
+        let sample = Sample::of(&self.answer, self.asked, self.came, Duration::ZERO);
+        let error = sample.offset_ns.unsigned_abs() + sample.delay_ns.unsigned_abs() / 2;
+        let theirs = self.answer.status();
+        let root_dispersion = theirs.root_dispersion.duration() + Duration::from_nanos(error);
+        Status { root_dispersion: Short::of(root_dispersion), ..theirs }
     }
 }
 
@@ -193,7 +183,6 @@ impl Exchange {
 mod tests {
     use super::*;
     use sockeye::proto::ntp::{Leap, ReferenceId};
-    use std::time::SystemTime;
 
     #[test]
     fn a_server_is_named_with_or_without_its_port() {
@@ -228,14 +217,14 @@ mod tests {
             is_trusted: None,
         };
         let answers = |stratum, reference_id: &[u8; 4]| Exchange {
-            asked: Timestamp::UNKNOWN,
+            asked: SystemTime::UNIX_EPOCH,
             answer: Packet {
                 mode: Mode::Server,
                 stratum,
                 reference_id: ReferenceId(*reference_id),
                 ..Packet::request(Timestamp::UNKNOWN)
             },
-            came: Timestamp::UNKNOWN,
+            came: SystemTime::UNIX_EPOCH,
         };
         let stratum = || said.lock().unwrap().map(|status: Status| status.stratum);
         asking.miss(None);
@@ -262,15 +251,14 @@ mod tests {
 
     #[test]
     fn what_our_clock_is_off_makes_it_worse() {
-        let at =
-            |micros: u64| Timestamp::of(SystemTime::UNIX_EPOCH + Duration::from_micros(1_000_000 + micros));
+        let at = |micros: u64| SystemTime::UNIX_EPOCH + Duration::from_micros(1_000_000 + micros);
         let answer = Packet {
             leap: Leap::Insert,
             stratum: 2,
             root_dispersion: Short::of(Duration::from_secs(1)),
             reference_id: ReferenceId([192, 0, 2, 1]),
-            receive: at(1000),
-            transmit: at(1200),
+            receive: Timestamp::of(at(1000)),
+            transmit: Timestamp::of(at(1200)),
             ..Packet::request(Timestamp::UNKNOWN)
         };
         // 1,000 µs there and 400 back: theirs is 300 ahead of ours, and both ways last 700 each.

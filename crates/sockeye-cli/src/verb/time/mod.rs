@@ -40,9 +40,9 @@ pub(super) static TIME: Verb = Verb {
             something else is not believed. The exit code is 0 if all answered, 124 if all that did not ran out of time, \
             else 1.",
     examples: &[
-        ("sockeye time localhost ntp:localhost:7707", "compare NTP servers with this clock"),
+        ("sockeye time localhost ntp:localhost:7710", "compare NTP servers with this clock"),
         ("sockeye time --watch localhost", "see how an offset changes"),
-        ("sockeye time udp:localhost:7708 --format '%A, %H:%M'", "ask a strftime service"),
+        ("sockeye time tcp:localhost:7708 --format '%A, %H:%M'", "ask a strftime service"),
         ("sockeye time daytime:localhost time32+udp:localhost", "ask old servers"),
     ],
     flags: &[&flag::FORMAT, &flag::SAMPLES, &flag::INTERVAL, &flag::TIME_LIMIT, &flag::WATCH, &flag::JSON],

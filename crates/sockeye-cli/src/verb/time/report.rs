@@ -54,13 +54,17 @@ pub(super) fn print(request: &Request, all: &[Answered]) -> Exit {
         }
         all => table(all, agreement.as_ref()),
     };
-    let mut exits = all.iter().filter_map(|answered| answered.answer.as_ref().err()).map(exit);
-    let first = exits.next().unwrap_or(Exit::Done);
-    let exit = if exits.all(|exit| exit == first) { first } else { Exit::Failed };
     match say::data(&text) {
-        Exit::Done => exit,
+        Exit::Done => exit_of(all.iter().filter_map(|answered| answered.answer.as_ref().err())),
         unwritten => unwritten,
     }
+}
+
+/// How the program ends where these did not tell the time.
+pub(super) fn exit_of<'a>(faults: impl Iterator<Item = &'a Fault>) -> Exit {
+    let mut exits = faults.map(exit);
+    let first = exits.next().unwrap_or(Exit::Done);
+    if exits.all(|exit| exit == first) { first } else { Exit::Failed }
 }
 
 /// What to try.

@@ -17,7 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::asked::Asked;
 use super::chart;
 use super::length::{plain, signed};
-use super::report::{Answer, Answered, object};
+use super::report::{Answer, Answered, exit_of, object};
 use crate::args::Request;
 use crate::exit::Exit;
 use crate::{flag, say};
@@ -34,6 +34,8 @@ pub(super) struct Watch {
 
 /// The least time between two questions: there is no interval without length.
 const LEAST: Duration = Duration::from_millis(10);
+/// How long an answer may take, however short the interval is.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// The most offsets that are kept of a server: more than are drawn on any screen.
 const KEPT: usize = 2048;
 /// How many lines of the screen the drawings share, and the least that one has.
@@ -49,7 +51,9 @@ struct Server {
     client: Option<NtpClient>,
     last: Option<Answered>,
     offsets: VecDeque<Option<i64>>,
-    answers: usize,
+    has_answered: bool,
+    /// Why it did not, the last time that it did not.
+    fault: Option<Fault>,
     /// It is asked once in so many intervals.
     every: u32,
     /// How many of them are still to pass.
@@ -85,12 +89,16 @@ impl Watch {
                 return exit;
             }
         }
-        if servers.iter().all(|server| server.answers > 0) { Exit::Done } else { Exit::Failed }
+        exit_of(
+            servers.iter().filter(|server| !server.has_answered).filter_map(|server| server.fault.as_ref()),
+        )
     }
 
     /// Asks all once, at the same time.
     async fn ask(&self, servers: Vec<Server>, ctx: &Ctx) -> Vec<Server> {
-        let plan = Plan { samples: 1, spacing: Duration::ZERO, limit: self.limit };
+        // Who does not answer keeps the others waiting.
+        let limit = self.limit.min(self.interval.max(PATIENCE));
+        let plan = Plan { samples: 1, spacing: Duration::ZERO, limit };
         let mut tasks = JoinSet::new();
         for (at, mut server) in servers.into_iter().enumerate() {
             let ctx = ctx.clone();
@@ -108,7 +116,17 @@ impl Watch {
 impl Server {
     fn new(asked: Asked) -> Self {
         let offsets = VecDeque::new();
-        Self { asked, client: None, last: None, offsets, answers: 0, every: 1, left: 0, is_over: false }
+        Self {
+            asked,
+            client: None,
+            last: None,
+            offsets,
+            has_answered: false,
+            fault: None,
+            every: 1,
+            left: 0,
+            is_over: false,
+        }
     }
 
     /// Asks once, if it is its turn.
@@ -121,12 +139,13 @@ impl Server {
         let began = Instant::now();
         let answer = self.answer(plan, ctx).await;
         match &answer {
-            Ok(_) => self.answers += 1,
+            Ok(_) => self.has_answered = true,
             Err(Fault::Kiss(Kiss::Deny)) => self.is_over = true,
             Err(Fault::Kiss(_)) => self.every = (self.every * 2).min(RAREST),
             // Its address may have changed, and a socket may be of no use any more.
             Err(_) => self.client = None,
         }
+        self.fault = answer.as_ref().err().cloned().or(self.fault.take());
         self.left = self.every - 1;
         if self.offsets.len() == KEPT {
             self.offsets.pop_front();
