@@ -55,7 +55,7 @@ fn build(given: &Given, ctx: &Ctx) -> Built {
     let keeper = match (mirror, stratum(given, "stratum", 2)?) {
         (Some(_), Some(_)) => return Err("--mirror says the stratum, and so does --stratum".to_owned()),
         (Some(address), None) => Keeper::mirror(Mirror::start(address, ctx), local),
-        (None, stratum) => Keeper::kernel(stratum, local, ctx),
+        (None, stratum) => Keeper::kernel(stratum, local),
     };
     Ok(Arc::new(Ntp { keeper, interval, patience: Mutex::default(), began: Instant::now() }))
 }

@@ -3,6 +3,8 @@
 mod ends;
 mod limits;
 mod newcomers;
+mod parts;
+mod raw;
 mod streams;
 
 use std::collections::HashMap;

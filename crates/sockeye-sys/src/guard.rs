@@ -47,6 +47,9 @@ pub struct Command {
     pub terminal: bool,
     /// The limits in which it differs from us (getrlimit(2)).
     pub limits: Vec<(Resource, Rlimit)>,
+    /// How many processes it may have at once, itself among them. They are counted 20 times a second: one that forks quickly
+    /// has more until then. With one too many, all are killed.
+    pub processes: Option<usize>,
     /// Whether nothing that it executes gives it rights that it has not (prctl(2), PR_SET_NO_NEW_PRIVS).
     pub no_new_privileges: bool,
 }

@@ -35,6 +35,14 @@ fn seconds(of: u32) -> String {
     format!("{}{}", 4000 + of, std::process::id())
 }
 
+/// A file with a token, which is no secret.
+fn token_file(scratch: &Scratch) -> String {
+    let path = scratch.path("tokens");
+    std::fs::write(&path, "0123456789abcdef\n").unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    path.display().to_string()
+}
+
 #[test]
 fn the_example_in_python_is_a_client() {
     let server = serve(&["tcp:127.0.0.1:0"]);
@@ -57,10 +65,7 @@ fn another_user_runs_nothing_without_a_token() {
         command.args(&prefix[1..]).arg(BINARY).args(["run", address]).args(token).args(["--", "echo", "in"]);
         run(&mut command, b"", LIMIT)
     };
-    let path = scratch.path("tokens");
-    std::fs::write(&path, "0123456789abcdef\n").unwrap();
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let tokens = format!("--tokens={}", path.display());
+    let tokens = format!("--tokens={}", token_file(&scratch));
     let name = format!("unix:@sockeye-test-{}-exec", std::process::id());
     for address in ["tcp:127.0.0.1:0", "tcp:[::1]:0", &name, "ws:127.0.0.1:0"] {
         let server = serve(&[address]);
@@ -118,24 +123,22 @@ fn what_can_prove_nothing_or_was_not_meant_does_not_start() {
 #[test]
 fn no_page_reaches_it() {
     let scratch = Scratch::new();
+    let tokens = format!("--tokens={}", token_file(&scratch));
     let touched = scratch.path("touched");
-    let server = serve(&["tcp:127.0.0.1:0", "ws:127.0.0.1:0"]);
-    let (plain, web) = (server.port(0), server.port(1));
-    let mut page = Command::new(require("node"));
-    page.env("NODE_PATH", "/usr/share/nodejs").args(["-e", include_str!("exec/page.js"), "--"]);
-    page.args([plain.to_string(), web.to_string(), touched.display().to_string()]);
-    let came = run(&mut page, b"", LIMIT);
-    assert_eq!(
-        String::from_utf8_lossy(&came.stdout),
-        "fetch failed\nsocket refused\nown page let in\n",
-        "{came:?}"
-    );
-    let curl = run(
-        Command::new(require("curl")).args(["-sS", "--max-time", "5", &format!("http://127.0.0.1:{plain}/")]),
-        b"",
-        LIMIT,
-    );
-    assert!(curl.code != Some(0) && curl.stdout.is_empty(), "{curl:?}");
+    for words in [&["tcp:127.0.0.1:0", "ws:127.0.0.1:0"][..], &[&tokens, "tcp:127.0.0.1:0", "ws:127.0.0.1:0"]]
+    {
+        let server = serve(words);
+        let (plain, web) = (server.port(0), server.port(1));
+        let mut page = Command::new(require("node"));
+        page.env("NODE_PATH", "/usr/share/nodejs").args(["-e", include_str!("exec/page.js"), "--"]);
+        page.args([plain.to_string(), web.to_string(), touched.display().to_string()]);
+        let came = run(&mut page, b"", LIMIT);
+        let said = "fetch failed\nsocket refused\nown page let in\n";
+        assert_eq!(String::from_utf8_lossy(&came.stdout), said, "{came:?}");
+        let url = format!("http://127.0.0.1:{plain}/");
+        let curl = run(Command::new(require("curl")).args(["-sS", "--max-time", "5", &url]), b"", LIMIT);
+        assert!(curl.code != Some(0) && curl.stdout.is_empty(), "{curl:?}");
+    }
     assert!(!touched.exists());
 }
 
@@ -171,17 +174,10 @@ fn whoever_is_killed_leaves_nothing_behind() {
 
 #[test]
 fn a_server_without_room_for_another_descriptor_refuses_that_command_and_no_other() {
-    let script = "ulimit -n 40; exec \"$0\" serve exec --shell --as-root tcp:127.0.0.1:0";
+    let script = "ulimit -n 64; exec \"$0\" serve exec --shell --as-root tcp:127.0.0.1:0";
     let server = Process::spawn(&mut shell(script, &[]));
     let line = server.wait_stderr_line(LIMIT, |line| line.contains("exec on "));
-    let address = line.rsplit(' ').next().unwrap().to_owned();
-    let many = format!("for i in $(seq 20); do sockeye run {address} --sh 'echo ran; read x' & done; wait");
-    let clients = Process::spawn(&mut shell(&many, &[]));
-    clients.wait_stderr_line(LIMIT, |line| {
-        line.contains("Too many open files") || line.contains("too many open files")
-    });
-    clients.wait_stdout(LIMIT, |said| said.starts_with(b"ran\n"));
-    drop(clients);
-    let script = format!("until sockeye run {address} -- echo again; do sleep 0.1; done");
-    assert_eq!(run(&mut shell(&script, &[]), b"", LIMIT).stdout, b"again\n");
+    let port = line.rsplit(':').next().unwrap();
+    let came = run(&mut testkit::python(include_str!("exec/many.py"), &[port]), b"", LIMIT);
+    assert_eq!(String::from_utf8_lossy(&came.stdout), "exited too many open files\nagain\n", "{came:?}");
 }

@@ -37,6 +37,7 @@ mod reconnect;
 mod relay;
 mod relay_ends;
 mod reload;
+mod run;
 mod serve;
 mod standard;
 mod systemd;

@@ -83,7 +83,11 @@ fn each_line_of_the_table_works_as_it_is_typed() {
         }
     }
     let told = server.stderr();
-    assert!(told.ends_with("Ctrl-C ends. serve --help says how to put them on other addresses.\n"), "{told}");
+    let (_, more) =
+        told.split_once("Ctrl-C ends. serve --help says how to put them on other addresses.\n").unwrap();
+    // Whether somebody keeps the clock here is another matter.
+    let of_clock = "sockeye: ntp: as far as the kernel knows, nobody keeps the clock of this machine\n";
+    assert!(more.is_empty() || more.starts_with(of_clock) && more.lines().count() == 2, "{more}");
 }
 
 #[test]

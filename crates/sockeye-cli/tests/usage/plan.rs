@@ -194,6 +194,9 @@ fn the_plan_of_serve_alone_names_every_service_and_its_port() {
             "upper    tcp-l:7704",
             "hello    tcp-l:7705,frame=burst",
             "reply    tcp-l:7706,frame=burst",
+            "time32   tcp-l:7707",
+            "time     tcp-l:7708,frame=line",
+            "ntp      udp-l:7710",
         ]
     );
 }

@@ -22,7 +22,7 @@ pub enum FromClient<'a> {
     Input(&'a [u8]),
     /// The input is at its end.
     InputEnd,
-    /// A signal of this number on x86-64 Linux, for the process group of the command; at a terminal for the one in front.
+    /// A signal of this number on x86-64 Linux, 1 to 31, for the process group of the command; at a terminal for the one in front.
     Signal(u8),
     /// Runs a command.
     Start {
@@ -166,7 +166,7 @@ impl<'a> FromClient<'a> {
             }
             INPUT => Self::Input(std::mem::take(&mut body.0)),
             INPUT_END => Self::InputEnd,
-            SIGNAL => Self::Signal(body.byte()?),
+            SIGNAL => Self::Signal(signal(body.byte()?)?),
             WINDOW => Self::Window(Window::decode(&mut body)?),
             MORE_OUTPUT => Self::Credit(body.long()?),
             DROP => Self::Drop,
@@ -291,6 +291,10 @@ impl Refusal {
             Self::Malformed => 4,
         }
     }
+}
+
+fn signal(number: u8) -> Result<u8, ExecError> {
+    if (1..32).contains(&number) { Ok(number) } else { Err(ExecError::Kind(number)) }
 }
 
 /// The type, the command and the body of a message.

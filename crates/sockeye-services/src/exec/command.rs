@@ -251,7 +251,7 @@ impl Command {
         Ok(())
     }
 
-    /// Sends a signal of that number, as soon as it runs. Who has ended does not hear it.
+    /// Sends a signal of that number, 1 to 31, as soon as it runs. Who has ended does not hear it.
     pub(super) fn signal(&mut self, number: u8) {
         match &self.alive {
             Some(alive) => drop(alive.handle.signal(number.into())),

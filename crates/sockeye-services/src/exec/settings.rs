@@ -58,6 +58,7 @@ impl Settings {
                 )
             }
         };
+        let raw = Raw::read(given)?;
         let policy = Policy {
             programs,
             variables: given.values("env").map(str::to_owned).collect(),
@@ -78,7 +79,7 @@ impl Settings {
             most_per_peer: number(given, "commands-per-peer")?.unwrap_or(COMMANDS_PER_PEER),
             time: read(given, "time", "a time such as 30s or 1h", unit::duration)?,
             output: read(given, "output", "a size such as 10M", unit::size)?,
-            raw: Raw::read(given)?,
+            raw,
         })
     }
 }

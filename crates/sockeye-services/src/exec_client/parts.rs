@@ -52,8 +52,8 @@ impl Parts {
         Ok(Self { link, held: None, end: None, ctx: ctx.clone() })
     }
 
-    /// What happens next; bytes are put into `buffer`, which is not empty. The command waits while nobody asks. After the
-    /// end, the end is told again. Cancel safe.
+    /// What happens next; bytes are put into `buffer`, which is not empty. The command waits while nobody asks; where that is
+    /// for longer, [`Parts::hold`] is to be waited for meanwhile. After the end, the end is told again. Cancel safe.
     ///
     /// # Errors
     /// The server says nothing any more, or knows nothing of the command, or the connection failed.
@@ -82,6 +82,17 @@ impl Parts {
                 continue;
             }
             link.step().await?;
+        }
+    }
+
+    /// Tells the server that we are still there, for as long as it is waited for: who was not heard for
+    /// [`SILENCE`](sockeye::proto::exec::parts::SILENCE) is taken to be gone, and the command is ended. Cancel safe.
+    pub async fn hold(&mut self) -> Fault {
+        let Some(link) = &mut self.link else { return std::future::pending().await };
+        loop {
+            if let Err(fault) = link.step().await {
+                return fault;
+            }
         }
     }
 

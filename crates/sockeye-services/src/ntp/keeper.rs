@@ -38,10 +38,8 @@ struct Last {
 
 impl Keeper {
     /// The kernel, with the stratum of a clock that is synchronised.
-    pub(super) fn kernel(stratum: Option<u8>, local: Option<u8>, ctx: &Ctx) -> Self {
-        let keeper = Self::new(Source::Kernel(stratum.unwrap_or(KEPT)), local);
-        keeper.status(Timestamp::of(ctx.clock.wall()), ctx);
-        keeper
+    pub(super) fn kernel(stratum: Option<u8>, local: Option<u8>) -> Self {
+        Self::new(Source::Kernel(stratum.unwrap_or(KEPT)), local)
     }
 
     pub(super) fn mirror(mirror: Mirror, local: Option<u8>) -> Self {

@@ -21,7 +21,7 @@ const LIST: usize = 2048;
 /// Sends both signals, if there are two, to every descendant of this process; whether any of them could be reached.
 pub(super) fn signal(command: Pid, signals: &[Signal]) -> bool {
     let mut is_reached = false;
-    let is_known = each(&mut |process, parent| is_reached |= reach(process, parent, signals));
+    let is_known = each(&mut |process, parent| is_reached |= reach(process, parent, signals)).is_some();
     // A kernel without these lists: then whoever stayed in the command's session is all that is known.
     let unknown = if is_known { &[] } else { signals };
     unknown.iter().fold(is_reached, |is_reached, signal| {
@@ -38,23 +38,28 @@ pub(super) fn is_in(group: Pid) -> bool {
     is_in
 }
 
-/// Visits every descendant of this process, with its parent; `false` where the kernel keeps no lists of them.
-fn each(visit: &mut dyn FnMut(Pid, Pid)) -> bool {
+/// How many descendants this process has, those that have ended and not been reaped among them; or a few less, where one
+/// of them has very many children or they are very deep.
+pub(super) fn count() -> usize {
+    each(&mut |_, _| ()).unwrap_or(0)
+}
+
+/// Visits every descendant of this process, with its parent, and counts them; `None` where the kernel keeps no lists of
+/// them.
+fn each(visit: &mut dyn FnMut(Pid, Pid)) -> Option<usize> {
     let (guard, mut list) = (getpid(), [0; LIST]);
-    let Some(list) = children(guard, &mut list) else { return false };
-    numbers(list).for_each(|child| descend(child, guard, DEEPEST, visit));
-    true
+    let (list, count) = children(guard, &mut list)?;
+    Some(numbers(list).fold(count, |count, child| count + descend(child, guard, DEEPEST, visit)))
 }
 
 /// A parent before its children, so that it does not go on when they end; but they are read before, for a parent that
 /// has ended has none.
-fn descend(process: Pid, parent: Pid, depth: usize, visit: &mut dyn FnMut(Pid, Pid)) {
+fn descend(process: Pid, parent: Pid, depth: usize, visit: &mut dyn FnMut(Pid, Pid)) -> usize {
     let mut list = [0; LIST];
-    let list = children(process, &mut list).unwrap_or_default();
+    let (list, count) = children(process, &mut list).unwrap_or_default();
     visit(process, parent);
-    if let Some(depth) = depth.checked_sub(1) {
-        numbers(list).for_each(|child| descend(child, process, depth, visit));
-    }
+    let Some(depth) = depth.checked_sub(1) else { return count };
+    numbers(list).fold(count, |count, child| count + descend(child, process, depth, visit))
 }
 
 /// Signals one process, which who became another user does not hear.
@@ -84,13 +89,14 @@ fn parent_of(process: Pid) -> Option<Pid> {
     number(behind_name.split(|byte| *byte == b' ').nth(2)?)
 }
 
-/// The children of all threads of a process, as numbers between spaces; `None` where the kernel keeps no such lists.
-fn children(process: Pid, list: &mut [u8; LIST]) -> Option<&[u8]> {
+/// The children of all threads of a process, as numbers with a space behind each, and how many there are, whether or not
+/// all are in the list; `None` where the kernel keeps no such lists.
+fn children(process: Pid, list: &mut [u8; LIST]) -> Option<(&[u8], usize)> {
     let (mut path, process) = (Path::default(), process.as_raw_pid());
     let folder = path.of(format_args!("/proc/{process}/task\0"))?;
     let threads = open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut names = [MaybeUninit::uninit(); 1024];
-    let (mut threads, mut filled) = (RawDir::new(threads, &mut names), 0);
+    let (mut threads, mut filled, mut rest) = (RawDir::new(threads, &mut names), 0, 0);
     let mut is_known = false;
     while let Some(Ok(thread)) = threads.next() {
         let Some(number) = number(thread.file_name().to_bytes()) else { continue };
@@ -103,11 +109,19 @@ fn children(process: Pid, list: &mut [u8; LIST]) -> Option<&[u8]> {
         {
             filled += read;
         }
+        let mut unlisted = [0; 512];
+        while let Ok(read @ 1..) = rustix::io::read(&file, &mut unlisted) {
+            rest += spaces(unlisted.get(..read).unwrap_or_default());
+        }
     }
     let list = list.get(..filled).unwrap_or_default();
     // A number that does not fit whole would be another one.
     let whole = list.iter().rposition(|byte| *byte == b' ').map_or(0, |at| at + 1);
-    is_known.then(|| list.get(..whole).unwrap_or_default())
+    is_known.then(|| (list.get(..whole).unwrap_or_default(), spaces(list) + rest))
+}
+
+fn spaces(list: &[u8]) -> usize {
+    list.iter().filter(|byte| **byte == b' ').count()
 }
 
 fn numbers(list: &[u8]) -> impl Iterator<Item = Pid> {
@@ -149,12 +163,30 @@ mod tests {
         .join()
         .unwrap();
         let mut list = [0; LIST];
-        let found: Vec<u32> = numbers(children(getpid(), &mut list).unwrap())
+        let found: Vec<u32> = numbers(children(getpid(), &mut list).unwrap().0)
             .map(|pid| pid.as_raw_pid().cast_unsigned())
             .collect();
         assert!(found.contains(&child.id()), "{found:?}");
         drop(child.stdin.take());
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn children_are_counted_also_where_they_do_not_fit_into_the_list() {
+        // In a process that has no others.
+        let counts = "sh -c 'for i in $(seq 400); do sleep 1000 & done; echo on; wait'";
+        let mut family = std::process::Command::new("setsid")
+            .args(["sh", "-c", &format!("{counts} & wait")])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = [0; 3];
+        std::io::Read::read_exact(family.stdout.as_mut().unwrap(), &mut said).unwrap();
+        let parent = Pid::from_child(&family);
+        let count = descend(parent, getpid(), DEEPEST, &mut |_, _| ());
+        rustix::process::kill_process_group(parent, Signal::KILL).unwrap();
+        family.wait().unwrap();
+        assert_eq!(count, 401);
     }
 
     #[test]

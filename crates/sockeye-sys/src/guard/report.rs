@@ -9,6 +9,8 @@ pub enum Report {
     Exited(i32),
     /// This signal ended it.
     Killed(i32),
+    /// It has more processes than it may have, and is about to be ended for that.
+    Crowded,
 }
 
 /// What has to be done before a command runs.
@@ -40,6 +42,7 @@ const STEPS: [(i32, Step); 6] = [
 
 const EXITED: i32 = -1;
 const KILLED: i32 = -2;
+const CROWDED: i32 = -3;
 
 impl Report {
     /// The bytes of a report on its way. Each comes whole.
@@ -52,6 +55,7 @@ impl Report {
         Some(match kind {
             EXITED => Self::Exited(value),
             KILLED => Self::Killed(value),
+            CROWDED => Self::Crowded,
             number => Self::Failed(STEPS.iter().find(|(known, _)| *known == number)?.1, value),
         })
     }
@@ -60,6 +64,7 @@ impl Report {
         let (kind, value) = match self {
             Self::Exited(code) => (EXITED, code),
             Self::Killed(signal) => (KILLED, signal),
+            Self::Crowded => (CROWDED, 0),
             Self::Failed(step, errno) => {
                 let number = STEPS.iter().find(|(_, known)| *known == step);
                 (number.map_or(0, |(number, _)| *number), errno)
@@ -77,7 +82,8 @@ mod tests {
     #[test]
     fn every_report_comes_through() {
         let failed = STEPS.map(|(_, step)| Report::Failed(step, libc::ENOENT));
-        for report in failed.into_iter().chain([Report::Exited(0), Report::Exited(255), Report::Killed(9)]) {
+        let ends = [Report::Exited(0), Report::Exited(255), Report::Killed(9), Report::Crowded];
+        for report in failed.into_iter().chain(ends) {
             assert_eq!(Report::from_bytes(report.to_bytes()), Some(report));
         }
         assert_eq!(Report::from_bytes([7; 8]), None);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::net::{RecvFlags, recv};
 use rustix::process::{
     Pid, Resource, Signal, WaitOptions, getpgid, getpid, getrlimit, kill_process, kill_process_group,
     set_child_subreaper, setpgid, wait,
@@ -23,6 +24,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The pauses between two looks for those who are still there after SIGKILL: short at first, since one that forks must
 /// be caught between two forks; longer once it is clear that somebody is there who cannot be killed.
 const LOOKS: [(u32, Duration); 2] = [(200, Duration::from_millis(2)), (u32::MAX, Duration::from_millis(200))];
+
+/// The pause between two counts of the processes of a command that may only have so many.
+const COUNTS: Duration = Duration::from_millis(50);
 
 /// How long it is tried to end those who cannot be: who has become another user is not ours to signal, and is left alone
 /// where nobody else is left.
@@ -70,12 +74,15 @@ struct Watch {
     command: Pid,
     /// The command has ended, and its number is no longer its own.
     is_over: bool,
+    /// How many processes it may have.
+    most: Option<usize>,
     ending: Option<Ending>,
 }
 
 /// Everything is to end.
 struct Ending {
-    since: Instant,
+    /// When all are killed who are still there.
+    killing: Instant,
     looks: u32,
     /// When somebody was last there who could be signalled.
     reached: Instant,
@@ -99,7 +106,14 @@ impl Watch {
         // Whoever ends a whole group of processes leaves the one that cleans up. Not before the command is there, which
         // stays in the group: it may have no number here that one could go back to (pid_namespaces(7)).
         let (Ok(()) | Err(_)) = setpgid(None, None);
-        Ok(Self { channel, signals, command, is_over: false, ending: None })
+        Ok(Self {
+            channel,
+            signals,
+            command,
+            is_over: false,
+            most: becoming.prepared.command.processes,
+            ending: None,
+        })
     }
 
     /// Returns when no process is left that the command, or what it started, has started, and that may be signalled.
@@ -109,7 +123,7 @@ impl Watch {
                 return;
             }
             if let Some(ending) = &mut self.ending
-                && ending.since.elapsed() >= GRACE
+                && ending.killing <= Instant::now()
             {
                 ending.looks = ending.looks.saturating_add(1);
                 if descendants::signal(self.command, &[Signal::KILL]) {
@@ -118,13 +132,22 @@ impl Watch {
                     return;
                 }
             }
+            if self.ending.is_none() && self.most.is_some_and(|most| descendants::count() > most) {
+                tell(&self.channel, Report::Crowded);
+                self.end_within(Duration::ZERO);
+                continue;
+            }
             self.wait();
         }
     }
 
     /// Waits until there is something to do.
     fn wait(&mut self) {
-        let timeout = self.ending.as_ref().map(Ending::pause);
+        let counts = self.most.map(|_| COUNTS);
+        let timeout = self.ending.as_ref().map(Ending::pause).or(counts).map(|pause| Timespec {
+            tv_sec: pause.as_secs().cast_signed(),
+            tv_nsec: pause.subsec_nanos().into(),
+        });
         // Once everything is to end, the channel has no more to say, and would be ready for ever.
         let channel = if self.ending.is_some() { &self.signals } else { &self.channel };
         let mut asked = [&self.signals, channel].map(|file| PollFd::new(file, PollFlags::IN));
@@ -134,7 +157,7 @@ impl Watch {
             // What they tell is asked of the kernel anyway: one signal may stand for several children.
             let (Ok(_) | Err(_)) = rustix::io::read(&self.signals, &mut [0; 1024]);
         }
-        if channel {
+        if channel && self.ending.is_none() {
             self.hear();
         }
     }
@@ -142,13 +165,13 @@ impl Watch {
     /// Does what it is asked to, and ends everything where nobody is left who could ask.
     fn hear(&mut self) {
         let mut request = [0; Request::SIZE];
-        match rustix::io::read(&self.channel, &mut request) {
-            Ok(Request::SIZE) => {
+        match recv(&self.channel, &mut request, RecvFlags::DONTWAIT) {
+            Ok((Request::SIZE, _)) => {
                 if let Some(request) = Request::from_bytes(request) {
                     self.signal(request);
                 }
             }
-            Err(Errno::INTR) => {}
+            Err(Errno::INTR | Errno::AGAIN) => {}
             Ok(_) | Err(_) => self.end(),
         }
     }
@@ -166,10 +189,15 @@ impl Watch {
     /// Asks everything to end; those who were stopped must go on to hear it.
     fn end(&mut self) {
         if self.ending.is_none() {
-            let now = Instant::now();
-            self.ending = Some(Ending { since: now, looks: 0, reached: now });
+            self.end_within(GRACE);
             descendants::signal(self.command, &[Signal::TERM, Signal::CONT]);
         }
+    }
+
+    /// Kills everything, after so long.
+    fn end_within(&mut self, grace: Duration) {
+        let now = Instant::now();
+        self.ending = Some(Ending { killing: now.checked_add(grace).unwrap_or(now), looks: 0, reached: now });
     }
 
     /// Takes every child that has ended; `false` where none is left. With the command, everything is over.
@@ -197,11 +225,10 @@ impl Watch {
 
 impl Ending {
     /// How long to wait before the next step.
-    fn pause(&self) -> Timespec {
-        let grace = GRACE.saturating_sub(self.since.elapsed());
+    fn pause(&self) -> Duration {
+        let grace = self.killing.saturating_duration_since(Instant::now());
         let look = LOOKS.iter().find(|(looks, _)| self.looks <= *looks).map_or(GRACE, |(_, pause)| *pause);
-        let pause = if grace.is_zero() { look } else { grace };
-        Timespec { tv_sec: pause.as_secs().cast_signed(), tv_nsec: pause.subsec_nanos().into() }
+        if grace.is_zero() { look } else { grace }
     }
 }
 

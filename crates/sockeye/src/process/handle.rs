@@ -78,6 +78,12 @@ impl Handle {
         Poll::Ready(*self.exit.insert(exit))
     }
 
+    /// Whether it was ended because it had more processes than [`Limits::processes`](super::Limits::processes); it was
+    /// killed then. To be asked once it has ended.
+    pub fn is_crowded(&self) -> bool {
+        self.guard.is_crowded()
+    }
+
     /// As [`Handle::poll_exit`]. Cancel safe.
     pub async fn exit(&mut self) -> Exit {
         poll_fn(|cx| self.poll_exit(cx)).await

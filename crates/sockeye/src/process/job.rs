@@ -55,7 +55,7 @@ impl Job {
             Some(Report::Failed(step, errno)) => {
                 Err(program.unstarted(step, io::Error::from_raw_os_error(errno)))
             }
-            Some(Report::Exited(_) | Report::Killed(_)) | None => {
+            Some(Report::Exited(_) | Report::Killed(_) | Report::Crowded) | None => {
                 let (Ok(()) | Err(())) = runs.send(());
                 Ok(handle)
             }
@@ -102,6 +102,7 @@ impl Job {
             session: self.terminal || !program.in_our_session,
             terminal: self.terminal,
             limits: self.limits(),
+            processes: program.limits.processes.map(|most| most.try_into().unwrap_or(usize::MAX)),
             no_new_privileges: program.no_new_privileges,
         };
         guard::start(command, stdio).map_err(|error| program.unstarted(Step::Process, error))

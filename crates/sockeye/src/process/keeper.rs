@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -39,6 +40,10 @@ pub(super) async fn keep(kept: Arc<Kept>, memory: Memory, mut told: Told) {
         let exit = match report {
             Report::Exited(code) => Exit::Code(code),
             Report::Killed(signal) => Exit::Signal(signal),
+            Report::Crowded => {
+                kept.is_crowded.store(true, Ordering::Relaxed);
+                continue;
+            }
             Report::Failed(..) => continue,
         };
         if (&mut told.runs).await.is_err() {
@@ -59,6 +64,8 @@ pub(super) async fn keep(kept: Arc<Kept>, memory: Memory, mut told: Told) {
 pub(super) struct Kept {
     channel: Watched,
     process: Watched,
+    /// It had too many processes.
+    is_crowded: AtomicBool,
 }
 
 impl Kept {
@@ -66,7 +73,11 @@ impl Kept {
     pub(super) fn new(guard: Guard) -> Result<(Self, Watched, Memory), Cause> {
         let watch = |file| Watched::new(file).map_err(|(_, error)| error);
         // Where there is no room to watch, the guard ends, and is a zombie for as long as this process lives.
-        let kept = Self { channel: watch(guard.channel)?, process: watch(guard.process)? };
+        let kept = Self {
+            channel: watch(guard.channel)?,
+            process: watch(guard.process)?,
+            is_crowded: AtomicBool::new(false),
+        };
         Ok((kept, watch(guard.starting)?, guard.memory))
     }
 
@@ -80,6 +91,11 @@ impl Kept {
             }
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    /// Whether it had more processes than it may have.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.is_crowded.load(Ordering::Relaxed)
     }
 
     /// Asks for the end of all that the guard keeps.

@@ -78,6 +78,10 @@ pub struct Limits {
     /// The memory of its own, in bytes, that each of its processes may have (RLIMIT_DATA): what is asked for beyond is
     /// refused, which most programs do not survive.
     pub memory: Option<u64>,
+    /// The processes that it may have at once, itself among them. They are counted 20 times a second, so that one which
+    /// forks quickly has more until then; then all of them are killed. RLIMIT_NPROC would count what else its user runs,
+    /// and nothing of root.
+    pub processes: Option<u32>,
     /// The files that each of its processes may have open (RLIMIT_NOFILE), at most as many as we may.
     pub open_files: Option<u64>,
     /// The largest image of memory, in bytes, that a process leaves that crashes (RLIMIT_CORE); 0 is none.
@@ -87,7 +91,7 @@ pub struct Limits {
 /// No images of memory, which may hold secrets and fill disks; else what we may.
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: None, open_files: None, core: Some(0) }
+        Self { memory: None, processes: None, open_files: None, core: Some(0) }
     }
 }
 

@@ -1,11 +1,11 @@
 //! `Program`: commands that services start, their streams, signals and limits.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sockeye::process::{Limits, Output, Program, Running, Streams};
 use sockeye::{Cause, Ctx, Exit, Kind, Unstarted};
 
-use crate::lab::{assert_same, block_on, numbered, soon};
+use crate::lab::{alone, assert_same, block_on, numbered, soon};
 
 async fn start(program: Program, ctx: &Ctx) -> Running {
     let started = soon("a start", program.start(ctx)).await;
@@ -163,7 +163,7 @@ fn a_signal_reaches_a_command_in_our_group_alone() {
 #[test]
 fn limits_hold() {
     block_on(async {
-        let limits = Limits { memory: Some(256 << 20), open_files: Some(77), core: Some(0) };
+        let limits = Limits { memory: Some(256 << 20), open_files: Some(77), ..Limits::default() };
         let program = Program { limits, ..Program::shell("ulimit -n; ulimit -c; ulimit -d") };
         assert_eq!(outcome(program).await.0, "77\n0\n262144\n");
         let hungry = "python3 -c 'x = bytearray(512 << 20); print(len(x))'";
@@ -175,12 +175,131 @@ fn limits_hold() {
 }
 
 #[test]
+fn a_command_with_too_many_processes_is_killed_with_all_of_them() {
+    block_on(async {
+        let limits = Limits { processes: Some(20), ..Limits::default() };
+        let few = Program::shell("for i in $(seq 18); do sleep 0.3 & done; wait; echo done");
+        let mut running = start(Program { limits, ..few }, &Ctx::default()).await;
+        assert_eq!(rest(&mut running.output).await, "done\n");
+        assert_eq!((running.command.exit().await, running.command.is_crowded()), (Exit::Code(0), false));
+
+        let bomb = Program::shell(
+            "trap '' TERM; f() { setsid sh -c 'trap \"\" TERM; sleep 1000' & }; \
+            for i in $(seq 40); do f; done; wait; sleep 1000",
+        );
+        let (ctx, began) = (Ctx::default(), Instant::now());
+        let mut running = start(Program { limits, ..bomb }, &ctx).await;
+        assert_eq!(rest(&mut running.output).await, "");
+        assert_eq!(running.command.exit().await, Exit::Signal(9));
+        assert!(running.command.is_crowded() && began.elapsed() < Duration::from_secs(5));
+        ctx.tasks.close();
+        soon("everybody to be gone", ctx.tasks.wait()).await;
+    });
+}
+
+#[test]
 fn nothing_gets_new_privileges_where_that_is_asked() {
     block_on(async {
         for (no_new_privileges, said) in [(false, "NoNewPrivs:\t0\n"), (true, "NoNewPrivs:\t1\n")] {
             let asks = Program::new(["grep", "NoNewPrivs", "/proc/self/status"]);
             assert_eq!(outcome(Program { no_new_privileges, ..asks }).await.0, said);
         }
+    });
+}
+
+/// A process to itself, whose descriptors are limited.
+#[test]
+fn a_command_without_room_fails_alone_and_says_why() {
+    alone("process::program::a_command_without_room_fails_alone_and_says_why", || {
+        block_on(async {
+            let ctx = Ctx::default();
+            let mut running = start(Program::new(["cat"]), &ctx).await;
+            let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+            let few = rustix::process::Rlimit { current: Some(3), ..limit };
+            rustix::process::setrlimit(rustix::process::Resource::Nofile, few).unwrap();
+            let error = Program::new(["true"]).start(&ctx).await.unwrap_err();
+            assert_eq!(error.to_string(), "cannot start true");
+            assert_eq!(error.cause().to_string(), "a process for it: too many open files");
+            assert_eq!(error.kind(), Kind::Exhausted);
+            drop(running.input.take());
+            assert_eq!(running.command.exit().await, Exit::Code(0));
+            rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+            assert_eq!(outcome(Program::new(["true"])).await.2, Exit::Code(0));
+        });
+    });
+}
+
+#[test]
+fn a_thousand_at_once_all_run_and_leave_nothing() {
+    alone("process::program::a_thousand_at_once_all_run_and_leave_nothing", || {
+        block_on(async {
+            let ctx = Ctx::default();
+            let mut all = Vec::new();
+            for _ in 0..1000 {
+                all.push(start(Program::new(["cat"]), &ctx).await);
+            }
+            for (number, running) in all.iter_mut().enumerate() {
+                let mut input = running.input.take().unwrap();
+                input.write_all(format!("{number}\n").as_bytes()).await.unwrap();
+            }
+            for (number, running) in all.iter_mut().enumerate() {
+                assert_eq!(rest(&mut running.output).await, format!("{number}\n"));
+                assert_eq!(running.command.exit().await, Exit::Code(0));
+            }
+            drop(all);
+            ctx.tasks.close();
+            soon("all guards to be gone", ctx.tasks.wait()).await;
+        });
+        let children = std::fs::read_dir("/proc/self/task")
+            .unwrap()
+            .map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).unwrap());
+        assert_eq!(children.collect::<String>(), "");
+    });
+}
+
+#[test]
+fn a_shell_at_a_terminal_has_jobs_keys_and_sizes() {
+    block_on(async {
+        let streams = Streams::Terminal { columns: 81, rows: 25 };
+        let variables = vec![("PS1".into(), "> ".into()), ("TERM".into(), "dumb".into())];
+        let shell = Program { streams, variables, ..Program::new(["bash", "--norc", "--noprofile", "-i"]) };
+        let ctx = Ctx::default();
+        let Running { input, mut output, errors, command } = start(shell, &ctx).await;
+        let mut input = input.unwrap();
+        assert!(errors.is_none());
+        until(&mut output, "> ").await;
+        // The words that are waited for are in two pieces where they are typed, which is shown, too.
+        let works = b"/usr/bin/python3 -c 'import signal as s
+tell = lambda words: lambda *_: print(words, flush=True)
+s.signal(s.SIGCONT, tell(\"aw\" \"ake\")); s.signal(s.SIGWINCH, tell(\"si\" \"zed\"))
+tell(\"rea\" \"dy\")()
+while True: s.pause()'\n";
+        let steps: [(&[u8], &str); 8] = [
+            (b"stty size\n", "25 81"),
+            // The keys reach the job in front, and not the shell.
+            (b"sh -c 'echo rea\"\"dy; exec sleep 1000'\n", "ready"),
+            (b"\x03", "> "),
+            (works, "ready"),
+            (b"\x1a", "Stopped"),
+            (b"fg\n", "awake"),
+            (b"\x1a", "Stopped"),
+            (works, "ready"),
+        ];
+        for (typed, said) in steps {
+            soon("typing", input.write_all(typed)).await.unwrap();
+            until(&mut output, said).await;
+        }
+        command.resize(100, 30).unwrap();
+        until(&mut output, "sized").await;
+        command.signal(2).unwrap();
+        until(&mut output, "> ").await;
+        soon("typing", input.write_all(b"stty size; jobs\n")).await.unwrap();
+        let said = until(&mut output, "Stopped").await;
+        assert!(said.contains("30 100"), "{said}");
+        // It leaves with a job that is stopped, which would hear of no end.
+        drop(command);
+        ctx.tasks.close();
+        soon("everybody to be gone", ctx.tasks.wait()).await;
     });
 }
 

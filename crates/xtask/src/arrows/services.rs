@@ -10,7 +10,7 @@ use crate::paths::{from_root, module};
 use crate::tokens::tokens;
 
 /// The modules that services share. They are no services, and name none.
-const SHARED: &[&str] = &["access", "exchange", "session"];
+const SHARED: &[&str] = &["access", "exchange", "session", "teller"];
 
 /// The services, from the paths of all files of the project.
 pub(super) fn names<'a>(paths: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {

@@ -24,7 +24,12 @@ pub(super) async fn run(conn: Conn, order: &Order, ends: &mut Ends, ctx: &Ctx) -
             Event::Ended(end) => break end,
         };
         let said = buffer.get(..bytes).unwrap_or_default();
-        ends.output.write(stream, said).await.map_err(Halt::Here)?;
+        // Who reads us may take a long time, and the server is to know that we are there.
+        tokio::select! {
+            biased;
+            written = ends.output.write(stream, said) => written.map_err(Halt::Here)?,
+            fault = parts.hold() => return Err(fault.into()),
+        }
     };
     ctx.buffers.give_back(buffer);
     Ok(ended)
