@@ -1,5 +1,6 @@
 //! What is measured: each case is a row, with the figures that it gives.
 
+mod commands;
 mod iperf;
 mod tls;
 
@@ -42,6 +43,10 @@ enum Behind {
     EchoWebSocket,
     /// None: it answers by TLS.
     AnswerTls,
+    /// None: it tells the time.
+    TellTime,
+    /// None: it runs commands.
+    RunCommands,
     /// It relays to the bound.
     RelayToBound,
     /// It relays to iperf3.
@@ -160,6 +165,46 @@ pub(crate) static CASES: &[Case] = &[
         behind: Behind::EchoWebSocket,
         measure: |running, bench| talk(running, bench, Manner::WebSocketBursts, 64),
     },
+    Case {
+        name: "ntp",
+        what: "NTP, 64 clients",
+        units: &["answers/s", SLOWEST, "µs of CPU an answer"],
+        has_rivals: true,
+        behind: Behind::TellTime,
+        measure: |running, bench| talk(running, bench, Manner::Time, 64),
+    },
+    Case {
+        name: "command",
+        what: "`true`, over a connection that is kept",
+        units: &["µs a command"],
+        has_rivals: true,
+        behind: Behind::RunCommands,
+        measure: commands::kept,
+    },
+    Case {
+        name: "command-new",
+        what: "`true`, over a connection of its own",
+        units: &["ms a command"],
+        has_rivals: true,
+        behind: Behind::RunCommands,
+        measure: commands::new,
+    },
+    Case {
+        name: "command-output",
+        what: "the output of `head -c 1G /dev/zero`",
+        units: &["MB/s"],
+        has_rivals: true,
+        behind: Behind::RunCommands,
+        measure: commands::output,
+    },
+    Case {
+        name: "command-many",
+        what: "`true` at 50 addresses, all of them over and over",
+        units: &["commands/s"],
+        has_rivals: true,
+        behind: Behind::RunCommands,
+        measure: commands::many,
+    },
 ];
 
 impl Case {
@@ -171,6 +216,8 @@ impl Case {
             Behind::EchoDatagrams => (None, Work::EchoDatagrams),
             Behind::EchoWebSocket => (None, Work::EchoWebSocket),
             Behind::AnswerTls => (None, Work::AnswerTls),
+            Behind::TellTime => (None, Work::TellTime),
+            Behind::RunCommands => (None, Work::RunCommands),
             Behind::RelayToBound => relayed(limit("streams")?),
             Behind::RelayToIperf => relayed(iperf::server()?),
             Behind::RelayFromTls => {

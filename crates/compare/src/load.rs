@@ -3,6 +3,7 @@
 //! It does as little for a reply as it can, so that servers are measured and not it.
 
 mod latencies;
+mod time;
 mod websocket;
 
 use std::io::{self, Read, Write};
@@ -35,7 +36,9 @@ pub(crate) enum Manner {
     Datagrams,
     /// With one message after the other on a connection that stays.
     Exchanges,
-    /// The same, each message in a frame of WebSocket, after its handshake (RFC 6455).
+    /// With questions for the time (NTP), each client from a socket of its own.
+    Time,
+    /// The same as exchanges, each message in a frame of WebSocket, after its handshake (RFC 6455).
     WebSocket,
     /// The same, so many messages at once.
     WebSocketBursts,
@@ -47,8 +50,13 @@ impl Manner {
         match self {
             Self::WebSocket => (&websocket::ASKED, &websocket::ANSWERED),
             Self::WebSocketBursts => (websocket::BURST.0.as_slice(), websocket::BURST.1.as_slice()),
+            Self::Time => (time::ASKED.as_slice(), &[]),
             Self::Connections | Self::Datagrams | Self::Exchanges => (MESSAGE, MESSAGE),
         }
+    }
+
+    fn is_datagrams(self) -> bool {
+        matches!(self, Self::Datagrams | Self::Time)
     }
 
     /// How many replies there are to what each client says.
@@ -117,7 +125,7 @@ impl Load {
                     crowd.restart(at)?;
                 }
             }
-            if self.manner == Manner::Datagrams && swept.elapsed() > LOST / 4 {
+            if self.manner.is_datagrams() && swept.elapsed() > LOST / 4 {
                 swept = Instant::now();
                 crowd.ask_again();
             }
@@ -152,8 +160,7 @@ struct Crowd {
 struct Client {
     socket: OwnedFd,
     step: Step,
-    /// What it says, and must hear.
-    exchange: (&'static [u8], &'static [u8]),
+    manner: Manner,
     /// What of the answer to its request has come: none but that of WebSocket.
     head: Vec<u8>,
     /// How much of the reply has come.
@@ -176,7 +183,7 @@ enum Step {
 impl Crowd {
     /// A client that goes on its way.
     fn enter(&self, at: usize) -> io::Result<Client> {
-        let is_datagram = self.manner == Manner::Datagrams;
+        let is_datagram = self.manner.is_datagrams();
         let kind = if is_datagram { SocketType::DGRAM } else { SocketType::STREAM };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = net::socket_with(AddressFamily::INET, kind, flags, None)?;
@@ -187,7 +194,7 @@ impl Crowd {
         let mut client = Client {
             socket,
             step: if is_datagram { Step::Talking } else { Step::Connecting },
-            exchange: self.manner.exchange(),
+            manner: self.manner,
             head: Vec::new(),
             got: 0,
             is_answered: false,
@@ -237,7 +244,7 @@ impl Crowd {
 
     /// The next connection of a client. Datagrams need none.
     fn restart(&mut self, at: usize) -> io::Result<()> {
-        if self.manner == Manner::Datagrams {
+        if self.manner.is_datagrams() {
             return Ok(());
         }
         let next = self.enter(at)?;
@@ -293,18 +300,26 @@ impl Client {
     fn ask(&mut self) {
         self.got = 0;
         self.since = Instant::now();
-        net::send(&self.socket, self.exchange.0, SendFlags::NOSIGNAL).ok();
+        net::send(&self.socket, self.manner.exchange().0, SendFlags::NOSIGNAL).ok();
     }
 
     /// Takes what has come. Whether the reply is whole.
     fn take(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
-        let expected = self.exchange.1;
+        let expected = self.manner.exchange().1;
         let read = match net::recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
             Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok((read, _)) => read,
             Err(Errno::AGAIN) => return Ok(false),
             Err(error) => return Err(error.into()),
         };
+        if self.manner == Manner::Time {
+            let is_answer = buffer.get(..read).is_some_and(time::is_answer);
+            return if is_answer {
+                Ok(true)
+            } else {
+                Err(io::Error::other("the reply does not tell the time"))
+            };
+        }
         if expected.get(self.got..self.got + read) != buffer.get(..read) {
             return Err(io::Error::other("the reply is not what was sent"));
         }

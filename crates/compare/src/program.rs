@@ -1,13 +1,15 @@
 //! Each program that is compared, and how it is told to do a work.
 
+mod chrony;
 mod forking;
+mod openssh;
 mod ours;
 mod relays;
 mod websockets;
 
 use std::ffi::OsString;
 use std::io;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,6 +43,10 @@ pub(crate) enum Work {
     EchoWebSocket,
     /// Answer whoever comes by TLS: with what was sent, or with what costs least.
     AnswerTls,
+    /// Tell the time by NTP.
+    TellTime,
+    /// Run what is asked for, at all [`hosts`].
+    RunCommands,
     /// Pass on to that port what comes by TCP, and back.
     Relay(u16),
     /// Pass on to that port, by TCP, what comes by TLS, and back.
@@ -65,6 +71,18 @@ pub(crate) struct Running {
     pub(crate) server: Option<Server>,
     /// What it leads to, where that is in this process.
     pub(crate) far: Option<TcpListener>,
+    /// Where it runs commands: by what it is asked for one.
+    pub(crate) runner: Option<Runner>,
+}
+
+/// How a program is asked to run a command.
+pub(crate) enum Runner {
+    /// By starting it.
+    Here,
+    /// By this client of its own, with these words before an address and, behind the last one, `--`.
+    Ours(Vec<OsString>),
+    /// By this client, with these words before a host.
+    Ssh(Vec<OsString>),
 }
 
 /// All of them, as they stand in the table.
@@ -91,6 +109,13 @@ pub(crate) static PROGRAMS: &[Program] = &[
         package: "node-ws",
         version: &["node", "-p", "require('/usr/share/nodejs/ws/package.json').version"],
         start: websockets::node,
+    },
+    Program { name: "chrony", package: "chrony", version: &["chronyd", "-v"], start: chrony::chrony },
+    Program {
+        name: "openssh",
+        package: "openssh-server and openssh-client",
+        version: &["ssh", "-V"],
+        start: openssh::openssh,
     },
 ];
 
@@ -132,8 +157,13 @@ impl Running {
 
 impl From<Server> for Running {
     fn from(server: Server) -> Self {
-        Self { port: server.port, server: Some(server), far: None }
+        Self { port: server.port, server: Some(server), far: None, runner: None }
     }
+}
+
+/// The addresses of this machine at which commands are asked for.
+pub(crate) fn hosts() -> impl Iterator<Item = Ipv4Addr> {
+    (1..=50).map(|host| Ipv4Addr::new(127, 0, 0, host))
 }
 
 /// Starts a program of others.
@@ -144,10 +174,13 @@ fn other(transport: Transport, port: u16, text: &str) -> io::Result<Option<Runni
 impl Work {
     fn transport(self) -> Transport {
         match self {
-            Self::EchoDatagrams => Transport::Udp,
-            Self::AnswerTls | Self::Echo | Self::EchoWebSocket | Self::Relay(_) | Self::RelayTls(_) => {
-                Transport::Tcp
-            }
+            Self::EchoDatagrams | Self::TellTime => Transport::Udp,
+            Self::AnswerTls
+            | Self::Echo
+            | Self::EchoWebSocket
+            | Self::Relay(_)
+            | Self::RelayTls(_)
+            | Self::RunCommands => Transport::Tcp,
         }
     }
 }

@@ -187,11 +187,11 @@ fn is_this_machines(target: &Target) -> bool {
 
 fn file(path: &str, ctx: &Ctx) -> Result<Arc<Reloaded<Tokens>>, Error> {
     let path = PathBuf::from(path);
-    let name = format!("the tokens of {}", path.display());
+    let name = format!("--tokens {}", path.display());
     let named = name.clone();
     ctx.reloads.keep(&name, move || {
         let wrong =
-            |fault| Error::new(Op::Listen, io::Error::new(io::ErrorKind::InvalidData, fault)).on(&named);
+            |fault| Error::new(Op::Read, io::Error::new(io::ErrorKind::InvalidData, fault)).on(&named);
         Tokens::load(&path).map_err(wrong)
     })
 }

@@ -79,6 +79,7 @@ static FLAGS: &[ServiceFlag] = &[
     takes("time", "TIME", "how long each may run; no limit unless set"),
     takes("output", "SIZE", "how much each may say; no limit unless set"),
     takes("memory", "SIZE", "what each process may have; no limit unless set"),
+    takes("processes", "N", "processes of each at once; no limit unless set"),
     takes("open-files", "N", "open files of each process; 1024 unless set"),
     takes("wire", "WIRE", "framed (default), or raw: text in, text back"),
     takes("encoding", "NAME", "with --wire raw: how text goes back; utf-8 unless set"),

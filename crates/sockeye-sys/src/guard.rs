@@ -116,8 +116,10 @@ pub fn start(command: Command, streams: &[OwnedFd; 3]) -> io::Result<Guard> {
     let started = unsafe { room.start(watch::run, &*prepared, room::SHARED | libc::CLONE_PIDFD) };
     drop(blocked);
     let (_, process) = started?;
+    let memory = Memory(ManuallyDrop::new(prepared));
+    // A kernel before 5.2 knows no such descriptor: the guard ends when its channel is closed, which is now.
     let process = process.ok_or(io::ErrorKind::Unsupported)?;
-    Ok(Guard { starting, channel: ours, process, memory: Memory(ManuallyDrop::new(prepared)) })
+    Ok(Guard { starting, channel: ours, process, memory })
 }
 
 /// Takes what is left of a guard that has ended, which its descriptor being readable tells; `false` where it has not.

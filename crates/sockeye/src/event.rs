@@ -36,7 +36,8 @@ pub enum Event {
         /// How often it failed meanwhile.
         failures: u64,
     },
-    /// A service that tells the time has its clients know that they are not to set a clock by it. Told when that begins.
+    /// A service that tells the time has its clients know that they are not to set a clock by it. Told when that
+    /// begins, or the first of them asks.
     ClockDoubted {
         /// The server that was asked how the clock is doing; `None` where the kernel was.
         keeper: Option<Arc<str>>,

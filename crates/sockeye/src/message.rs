@@ -127,7 +127,7 @@ impl Replies {
         payload
     }
 
-    /// Says that the datagram is ignored, which is counted, instead of answering it.
+    /// Says that the datagram is ignored, instead of answering it. Where there is no session, that is counted.
     pub fn ignore(&mut self, why: Ignored) {
         self.ignored = Some(why);
     }

@@ -14,7 +14,7 @@ pub(super) fn socat(work: Work, bench: &Bench) -> io::Result<Option<Running>> {
     let words = match work {
         Work::Echo => format!("socat TCP4-LISTEN:{options} PIPE"),
         Work::EchoDatagrams => format!("socat UDP4-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr PIPE"),
-        Work::EchoWebSocket => return Ok(None),
+        Work::EchoWebSocket | Work::RunCommands | Work::TellTime => return Ok(None),
         Work::AnswerTls => format!("socat {tls} PIPE"),
         Work::Relay(to) => format!("socat -b 65536 TCP4-LISTEN:{options} TCP4:127.0.0.1:{to},nodelay"),
         Work::RelayTls(to) => format!("socat -b 65536 {tls} TCP4:127.0.0.1:{to},nodelay"),
@@ -37,7 +37,7 @@ pub(super) fn ncat(work: Work, bench: &Bench) -> io::Result<Option<Running>> {
     let words = match work {
         Work::Echo => format!("{listens} --exec /bin/cat"),
         Work::EchoDatagrams => format!("{listens} --udp --exec /bin/cat"),
-        Work::EchoWebSocket => return Ok(None),
+        Work::EchoWebSocket | Work::RunCommands | Work::TellTime => return Ok(None),
         Work::AnswerTls => format!("{listens} {tls} --exec /bin/cat"),
         Work::Relay(to) => format!("{listens} --exec {}", relays(to)?),
         Work::RelayTls(to) => format!("{listens} {tls} --exec {}", relays(to)?),

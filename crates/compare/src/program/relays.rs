@@ -11,7 +11,9 @@ pub(super) fn haproxy(work: Work, bench: &Bench) -> io::Result<Option<Running>> 
     let port = free_port(Transport::Tcp)?;
     let tls = format!("ssl crt {}", bench.identity.pair.display());
     let listen = match work {
-        Work::Echo | Work::EchoDatagrams | Work::EchoWebSocket => return Ok(None),
+        Work::Echo | Work::EchoDatagrams | Work::EchoWebSocket | Work::RunCommands | Work::TellTime => {
+            return Ok(None);
+        }
         Work::AnswerTls => {
             format!(" mode http\n bind 127.0.0.1:{port} {tls}\n http-request return status 200\n")
         }
@@ -37,7 +39,9 @@ pub(super) fn nginx(work: Work, bench: &Bench) -> io::Result<Option<Running>> {
         "listen 127.0.0.1:{port} ssl; ssl_certificate {pair}; ssl_certificate_key {pair}; ssl_protocols TLSv1.3;"
     );
     let server = match work {
-        Work::Echo | Work::EchoDatagrams | Work::EchoWebSocket => return Ok(None),
+        Work::Echo | Work::EchoDatagrams | Work::EchoWebSocket | Work::RunCommands | Work::TellTime => {
+            return Ok(None);
+        }
         Work::AnswerTls => format!("{tls} return answer;"),
         Work::Relay(to) => format!("listen 127.0.0.1:{port}; proxy_pass 127.0.0.1:{to};"),
         Work::RelayTls(to) => format!("{tls} proxy_pass 127.0.0.1:{to};"),

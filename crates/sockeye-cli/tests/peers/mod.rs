@@ -18,6 +18,7 @@ mod commands;
 mod crowd;
 mod dial;
 mod exec;
+mod exec_raw;
 mod family;
 mod flood;
 mod groups;

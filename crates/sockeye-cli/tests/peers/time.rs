@@ -124,6 +124,9 @@ fn who_does_not_answer_what_was_asked_has_not_answered() {
             "{exit:?}"
         );
     }
+    // The kernel keeps out who was not asked, unless it is told not to: then we do.
+    let (_server, address) = server("other port");
+    assert_eq!(time(&["--timeout", "800ms", &format!("{address},open")]).code, Some(124));
 }
 
 #[test]

@@ -27,6 +27,9 @@ pub(super) const LINGER: Duration = Duration::from_secs(5);
 /// Why a command is ended that has said more than it may.
 pub(super) const TOO_MUCH: &str = "it said more than it may (the server's --output)";
 
+/// Why a command was ended that [`Handle::is_crowded`].
+pub(super) const CROWDED: &str = "it had more processes than it may (the server's --processes)";
+
 /// Why a command is ended that has run for so long.
 pub(super) fn out_of_time(limit: Duration) -> String {
     format!("it ran for {} (the server's --time)", print_duration(limit))
@@ -178,6 +181,9 @@ impl Command {
         }
         if !self.speech.is_over() && (self.why.is_none() || !self.speech.is_held_up()) {
             return false;
+        }
+        if alive.handle.is_crowded() {
+            self.end(CROWDED);
         }
         let ended = match (&self.why, exit) {
             (Some(why), _) => Ended::Limit(shown(why)),

@@ -10,7 +10,7 @@ use sockeye::proto::exec::Stream;
 use sockeye::{Buffers, Ctx, Exit, Outcome, Size};
 use tokio::time::{Sleep, sleep};
 
-use super::command::{LINGER, TOO_MUCH, out_of_time};
+use super::command::{CROWDED, LINGER, TOO_MUCH, out_of_time};
 use super::house::Place;
 use super::policy::No;
 use super::record::Record;
@@ -124,7 +124,8 @@ impl Job {
             let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
             ready!(linger.as_mut().poll(cx));
         }
-        Poll::Ready(self.end(End::Exited(exit)))
+        let is_crowded = self.command.is_crowded();
+        Poll::Ready(self.end(if is_crowded { End::Limit(CROWDED.to_owned()) } else { End::Exited(exit) }))
     }
 
     /// Why the command is not wanted any more, for those who read the log.

@@ -225,7 +225,7 @@ impl Clerk {
     /// Gives out the answer.
     async fn answer(&mut self, mut answerer: Answerer, mut job: Option<Job>) {
         loop {
-            while let Some(datagram) = answerer.transmit(self.desk.now()) {
+            while let Some(datagram) = answerer.transmit() {
                 let datagram = datagram.to_vec();
                 self.say(datagram).await;
             }

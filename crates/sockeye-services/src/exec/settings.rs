@@ -65,6 +65,7 @@ impl Settings {
             folder: given.value("cwd").map(Into::into),
             limits: process::Limits {
                 memory: read(given, "memory", "a size such as 512M", unit::size)?,
+                processes: number(given, "processes")?,
                 open_files: read(given, "open-files", "a number", unit::count)?.or(ctx.limits.open_files),
                 ..process::Limits::default()
             },

@@ -29,6 +29,21 @@ async fn a_command_is_ended_once_its_time_is_over_or_it_has_said_enough() {
 }
 
 #[tokio::test]
+async fn a_command_with_too_many_processes_is_ended_and_the_client_is_told() {
+    let before = left();
+    let server = Server::start("mem-l:x", &["shell", "processes=5"]).await;
+    let mut client = server.client().await;
+    let few = client.start(line("sleep 0.3 & sleep 0.3 & wait"), CREDIT).await;
+    assert_eq!(client.end(few).await.end, Some(Told::Exited(0)));
+    let many = client.start(line("for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait"), CREDIT).await;
+    assert!(matches!(client.end(many).await.end, Some(Told::Limit(why)) if why.contains("--processes")));
+    drop(client);
+    server.serving.stop().await;
+    drop(server.events);
+    all_gone(before).await;
+}
+
+#[tokio::test]
 async fn only_so_many_commands_run_at_once() {
     let server = Server::start("mem-l:x", &["shell", "commands=3", "commands-per-peer=2"]).await;
     let (mut one, mut other) = (server.client().await, server.client().await);

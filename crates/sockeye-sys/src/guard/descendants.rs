@@ -184,7 +184,7 @@ mod tests {
         std::io::Read::read_exact(family.stdout.as_mut().unwrap(), &mut said).unwrap();
         let parent = Pid::from_child(&family);
         let count = descend(parent, getpid(), DEEPEST, &mut |_, _| ());
-        rustix::process::kill_process_group(parent, Signal::KILL).unwrap();
+        kill_process_group(parent, Signal::KILL).unwrap();
         family.wait().unwrap();
         assert_eq!(count, 401);
     }

@@ -135,14 +135,14 @@ fn what_could_not_be_started_is_named_and_why() {
 #[test]
 fn a_signal_reaches_the_whole_group() {
     block_on(async {
-        let line = "trap 'echo heard; wait; exit 7' USR1; sh -c 'trap \"echo too; exit\" USR1; echo ready; \
-                    while :; do sleep 0.05; done' & wait; wait";
+        let line = "trap 'echo heard' USR1; sleep 1000 & echo ready; wait $!; \
+                    while kill -0 $! 2>/dev/null; do sleep 0.01; done; echo gone; exit 7";
         let ctx = Ctx::default();
         let Running { mut output, mut command, .. } = start(Program::shell(line), &ctx).await;
         until(&mut output, "ready\n").await;
         command.signal(10).unwrap();
         let said = rest(&mut output).await;
-        assert!(said.contains("heard\n") && said.contains("too\n"), "{said}");
+        assert!(said.contains("heard\n") && said.contains("gone\n"), "{said}");
         assert_eq!(command.exit().await, Exit::Code(7));
         // It is over: there is nobody to hear it, and nobody else does.
         command.signal(9).unwrap();
@@ -298,6 +298,20 @@ while True: s.pause()'\n";
         assert!(said.contains("30 100"), "{said}");
         // It leaves with a job that is stopped, which would hear of no end.
         drop(command);
+        ctx.tasks.close();
+        soon("everybody to be gone", ctx.tasks.wait()).await;
+    });
+}
+
+#[test]
+fn a_family_that_is_deeper_than_is_looked_through_at_once_is_gone_too() {
+    block_on(async {
+        let deep = "f='echo $1; [ $1 = 0 ] && sleep 1000; sh -c \"$2\" x $(($1 - 1)) \"$2\"; :'; sh -c \"$f\" x 45 \"$f\"";
+        let ctx = Ctx::default();
+        let Running { mut output, command, .. } = start(Program::shell(deep), &ctx).await;
+        until(&mut output, "\n0\n").await;
+        drop(command);
+        assert_eq!(rest(&mut output).await, "");
         ctx.tasks.close();
         soon("everybody to be gone", ctx.tasks.wait()).await;
     });

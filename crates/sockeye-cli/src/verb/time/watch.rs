@@ -203,7 +203,10 @@ fn screen(servers: &[Server]) -> String {
     let mut text = String::new();
     for server in servers {
         // A line that is wider than the screen would be two of it, and the next drawing would begin too low.
-        text.extend(server.state().chars().take(columns));
+        let state = server.state();
+        let is_cut = state.chars().count() > columns;
+        text.extend(state.chars().take(columns.saturating_sub(usize::from(is_cut))));
+        text.push_str(if is_cut { "…" } else { "" });
         text.push('\n');
         let offsets: Vec<_> = server.offsets.iter().copied().collect();
         for line in chart::draw(&offsets, columns, lines) {

@@ -3,15 +3,15 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Ack, Datagram, FIRST_WAIT, Id, SILENCE, WINDOW, longer};
+use super::{Ack, Datagram, Id, SILENCE, WINDOW};
 
 /// So many parts that left later have arrived: then a part is lost, and not only overtaken.
 const OVERTAKEN: u64 = 3;
 
 /// Gives out an answer. Times count from a moment that the caller chooses.
 ///
-/// After each call the caller sends what [`Answerer::transmit`] gives until it gives nothing, and calls it again at the
-/// [`Answerer::deadline`].
+/// After each call the caller sends what [`Answerer::transmit`] gives until it gives nothing, and at the
+/// [`Answerer::deadline`] looks whether the client is gone.
 #[derive(Debug)]
 pub struct Answerer {
     id: Id,
@@ -27,9 +27,6 @@ pub struct Answerer {
     heard: Duration,
     /// Whether it waits for a word.
     is_asked: bool,
-    /// When what is under way is taken to be lost, while anything is.
-    loss: Option<Duration>,
-    wait: Duration,
     taken: Vec<u8>,
 }
 
@@ -54,8 +51,6 @@ impl Answerer {
             departures: 0,
             heard: now,
             is_asked: false,
-            loss: None,
-            wait: FIRST_WAIT,
             taken: Datagram::Taken.bytes(&id),
         }
     }
@@ -91,7 +86,7 @@ impl Answerer {
     /// The request came again.
     pub fn hear_request(&mut self, now: Duration) {
         self.heard = now;
-        self.is_asked = true;
+        self.ask();
     }
 
     /// The client tells what it has. What is there by then frees its room at once.
@@ -107,7 +102,6 @@ impl Answerer {
             return;
         }
         self.heard = now;
-        self.is_asked |= ack.asks;
         let gone = self.parts.drain(..taken);
         let mut newest = gone.filter(|part| !part.has_arrived).filter_map(|part| part.left).max();
         self.first = ack.next;
@@ -119,42 +113,36 @@ impl Answerer {
             }
         }
         if let Some(newest) = newest {
-            self.wait = FIRST_WAIT;
             self.find_lost(newest);
-            self.loss = self.is_under_way().then_some(now + self.wait);
+        }
+        if ack.asks {
+            self.ask();
         }
     }
 
     /// What is to be sent next; `None`: nothing until the deadline.
-    pub fn transmit(&mut self, now: Duration) -> Option<&[u8]> {
-        if self.loss.is_some_and(|at| at <= now) {
-            // The whole window, since whoever stopped taking it for so long may have lost all.
-            for part in self.parts.iter_mut().filter(|part| !part.has_arrived) {
-                part.is_due = true;
-            }
-            self.wait = longer(self.wait);
-            self.loss = None;
-        }
+    pub fn transmit(&mut self) -> Option<&[u8]> {
         let next = self.parts.iter_mut().take(WINDOW).find(|part| part.is_due && !part.has_arrived);
         if let Some(part) = next {
             self.departures += 1;
             part.is_due = false;
             part.left = Some(self.departures);
-            self.loss.get_or_insert(now + self.wait);
             self.is_asked = false;
             return Some(&part.datagram);
         }
         std::mem::take(&mut self.is_asked).then_some(&self.taken)
     }
 
-    /// When the next call of [`Answerer::transmit`] is due, or the client may be found to be gone.
+    /// When the client may be found to be gone.
     pub fn deadline(&self) -> Duration {
-        let deserted = self.heard + SILENCE;
-        self.loss.map_or(deserted, |loss| loss.min(deserted))
+        self.heard + SILENCE
     }
 
-    fn is_under_way(&self) -> bool {
-        self.parts.iter().any(|part| part.left.is_some() && !part.has_arrived)
+    /// The client has waited for a while: what it does not have is lost. Nothing else has parts sent again, so that whoever takes
+    /// none, and does not ask, finds no more of them in its queue.
+    fn ask(&mut self) {
+        self.is_asked = true;
+        self.parts.iter_mut().filter(|part| part.left.is_some()).for_each(|part| part.is_due = true);
     }
 
     /// Those that left well before `newest`, which has arrived, are to leave again.

@@ -18,8 +18,8 @@
 //! ```
 //!
 //! What is lost is sent again. The request is, until something answers it; its command runs once, because ids are
-//! remembered ([`Seen`]). A part is, until it is acknowledged, and no more than [`WINDOW`] of them are under way: when
-//! the client does not take them, the command waits. Who is silent for [`SILENCE`] is taken to be gone.
+//! remembered ([`Seen`]). A part is, to a client that asks and does not have it, and no more than [`WINDOW`] of them are
+//! under way: when the client does not take them, the command waits. Who is silent for [`SILENCE`] is taken to be gone.
 //!
 //! This is for one machine: loopback and Unix sockets. So nothing is measured, and a window that fits into the queue of
 //! a socket stands for what would keep a network from being flooded.

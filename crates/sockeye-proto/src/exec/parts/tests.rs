@@ -113,7 +113,7 @@ impl Server {
                 job.next = now + script.pause;
             }
             assert!(job.answerer.parts.len() <= WINDOW + 1);
-            while let Some(datagram) = job.answerer.transmit(now) {
+            while let Some(datagram) = job.answerer.transmit() {
                 network.send(false, datagram, now);
             }
         }
@@ -287,12 +287,12 @@ proptest! {
             }
             requester.take(now);
             for _ in 0..100 {
-                let more = answerer.transmit(now).is_some();
+                let more = answerer.transmit().is_some();
                 if !more && !matches!(requester.transmit(now), Ok(Some(_))) {
                     break;
                 }
             }
-            prop_assert!(answerer.transmit(now).is_none() && !matches!(requester.transmit(now), Ok(Some(_))));
+            prop_assert!(answerer.transmit().is_none() && !matches!(requester.transmit(now), Ok(Some(_))));
             prop_assert!(answerer.parts.len() <= WINDOW && requester.here.len() <= WINDOW);
         }
     }
@@ -322,16 +322,16 @@ fn a_part_that_is_lost_among_others_is_sent_again_before_a_timer_runs_out() {
     let mut answerer = Answerer::new(id, now);
     (0..5_u8).for_each(|at| answerer.push(&[at]));
     let mut sent = Vec::new();
-    while let Some(datagram) = answerer.transmit(now) {
+    while let Some(datagram) = answerer.transmit() {
         sent.push(datagram.to_vec());
     }
     assert_eq!(sent.len(), 5);
     answerer.hear(Ack { next: 0, got: 0b01110, asks: false }, now + MS);
-    assert_eq!(answerer.transmit(now + MS), Some(&sent[0][..]));
-    assert_eq!(answerer.transmit(now + MS), None);
+    assert_eq!(answerer.transmit(), Some(&sent[0][..]));
+    assert_eq!(answerer.transmit(), None);
     answerer.hear(Ack { next: 5, got: 0, asks: false }, now + MS);
     answerer.end(b"end");
-    assert!(answerer.transmit(now + MS).is_some() && !answerer.is_over());
+    assert!(answerer.transmit().is_some() && !answerer.is_over());
     answerer.hear(Ack { next: 6, got: 0, asks: false }, now + MS);
     assert!(answerer.is_over());
 }
@@ -344,7 +344,7 @@ fn an_acknowledgement_of_what_was_never_sent_counts_for_nothing() {
     answerer.hear(Ack { next: 1, got: 0, asks: false }, now);
     answerer.hear(Ack { next: 0, got: u16::MAX, asks: false }, now);
     answerer.hear(Ack { next: u64::MAX, got: u16::MAX, asks: false }, now);
-    assert!(answerer.transmit(now).is_some());
+    assert!(answerer.transmit().is_some());
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn who_takes_nothing_is_sent_a_window_and_no_more() {
             answerer.push(b"part");
             pushed += 1;
         }
-        while let Some(datagram) = answerer.transmit(now) {
+        while let Some(datagram) = answerer.transmit() {
             requester.hear(datagram, now).unwrap();
         }
         while let Some(datagram) = requester.transmit(now).unwrap() {
