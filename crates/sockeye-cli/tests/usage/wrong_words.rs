@@ -31,12 +31,12 @@ fn a_service_that_is_unknown_is_named_with_what_was_perhaps_meant() {
         (
             &["serve", "echo", "tcp:0", "frobnicate", "tcp:0"],
             "sockeye: there is no service \"frobnicate\"",
-            "         there are echo, discard, chargen, daytime, upper, hello, reply",
+            "         there are echo, discard, chargen, daytime, upper, hello, reply, time32, time, exec, ntp",
         ),
         (
             &["serve", "", "tcp:0"],
             "sockeye: there is no service \"\"",
-            "         there are echo, discard, chargen, daytime, upper, hello, reply",
+            "         there are echo, discard, chargen, daytime, upper, hello, reply, time32, time, exec, ntp",
         ),
     ]);
 }
