@@ -135,14 +135,23 @@ fn what_could_not_be_started_is_named_and_why() {
 #[test]
 fn a_signal_reaches_the_whole_group() {
     block_on(async {
-        let line = "trap 'echo heard' USR1; sleep 1000 & echo ready; wait $!; \
-                    while kill -0 $! 2>/dev/null; do sleep 0.01; done; echo gone; exit 7";
+        let script = "import os, signal, sys, time
+signal.signal(signal.SIGUSR1, lambda *_: print('heard', flush=True))
+child = os.fork()
+if child == 0:
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    print('ready', flush=True)
+    time.sleep(1000)
+_, status = os.waitpid(child, 0)
+print('gone by', os.WTERMSIG(status), flush=True)
+sys.exit(7)";
         let ctx = Ctx::default();
-        let Running { mut output, mut command, .. } = start(Program::shell(line), &ctx).await;
+        let Running { mut output, mut command, .. } =
+            start(Program::new(["/usr/bin/python3", "-c", script]), &ctx).await;
         until(&mut output, "ready\n").await;
         command.signal(10).unwrap();
         let said = rest(&mut output).await;
-        assert!(said.contains("heard\n") && said.contains("gone\n"), "{said}");
+        assert!(said.contains("heard\n") && said.contains("gone by 10\n"), "{said}");
         assert_eq!(command.exit().await, Exit::Code(7));
         // It is over: there is nobody to hear it, and nobody else does.
         command.signal(9).unwrap();
