@@ -134,7 +134,7 @@ impl Outbox {
             self.is_unflushed = true;
         }
         if let Some(buffer) = self.buffer.take() {
-            if self.filled.end < Size::Small.bytes() {
+            if self.filled.end < Size::Small.bytes() - MARGIN - LEAST {
                 self.size = Size::Small;
             }
             self.filled = 0..0;

@@ -143,11 +143,16 @@ impl Output {
     /// # Errors
     /// None that could be expected.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let read = |file: std::os::fd::BorrowedFd<'_>| rustix::io::read(file, &mut *buffer);
-        match ready!(Lent::Watched(&self.0).poll(cx, Direction::Read, read)) {
-            // A terminal whose other side has closed says so with an error.
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::IO) => Poll::Ready(Ok(0)),
-            read => Poll::Ready(read),
+        loop {
+            // Whoever waits for two of them is woken for both: only the one that has something is read.
+            let mut ready = ready!(self.0.poll_read_ready(cx))?;
+            match rustix::io::read(&*self.0, &mut *buffer) {
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => ready.clear_ready(),
+                // A terminal whose other side has closed says so with an error.
+                Err(Errno::IO) => return Poll::Ready(Ok(0)),
+                read => return Poll::Ready(Ok(read?)),
+            }
         }
     }
 
