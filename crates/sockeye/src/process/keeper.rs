@@ -52,6 +52,8 @@ pub(super) async fn keep(kept: Arc<Kept>, memory: Memory, mut told: Told) {
         let Told { name, caller, events, ended, .. } = told;
         events.tell(Wants::Connections, || Event::Exited { command: name, caller, exit });
         let (Ok(()) | Err(_)) = ended.send(exit);
+        // Who waits for that need not wait for what is left of the guard.
+        tokio::task::yield_now().await;
         break;
     }
     // Nothing but the end follows.
