@@ -175,8 +175,8 @@ pub(crate) static CASES: &[Case] = &[
     },
     Case {
         name: "command",
-        what: "`true`, over a connection that is kept",
-        units: &["µs a command"],
+        what: "a command, over a connection that is kept",
+        units: &["µs for `true`", "µs for `ls -l /usr/bin`"],
         has_rivals: true,
         behind: Behind::RunCommands,
         measure: commands::kept,

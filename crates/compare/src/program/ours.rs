@@ -27,7 +27,10 @@ fn runs_commands(bench: &Bench) -> io::Result<Running> {
     let port = free_port(Transport::Tcp)?;
     let addresses: String = hosts().map(|host| format!("tcp:{host}:{port} ")).collect();
     let as_root = if rustix::process::geteuid().is_root() { "--as-root " } else { "" };
-    let serve = words(&format!("serve exec --program true --program head {as_root}{}", addresses.trim_end()));
+    let serve = words(&format!(
+        "serve exec --program true --program head --program ls {as_root}{}",
+        addresses.trim_end()
+    ));
     let server = Server::start(&[vec![bench.binary.clone().into()], serve].concat(), Port::Told)?;
     let client = vec![bench.binary.clone().into(), "run".into()];
     Ok(Running { runner: Some(Runner::Ours(client)), ..server.into() })

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use sockeye_proto::exec::{Ended, FromClient, FromServer, MAX_MESSAGE, Request, VERSION, What};
@@ -14,25 +14,35 @@ use crate::program::{Bench, Runner, Running};
 /// More than any command here says.
 const CREDIT: u32 = 1 << 20;
 
-/// How long a command takes: over the connection, or by starting it here and waiting for its end.
+/// The commands whose time is measured: one that does nothing, and one that does a little.
+const COMMANDS: [&[&str]; 2] = [&["true"], &["ls", "-l", "/usr/bin"]];
+
+/// How long each command takes: over the connection, or by starting it here and waiting for its end.
 pub(in super::super) fn kept(running: &Running, bench: &Bench) -> io::Result<Vec<Figure>> {
-    let mut once: Box<dyn FnMut() -> io::Result<()>> = match &running.runner {
-        Some(Runner::Here) => Box::new(|| {
-            let output = Command::new("true").output()?;
-            if output.status.success() { Ok(()) } else { Err(io::Error::other("true was false")) }
-        }),
-        Some(Runner::Ours(_)) => {
-            let mut client = Client::enter(running.port)?;
-            Box::new(move || client.run())
-        }
-        _ => return Ok(vec![None]),
+    let mut client = match &running.runner {
+        Some(Runner::Here) => None,
+        Some(Runner::Ours(_)) => Some(Client::enter(running.port)?),
+        _ => return Ok(vec![None; COMMANDS.len()]),
     };
-    let (began, mut count) = (Instant::now(), 0_u32);
-    while began.elapsed() < bench.lasting {
-        once()?;
-        count += 1;
+    let mut figures = Vec::new();
+    for words in COMMANDS {
+        let (began, mut count) = (Instant::now(), 0_u32);
+        while began.elapsed() < bench.lasting {
+            match &mut client {
+                Some(client) => client.run(words)?,
+                None => here(words)?,
+            }
+            count += 1;
+        }
+        figures.push(Some(began.elapsed().as_secs_f64() * 1e6 / f64::from(count)));
     }
-    Ok(vec![Some(began.elapsed().as_secs_f64() * 1e6 / f64::from(count))])
+    Ok(figures)
+}
+
+fn here(words: &[&str]) -> io::Result<()> {
+    let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output()?;
+    if output.status.success() { Ok(()) } else { Err(io::Error::other("it failed")) }
 }
 
 struct Client {
@@ -55,15 +65,15 @@ impl Client {
         }
     }
 
-    fn run(&mut self) -> io::Result<()> {
+    fn run(&mut self, words: &[&str]) -> io::Result<()> {
         self.commands += 1;
-        let words = vec![b"true".to_vec()];
+        let words = words.iter().map(|word| word.as_bytes().to_vec()).collect();
         let request = Request { has_input: false, ..Request::of(What::Words(words)) };
         self.say(self.commands, &FromClient::Start { request, credit: CREDIT })?;
         loop {
             match self.hear()? {
                 FromServer::Exit(Ended::Exited(0)) => return Ok(()),
-                FromServer::Started { .. } | FromServer::Credit(_) => {}
+                FromServer::Started { .. } | FromServer::Credit(_) | FromServer::Output(_) => {}
                 other => return Err(unexpected(&other)),
             }
         }
