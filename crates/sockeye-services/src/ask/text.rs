@@ -31,7 +31,7 @@ pub async fn format(address: &Address, format: &str, limit: Duration, ctx: &Ctx)
 /// empty one, and where they may be lost, again. Cancel safe.
 ///
 /// # Errors
-/// As [`format`].
+/// As [`format()`].
 pub async fn text(address: &Address, limit: Duration, ctx: &Ctx) -> Result<Vec<u8>, Fault> {
     within(limit, async {
         let mut conn = sockeye::dial(address, ctx).await?;
@@ -47,7 +47,7 @@ pub async fn text(address: &Address, limit: Duration, ctx: &Ctx) -> Result<Vec<u
 /// Cancel safe.
 ///
 /// # Errors
-/// As [`format`], or what it said is no such time.
+/// As [`format()`], or what it said is no such time.
 pub async fn seconds(address: &Address, limit: Duration, ctx: &Ctx) -> Result<SystemTime, Fault> {
     let said = within(limit, async {
         let mut conn = sockeye::dial(address, ctx).await?;

@@ -114,13 +114,7 @@ impl Command {
                 }
             }
         }
-        if let Some((limit, time)) = &mut self.time
-            && time.as_mut().poll(cx).is_ready()
-        {
-            let why = out_of_time(*limit);
-            self.time = None;
-            self.end(&why);
-        }
+        self.poll_time(cx);
         if let Some(more) = self.feed.pass(cx)
             && self.is_wanted
         {
@@ -128,6 +122,17 @@ impl Command {
         }
         self.say(outbox, cx);
         self.poll_over(outbox, cx)
+    }
+
+    /// Ends it once its time is over.
+    pub(super) fn poll_time(&mut self, cx: &mut Context<'_>) {
+        if let Some((limit, time)) = &mut self.time
+            && time.as_mut().poll(cx).is_ready()
+        {
+            let why = out_of_time(*limit);
+            self.time = None;
+            self.end(&why);
+        }
     }
 
     fn begin(&mut self, running: Running, outbox: &mut Outbox) {
@@ -202,7 +207,7 @@ impl Command {
     }
 
     /// Has its next turn come.
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         Waker::from(self.turn.clone()).wake();
     }
 

@@ -125,6 +125,16 @@ impl<'a> Commands<'a> {
         self.running.values_mut().for_each(Command::hear_end);
     }
 
+    /// Ends those whose time is over, while nobody has a turn.
+    pub(super) fn poll_times(&mut self, cx: &mut Context<'_>) {
+        self.running.values_mut().for_each(|command| command.poll_time(cx));
+    }
+
+    /// Has the turn of each come.
+    pub(super) fn wake(&self) {
+        self.running.values().for_each(Command::wake);
+    }
+
     /// Ends all, for that reason, and tells the client.
     pub(super) fn end(&mut self, why: &str) {
         self.running.values_mut().for_each(|command| command.end(why));

@@ -10,11 +10,13 @@ use sockeye::proto::encoding::Encoding;
 use sockeye::proto::exec::{Refusal, Request, Stream, What};
 use sockeye::proto::{sniff, words};
 use sockeye::{Conn, Ctx, Given, Message, Peer, Protocol, Result};
+use tokio::time::{Instant, interval_at};
 
 use super::Exec;
 use super::job::{End, Job, Step};
 use super::policy::{No, Programs};
 use super::record::Record;
+use super::session::{LOOK, is_away};
 use crate::access::key;
 use crate::session;
 
@@ -88,6 +90,7 @@ impl Raw {
                 return Ok(());
             }
             let mut answer = pin!(self.answer(exec, &peer, &command, most, &ctx));
+            let mut looks = interval_at(Instant::now() + LOOK, LOOK);
             let answer = loop {
                 tokio::select! {
                     biased;
@@ -95,6 +98,13 @@ impl Raw {
                     answer = &mut answer => break answer,
                     more = conn.receive(&mut next), if !has_next && !has_ended => {
                         (has_next, has_ended) = if more? { (true, false) } else { (false, true) };
+                    }
+                    // Nothing is read then that would tell.
+                    _ = looks.tick(), if has_next || has_ended => {
+                        if is_away(&conn) {
+                            conn.abort();
+                            return Ok(());
+                        }
                     }
                 }
             };

@@ -14,7 +14,7 @@ use super::fault;
 use super::inbox::Inbox;
 
 /// How often it is asked whether a client that has ended its side is gone altogether: a closed socket looks no different.
-const LOOK: Duration = Duration::from_secs(2);
+pub(super) const LOOK: Duration = Duration::from_secs(2);
 
 /// How many turns and messages a connection has before others have theirs.
 const AT_ONCE: usize = 64;
@@ -27,6 +27,8 @@ pub(super) struct Session<'a> {
     conn: Conn,
     inbox: Inbox,
     commands: Commands<'a>,
+    /// Whether there was no room for what commands say, when these were last looked at.
+    was_full: bool,
     /// There once the client has ended its side, or we stop.
     look: Option<Interval>,
     is_ending: bool,
@@ -34,7 +36,7 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(super) fn new(conn: Conn, inbox: Inbox, commands: Commands<'a>) -> Self {
-        Self { conn, inbox, commands, look: None, is_ending: false }
+        Self { conn, inbox, commands, was_full: false, look: None, is_ending: false }
     }
 
     /// Serves the client until it leaves, or a stop is asked for. Its commands are over then. Not cancel safe: dropping it
@@ -72,6 +74,9 @@ impl<'a> Session<'a> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         for _ in 0..AT_ONCE {
             let had_room = self.commands.outbox.has_room();
+            if had_room && std::mem::take(&mut self.was_full) {
+                self.commands.wake();
+            }
             let has_acted = had_room && self.commands.take_turn(cx);
             if has_acted && self.commands.outbox.has_room() {
                 continue;
@@ -84,6 +89,11 @@ impl<'a> Session<'a> {
             }
             if self.commands.is_empty() && self.is_ending && is_written {
                 return Poll::Ready(Ok(()));
+            }
+            if !self.commands.outbox.has_room() {
+                // Nobody has a turn then, but a client that takes nothing is no reason to run on.
+                self.was_full = true;
+                self.commands.poll_times(cx);
             }
             return self.poll_look(cx);
         }
@@ -129,9 +139,14 @@ impl<'a> Session<'a> {
     /// The client, which has ended its side, is gone altogether.
     fn look_for_client(&self) -> Result<()> {
         let peer = self.conn.peer();
-        if !self.conn.half_close() || self.conn.is_hung_up() || is_gone(peer) == Some(true) {
+        if !self.conn.half_close() || is_away(&self.conn) {
             return Err(Error::new(Op::Read, io::Error::from(io::ErrorKind::ConnectionReset)).on(peer));
         }
         Ok(())
     }
+}
+
+/// Whether who is at the other end is gone altogether, as far as that can be told.
+pub(super) fn is_away(conn: &Conn) -> bool {
+    conn.is_hung_up() || is_gone(conn.peer()) == Some(true)
 }

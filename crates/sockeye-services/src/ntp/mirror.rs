@@ -122,19 +122,28 @@ impl Asking {
     }
 
     fn hear(&mut self, exchange: &Exchange) {
-        self.misses = 0;
         match exchange.answer.kiss() {
             None => {
+                self.misses = 0;
                 let status = exchange.status();
                 let is_good = status.is_synchronised();
                 self.believe(is_good.then_some(status), || Doubt::Unsynchronised);
             }
             Some(Kiss::Deny) => {
+                self.misses = 0;
                 self.interval = RAREST;
                 self.believe(None, || Doubt::Denied);
             }
-            Some(Kiss::Rate) => self.interval = (self.interval * 2).min(RAREST),
-            Some(Kiss::Other(_)) => {}
+            Some(kiss) => {
+                if kiss == Kiss::Rate {
+                    self.interval = (self.interval * 2).min(RAREST);
+                }
+                // What it said of its clock before gets old.
+                self.misses = self.misses.saturating_add(1);
+                if self.misses >= MISSES {
+                    self.believe(None, || Doubt::Unsynchronised);
+                }
+            }
         }
     }
 
@@ -233,7 +242,7 @@ mod tests {
         assert!(matches!(events.try_recv(), Ok(Event::ClockTrusted { .. })));
         // It is asked less often, and what it said still counts, also while it misses a few.
         asking.hear(&answers(0, b"RATE"));
-        (1..MISSES).for_each(|_| asking.miss(None));
+        (2..MISSES).for_each(|_| asking.miss(None));
         assert_eq!((stratum(), asking.interval), (Some(2), 2 * NEAR));
         assert!(events.try_recv().is_err());
         asking.miss(None);
@@ -247,6 +256,9 @@ mod tests {
         asking.hear(&answers(0, b"DENY"));
         assert_eq!((stratum(), asking.interval), (None, RAREST));
         assert!(events.try_recv().is_err(), "it was doubted before");
+        asking.hear(&answers(2, b"\x7f\0\0\x01"));
+        (0..MISSES).for_each(|_| asking.hear(&answers(0, b"INIT")));
+        assert_eq!(stratum(), None, "one that only says that it cannot tell");
     }
 
     #[test]

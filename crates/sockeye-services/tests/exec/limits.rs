@@ -91,6 +91,25 @@ async fn output_without_end_that_nobody_takes_fills_no_memory() {
 }
 
 #[tokio::test]
+async fn the_time_of_commands_ends_also_where_the_client_takes_nothing() {
+    let server = Server::start("tcp-l:127.0.0.1:0", &["shell", "time=700ms"]).await;
+    let mut client = server.client().await;
+    let before = left().0;
+    let number = client.start(program(&["sleep", "1000"]), u32::MAX).await;
+    client.started(number).await;
+    client.start(Request { has_input: false, ..program(&["yes"]) }, u32::MAX).await;
+    soon("both", async {
+        while left().0 < before + 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        while left().0 > before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn input_that_a_command_does_not_read_waits_with_the_client() {
     let server = Server::start("tcp-l:127.0.0.1:0", &["shell"]).await;
     let mut client = server.client().await;

@@ -90,20 +90,24 @@ async fn a_client_that_ends_its_side_gets_its_answer_and_one_that_leaves_ends_it
     assert!(!soon("the end", conn.receive(&mut message)).await.unwrap());
     assert!(matches!(server.ran().await.1, Outcome::Exited(_)));
 
-    let mut conn = dial(&server, ",frame=burst=50").await;
-    let begun = std::env::temp_dir().join(format!("sockeye-raw-{}", std::process::id()));
-    let command = format!("touch {}; sleep 1000", begun.display());
-    soon("room", conn.send(command.as_bytes())).await.unwrap();
-    soon("its begin", async {
-        while std::fs::remove_file(&begun).is_err() {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    for is_reset in [true, false] {
+        let mut conn = dial(&server, ",frame=burst=50").await;
+        let begun = std::env::temp_dir().join(format!("sockeye-raw-{}", std::process::id()));
+        let command = format!("touch {}; sleep 1000", begun.display());
+        soon("room", conn.send(command.as_bytes())).await.unwrap();
+        soon("its begin", async {
+            while std::fs::remove_file(&begun).is_err() {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        if is_reset {
+            conn.abort();
         }
-    })
-    .await;
-    conn.abort();
-    drop(conn);
-    let (told, outcome) = server.ran().await;
-    assert!(told == command && matches!(&outcome, Outcome::Ended(_)), "{outcome:?}");
+        drop(conn);
+        let (told, outcome) = server.ran().await;
+        assert!(told == command && matches!(&outcome, Outcome::Ended(_)), "{outcome:?}");
+    }
 }
 
 #[tokio::test]

@@ -130,7 +130,9 @@ async fn talk(
     let passed_on = async {
         while heard.changed().await.is_ok() {
             let number = *heard.borrow_and_update();
-            command.signal(number).await?;
+            if command.signal(number).await.is_err() {
+                break;
+            }
         }
         pending().await
     };
@@ -138,12 +140,21 @@ async fn talk(
         let Some(terminal) = terminal else { return pending().await };
         loop {
             let window = terminal.resized().await;
-            command.resize(window).await?;
+            if command.resize(window).await.is_err() {
+                return pending().await;
+            }
         }
     };
+    let fed = async {
+        match feed(command, input, ctx).await {
+            Halt::There(_) => pending().await,
+            halt => Err(halt),
+        }
+    };
+    // That the connection is lost is for who hears to tell: what came before it is told first.
     tokio::select! {
         ended = hear(command, output, ctx) => ended,
-        halt = feed(command, input, ctx) => Err(halt),
+        halt = fed => halt,
         fault = passed_on => fault,
         fault = resized => fault,
     }

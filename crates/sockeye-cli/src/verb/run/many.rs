@@ -16,7 +16,7 @@ use super::hosts::Host;
 use super::input::{self, Input, Source};
 use super::lines::Lines;
 use super::order::Order;
-use super::outcome::Outcome;
+use super::outcome::{NEVER_RAN, Outcome};
 use super::output::Output;
 use super::screen::Screen;
 use super::signals::Signals;
@@ -121,11 +121,14 @@ impl Round<'_> {
             }
             self.progress(tasks.len()).await;
             let Some(done) = tasks.join_next().await else { break };
-            // A panic was printed where it happened.
-            if let Ok(done) = done
-                && !self.take(done).await?
-            {
-                return Ok(Exit::Done);
+            match done {
+                Ok(done) => {
+                    if !self.take(done).await? {
+                        return Ok(Exit::Done);
+                    }
+                }
+                // A panic was printed where it happened; how it went there, nobody knows.
+                Err(_) => (self.failed, self.worst) = (self.failed + 1, Exit::Command(NEVER_RAN)),
             }
         }
         let is_cut_short = signals.is_asked() && waiting.next().is_some();

@@ -31,7 +31,8 @@ impl Outcome {
             // What does not fit into a byte is no success all the same.
             Self::Ended(End::Exited(code)) => Exit::Command(u8::try_from(*code).unwrap_or(NEVER_RAN)),
             Self::Ended(End::Signalled(signal)) => {
-                Exit::Command(128_u8.wrapping_add(u8::try_from(*signal).unwrap_or_default()))
+                // A number that is none, which a server may send, is no success either.
+                Exit::Command(128_u8.saturating_add(u8::try_from(*signal).unwrap_or(u8::MAX)))
             }
             Self::Ended(End::Limit(_)) | Self::Late(_) => Exit::TimeLimit,
             Self::Ended(End::Refused(..)) | Self::Lost(_) => Exit::Command(NEVER_RAN),
@@ -71,7 +72,7 @@ impl Outcome {
 }
 
 /// The exit code of a command that never ran, or whose end we did not see: ssh(1) has the same.
-const NEVER_RAN: u8 = 255;
+pub(super) const NEVER_RAN: u8 = 255;
 
 #[cfg(test)]
 mod tests {
@@ -85,6 +86,8 @@ mod tests {
             (Outcome::Ended(End::Exited(256)), 255),
             (Outcome::Ended(End::Exited(-1)), 255),
             (Outcome::Ended(End::Signalled(9)), 137),
+            (Outcome::Ended(End::Signalled(128)), 255),
+            (Outcome::Ended(End::Signalled(-1)), 255),
             (Outcome::Ended(End::Limit("time".into())), 124),
             (Outcome::Ended(End::Refused(sockeye::proto::exec::Refusal::Missing, "no".into())), 255),
             (Outcome::Late(Duration::from_secs(1)), 124),

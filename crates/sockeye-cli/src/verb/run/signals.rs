@@ -27,7 +27,10 @@ impl Signals {
     pub(super) fn run(&self) -> (Running<'_>, watch::Receiver<u8>) {
         self.running.fetch_add(1, Ordering::Relaxed);
         let mut heard = self.last.subscribe();
-        heard.mark_unchanged();
+        if self.is_asked() {
+            // It was on its way when the others heard of it.
+            heard.mark_changed();
+        }
         (Running(self), heard)
     }
 
